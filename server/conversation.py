@@ -1,0 +1,62 @@
+"""The conversation every server holds, without any I/O.
+
+Bytes in, bytes out. This file imports no socket, no loop and no screen: the servers beside it differ
+only in how they *wait* for the bytes they hand in here.
+
+What is promised:
+
+* Whatever arrives is answered at once with the same bytes; nothing is held back until a line is whole.
+* A line that is exactly ``boom``, ended by CRLF or LF, in one segment or split over several, makes the
+  conversation `boomed`: the server's handler then raises `Boom`. What came before that line in the same
+  segment is answered first; the rest of the line, and all that follows it, is not answered.
+* Six bytes are remembered, however long a line gets.
+"""
+
+import re
+
+#: An ended line that holds nothing but the word. The newline before it is part of the pattern:
+#: `Conversation` starts as if one had just been read.
+_BOOM_LINE = re.compile(rb"\nboom\r?\n")
+
+#: The longest unfinished text that may still become a `_BOOM_LINE`: ``\nboom\r``.
+_LONGEST_START = len(b"\nboom\r")
+
+
+class Boom(Exception):
+    """What a handler raises when its peer says *boom*, or the person at the keyboard says it for the peer."""
+
+    def __init__(self) -> None:
+        super().__init__("Unexpected network error")
+
+
+class Conversation:
+    """One peer's conversation: an echo that fails at the word *boom*."""
+
+    __slots__ = ("_recent", "boomed")
+
+    def __init__(self) -> None:
+        self.boomed = False
+        """Whether the peer has said boom. It stays true: a conversation does not recover."""
+        self._recent = b"\n"
+
+    def receive(self, data: bytes) -> bytes:
+        """Take the bytes of one read; return the bytes to send back, in order.
+
+        Look at `boomed` afterwards: if it is true the answer is the last one, and the handler has to
+        raise `Boom` once the answer is sent. After that nothing is answered any more.
+        """
+        if self.boomed:
+            return b""
+        recent = self._recent
+        # The common case first: a segment that ends its line and does not hold the word cannot end a
+        # boom line, unless the word began in an earlier segment.
+        if recent == b"\n" and data[-1:] == b"\n" and b"boom" not in data:
+            return data
+        stream = recent + data
+        found = _BOOM_LINE.search(stream)
+        if found is None:
+            self._recent = b"\n" if stream[-1:] == b"\n" else stream[-_LONGEST_START:]
+            return data
+        self.boomed = True
+        line_starts_at = found.start() + 1 - len(recent)
+        return data[: max(line_starts_at, 0)]

@@ -1,0 +1,456 @@
+"""The vocabulary: everything that can happen, one small type each.
+
+An event says what happened, in fields; `Event.sentence` says it for people, and `Event.as_dict` for programs.
+Times are not in here: the journal stamps an event when it records it. Durations are in seconds, sizes in bytes.
+
+Two kinds of events: *lifecycle* events are rare (a connection opens, a server stops) and always recorded;
+*details* (`Event.detail`) happen once or more per message and are recorded only as far as somebody looks, see
+`Journal.details_open`.
+
+Text that came from a peer is kept as it came: whoever makes it visible cleans it (the screen in ``tui/text.py``,
+JSON by escaping everything that is not ASCII).
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+
+def as_text(data: bytes) -> str:
+    """Return bytes as text, with what is not UTF-8 as ``\\xNN``. The result is *not* safe to show as it is."""
+    return data.decode("utf-8", "backslashreplace")
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the unit people would say it in: ``12 µs``, ``3.4 ms``, ``1.0 s``."""
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.1f} ms"
+    return f"{seconds:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened.
+
+    `kind` names the type in JSON; `detail` says whether it is too frequent to be recorded unasked;
+    `alarming` whether a person should notice it.
+    """
+
+    kind: ClassVar[str]
+    detail: ClassVar[bool] = False
+    alarming: ClassVar[bool] = False
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for people. May hold text from a peer: clean it before it becomes visible."""
+        raise NotImplementedError
+
+    @property
+    def about_server(self) -> str | None:
+        """The name of the server this is about, if it is about one."""
+        return getattr(self, "server", None)
+
+    @property
+    def about_connection(self) -> int | None:
+        """The id of the connection this is about, if it is about one."""
+        return getattr(self, "connection", None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields that are set, bytes as text, ready for JSON."""
+        row: dict[str, Any] = {"kind": self.kind}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                row[field.name] = as_text(value) if isinstance(value, bytes) else value
+        return row
+
+
+# -- servers ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Listening(Event):
+    kind = "listening"
+    server: str
+    host: str
+    port: int
+
+    @property
+    def sentence(self) -> str:
+        return f"listening on {self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenFailed(Event):
+    kind = "listen_failed"
+    alarming = True
+    server: str
+    host: str
+    port: int
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        return f"cannot listen on {self.host}:{self.port}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerClosed(Event):
+    kind = "listener_closed"
+    server: str
+    host: str
+    port: int
+
+    @property
+    def sentence(self) -> str:
+        return f"accepts no more on {self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStopped(Event):
+    kind = "server_stopped"
+    server: str
+
+    @property
+    def sentence(self) -> str:
+        return "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptFailed(Event):
+    kind = "accept_failed"
+    alarming = True
+    server: str
+    reason: str
+    retry_after: float
+
+    @property
+    def sentence(self) -> str:
+        return f"cannot accept: {self.reason}; trying again in {duration(self.retry_after)}, the others are served"
+
+
+@dataclass(frozen=True, slots=True)
+class TreatmentSwitched(Event):
+    kind = "treatment_switched"
+    server: str
+    treatment: str
+
+    @property
+    def sentence(self) -> str:
+        return f"a failing task is now {self.treatment}"
+
+
+# -- connections -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(Event):
+    kind = "accepted"
+    server: str
+    connection: int
+    peer: str
+    fd: int
+
+    @property
+    def sentence(self) -> str:
+        return f"connection {self.connection}: accepted {self.peer} as fd {self.fd}"
+
+
+@dataclass(frozen=True, slots=True)
+class Closed(Event):
+    kind = "closed"
+    server: str
+    connection: int
+    peer: str
+    reason: str
+    bytes_in: int
+    bytes_out: int
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"connection {self.connection}: closed after {duration(self.seconds)}, "
+            f"{self.bytes_in} B in, {self.bytes_out} B out: {self.reason}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HalfClosed(Event):
+    kind = "half_closed"
+    server: str
+    connection: int
+    peer: str
+
+    @property
+    def sentence(self) -> str:
+        return f"connection {self.connection}: {self.peer} will send no more, all it sent is answered"
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerFailed(Event):
+    """A handler raised. `cause` is who made it: ``peer`` said boom, or the ``keyboard`` did."""
+
+    kind = "boom"
+    alarming = True
+    server: str
+    connection: int
+    peer: str
+    error: str
+    cause: str
+    outcome: str
+
+    @property
+    def sentence(self) -> str:
+        return f"connection {self.connection}: {self.error} (by {self.cause}) → {self.outcome}"
+
+
+@dataclass(frozen=True, slots=True)
+class IdleTimeout(Event):
+    kind = "idle_timeout"
+    server: str
+    connection: int
+    peer: str
+    limit: float
+
+    @property
+    def sentence(self) -> str:
+        return f"connection {self.connection}: {self.peer} said nothing for {duration(self.limit)}"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked(Event):
+    kind = "cancel_asked"
+    server: str
+    connection: int
+    peer: str
+    by: str
+
+    @property
+    def sentence(self) -> str:
+        return f"connection {self.connection}: {self.by} asks to end it"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStarted(Event):
+    kind = "client_started"
+    server: str
+    peer: str
+
+    @property
+    def sentence(self) -> str:
+        return f"built-in client {self.peer} starts to chat"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientEnded(Event):
+    kind = "client_ended"
+    server: str
+    peer: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        return f"built-in client {self.peer} ended: {self.reason}"
+
+
+# -- the loop and its complaints -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint(Event):
+    """What asyncio tells the loop's exception handler, such as "Task exception was never retrieved"."""
+
+    kind = "complaint"
+    alarming = True
+    message: str
+    error: str | None = None
+    task: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        return " · ".join(part for part in (self.message, self.task, self.error) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedSilently(Event):
+    """A task ended with an exception that nobody will hear of while something still holds the task."""
+
+    kind = "silent"
+    alarming = True
+    server: str
+    connection: int
+    peer: str
+    error: str
+
+    @property
+    def sentence(self) -> str:
+        return f"connection {self.connection}: its task ended with {self.error}, and asyncio says nothing: the task is kept"
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentDisabled(Event):
+    """Something that watches raised; it is switched off, and what it watched goes on."""
+
+    kind = "instrument_disabled"
+    alarming = True
+    instrument: str
+    error: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.instrument} raised {self.error} and is switched off"
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsSkipped(Event):
+    """How many details were not recorded since the last of these events, because there were too many to read."""
+
+    kind = "details_skipped"
+    count: int
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.count:,} select, received and sent events were too many to record one by one"
+
+
+# -- signals and shutdown --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SignalReceived(Event):
+    kind = "signal"
+    alarming = True
+    signal: str
+    origin: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.signal} received, sent from {self.origin}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping(Event):
+    kind = "stopping"
+    open: int
+    drain: float
+
+    @property
+    def sentence(self) -> str:
+        return f"stopping: {self.open} open, they have {duration(self.drain)} to finish"
+
+
+@dataclass(frozen=True, slots=True)
+class Straggler(Event):
+    """A connection that had not finished when the drain time was over, and where it hangs."""
+
+    kind = "straggler"
+    alarming = True
+    server: str
+    connection: int
+    peer: str
+    doing: str
+
+    @property
+    def sentence(self) -> str:
+        return f"connection {self.connection}: {self.peer} has not finished ({self.doing}), it is ended"
+
+
+@dataclass(frozen=True, slots=True)
+class CleaningUp(Event):
+    kind = "clean_up"
+    finished: int
+    ended: int
+    waited: float
+
+    @property
+    def sentence(self) -> str:
+        return f"clean up: {self.finished} finished by themselves, {self.ended} to be ended, after {duration(self.waited)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Event):
+    kind = "stopped"
+    took: float
+    left: int
+
+    @property
+    def sentence(self) -> str:
+        rest = f", {self.left} could not be ended" if self.left else ""
+        return f"stopped after {duration(self.took)}{rest}"
+
+
+@dataclass(frozen=True, slots=True)
+class LabClosed(Event):
+    kind = "closed_down"
+
+    @property
+    def sentence(self) -> str:
+        return "closed"
+
+
+# -- details ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Selected(Event):
+    kind = "select"
+    detail = True
+    server: str
+    ready: int
+    waited: float
+    first: str
+
+    @property
+    def sentence(self) -> str:
+        more = f" and {self.ready - 1} more" if self.ready > 1 else ""
+        return f"{self.ready} ready after {duration(self.waited)}: {self.first}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class SelectTimeout(Event):
+    kind = "select_timeout"
+    detail = True
+    server: str
+    waited: float
+
+    @property
+    def sentence(self) -> str:
+        return f"no events for {duration(self.waited)}, waiting a bit more"
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Event):
+    """One read. `text` is at most the first 64 bytes of what it brought."""
+
+    kind = "received"
+    detail = True
+    server: str
+    connection: int
+    peer: str
+    size: int
+    text: bytes
+
+    @property
+    def sentence(self) -> str:
+        more = "…" if self.size > len(self.text) else ""
+        return f"connection {self.connection}: {self.size} B in  {as_text(self.text)}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent(Event):
+    """One write. `unsent` bytes did not fit into the socket's buffer and wait until it is writable."""
+
+    kind = "sent"
+    detail = True
+    server: str
+    connection: int
+    peer: str
+    size: int
+    unsent: int
+
+    @property
+    def sentence(self) -> str:
+        rest = f", {self.unsent} B wait for {self.peer} to read" if self.unsent else ""
+        return f"connection {self.connection}: {self.size} B out{rest}"

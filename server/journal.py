@@ -1,0 +1,134 @@
+"""What happened, in order: a bounded ring of events with exact counts.
+
+The journal keeps the newest `size` entries. Every entry has a number (`seq`, from 1, without gaps), so whoever
+looks can tell what it has missed; what was overwritten is counted, and so are details that were never recorded.
+
+It belongs to one thread, the loop's: other threads hand their events over with ``loop.call_soon_threadsafe``.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from .events import DetailsSkipped, Event, InstrumentDisabled
+
+#: How many entries are kept unless told otherwise; an entry with its event takes about 250 bytes.
+DEFAULT_SIZE = 10_000
+
+#: How many details a second are recorded unless told otherwise: more than a person can read, and too few to cost.
+DEFAULT_DETAIL_RATE = 400
+
+
+class Entry(NamedTuple):
+    """One line of the journal."""
+
+    seq: int
+    """Its number, from 1 and without gaps."""
+    time: float
+    """When it was recorded, in seconds since the epoch, by the wall clock."""
+    event: Event
+
+
+Sink = Callable[[Entry], None]
+
+
+class Journal:
+    """A bounded ring of `Entry`, newest last.
+
+    Args:
+        size: how many entries are kept.
+        detail_rate: how many details a second are recorded; 0 for none, None for all.
+        clock: the wall clock, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        size: int = DEFAULT_SIZE,
+        *,
+        detail_rate: int | None = DEFAULT_DETAIL_RATE,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if size < 1:
+            raise ValueError(f"a journal keeps at least one entry, not {size}")
+        self.size = size
+        self.detail_rate = detail_rate
+        self.details_open = detail_rate != 0
+        """Whether a detail would be recorded now. Look here *before* making the event, count it in
+        `details_skipped` if not: that is what makes details cheap."""
+        self.details_skipped = 0
+        """How many details were wanted but not recorded, ever."""
+        self.counts: Counter[str] = Counter()
+        """How many events of each kind were recorded, ever: exact, whatever was overwritten."""
+        self.recorded = 0
+        """How many events were recorded, ever; the `seq` of the newest."""
+        self._ring: list[Entry] = []
+        self._sinks: list[Sink] = []
+        self._clock = clock
+        self._details_left = detail_rate or 0
+        self._skips_told = 0
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    @property
+    def overwritten(self) -> int:
+        """How many entries have fallen out of the ring."""
+        return self.recorded - len(self._ring)
+
+    @property
+    def first_seq(self) -> int:
+        """The `seq` of the oldest entry that is kept (one more than `recorded` while there is none)."""
+        return self.overwritten + 1
+
+    def __getitem__(self, seq: int) -> Entry:
+        """Return the entry with this number; raise KeyError where it is overwritten or not recorded yet."""
+        if not self.first_seq <= seq <= self.recorded:
+            raise KeyError(seq)
+        return self._ring[(seq - 1) % self.size]
+
+    def since(self, seq: int) -> Iterator[Entry]:
+        """Yield the entries after this number that are still kept, oldest first."""
+        for number in range(max(seq + 1, self.first_seq), self.recorded + 1):
+            yield self._ring[(number - 1) % self.size]
+
+    def record(self, event: Event) -> Entry:
+        """Add an event, and tell every sink. A sink that raises is removed, and that is recorded."""
+        self.recorded += 1
+        entry = Entry(self.recorded, self._clock(), event)
+        if len(self._ring) < self.size:
+            self._ring.append(entry)
+        else:
+            self._ring[(entry.seq - 1) % self.size] = entry
+        self.counts[event.kind] += 1
+        if event.detail and self.detail_rate is not None:
+            self._details_left -= 1
+            if self._details_left <= 0:
+                self.details_open = False
+        for sink in tuple(self._sinks):
+            try:
+                sink(entry)
+            except Exception as error:  # noqa: BLE001 - whatever a sink raises, it ends up in the journal
+                self._sinks.remove(sink)
+                self.record(InstrumentDisabled(getattr(sink, "__qualname__", repr(sink)), repr(error)))
+        return entry
+
+    def subscribe(self, sink: Sink) -> None:
+        """Call `sink` with every new entry, at once and in order, until it raises or is unsubscribed."""
+        self._sinks.append(sink)
+
+    def unsubscribe(self, sink: Sink) -> None:
+        """Stop calling `sink`. No error if it is not called any more already."""
+        if sink in self._sinks:
+            self._sinks.remove(sink)
+
+    def allow_details(self, seconds: float) -> None:
+        """Let details be recorded again: as many as the rate gives for `seconds`, and say how many were skipped."""
+        if self.detail_rate is None or self.detail_rate == 0:
+            return
+        skipped = self.details_skipped - self._skips_told
+        if skipped:
+            self._skips_told = self.details_skipped
+            self.record(DetailsSkipped(skipped))
+        self._details_left = max(1, round(self.detail_rate * seconds))
+        self.details_open = True

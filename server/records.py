@@ -1,0 +1,168 @@
+"""The live records: what is true now, changed in place by whoever serves, read by whoever looks.
+
+Plain data, no behaviour beyond keeping itself consistent and bounded. A view may read a record at any time, and
+`copy.copy` it to freeze it. Times are the loop's clock (``loop.time()``, seconds, monotonic), sizes are bytes.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+
+#: How many ended connections stay visible.
+ENDED_KEPT = 500
+
+#: How much of what a peer said last is kept for looking at.
+LAST_KEPT = 256
+
+
+class ServerState(StrEnum):
+    """Where a server is in its life: stopped → serving → draining → stopped, or failed to listen."""
+
+    STOPPED = "stopped"
+    SERVING = "serving"
+    DRAINING = "draining"
+    FAILED = "failed"
+
+
+class ConnectionState(StrEnum):
+    """Where a connection is in its life."""
+
+    OPEN = "open"
+    """Being served."""
+    UNREAD = "unread"
+    """Its peer does not read: nothing more is read from it until it takes its answers (backpressure)."""
+    LEFT_OPEN = "left open"
+    """Its handler has failed and nobody has closed the socket: the fault of A8 and A9."""
+    CLOSED = "closed"
+    """Its socket is closed."""
+
+
+class Treatment(StrEnum):
+    """What the `sockets` server does with a task that fails."""
+
+    HANDLED = "handled"
+    """try / except / finally inside the task: the exception is logged, the socket closed (A10)."""
+    UNRETRIEVED = "unretrieved"
+    """Nobody asks the task: asyncio complains when it is collected; the socket stays open (A8)."""
+    RETAINED = "retained"
+    """The tasks are kept in a list: their exceptions stay hidden until the list goes (A9)."""
+
+
+@dataclass(slots=True, eq=False)
+class ServerRecord:
+    """What is true of one server now. Counters are since the lab began."""
+
+    name: str
+    waits_by: str
+    host: str
+    port: int
+    state: ServerState = ServerState.STOPPED
+    why: str = ""
+    """Why it failed, or is not serving; empty if there is nothing to say."""
+    open: int = 0
+    """Connections whose socket is open, the left open ones included."""
+    accepted: int = 0
+    reads: int = 0
+    """Reads that brought data. TCP has no messages: a line may take several reads, or share one."""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    booms: int = 0
+    idle_timeouts: int = 0
+    select_timeouts: int | None = None
+    """How often its own select came back empty; None where it has no select of its own."""
+    busy: float | None = None
+    """Seconds it has spent running; None where that is not observed."""
+    treatment: Treatment | None = None
+    """What it does with a failing task; None where it has no tasks."""
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """What is true of one connection now, and what was, once it is closed."""
+
+    id: int
+    server: str
+    peer: str
+    fd: int
+    opened_at: float
+    state: ConnectionState = ConnectionState.OPEN
+    built_in: bool = False
+    """Whether its peer is a built-in client of this very process."""
+    reads: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    unsent: int = 0
+    """Bytes answered but not yet taken by the socket, where the server can know."""
+    last_in: bytes = b""
+    """The first `LAST_KEPT` bytes of the latest read."""
+    last_in_at: float | None = None
+    closed_at: float | None = None
+    outcome: str = ""
+    """How it ended; empty while it has not."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its socket is open."""
+        return self.state is not ConnectionState.CLOSED
+
+
+class Connections:
+    """All connections that are open, and the latest that ended.
+
+    `changes` grows with every opening and closing, so a view can tell cheaply whether its list is still right.
+    """
+
+    def __init__(self) -> None:
+        self.open: dict[int, Connection] = {}
+        self.ended: deque[Connection] = deque(maxlen=ENDED_KEPT)
+        self.opened = 0
+        """How many were opened, ever; the id of the newest."""
+        self.closed = 0
+        self.most_open = 0
+        self._none_open = asyncio.Event()
+        self._none_open.set()
+
+    @property
+    def changes(self) -> int:
+        """A number that is another one whenever the lists are."""
+        return self.opened + self.closed
+
+    @property
+    def forgotten(self) -> int:
+        """How many ended connections are no longer kept."""
+        return self.closed - len(self.ended)
+
+    def next_id(self) -> int:
+        """Return the id of the next connection to be opened."""
+        return self.opened + 1
+
+    def add(self, connection: Connection) -> None:
+        """Take in a connection that has just been opened."""
+        self.opened += 1
+        self.open[connection.id] = connection
+        self.most_open = max(self.most_open, len(self.open))
+        self._none_open.clear()
+
+    def end(self, connection: Connection, outcome: str, now: float) -> None:
+        """Move a connection from the open to the ended ones. Its socket has been closed."""
+        del self.open[connection.id]
+        connection.state = ConnectionState.CLOSED
+        connection.outcome = outcome
+        connection.closed_at = now
+        connection.unsent = 0
+        self.ended.append(connection)
+        self.closed += 1
+        if not self.open:
+            self._none_open.set()
+
+    def get(self, connection_id: int) -> Connection | None:
+        """Return the connection with this id if it is open or still kept."""
+        found = self.open.get(connection_id)
+        if found is None:
+            found = next((ended for ended in self.ended if ended.id == connection_id), None)
+        return found
+
+    async def wait_until_none_is_open(self) -> None:
+        """Return as soon as no connection is open."""
+        await self._none_open.wait()

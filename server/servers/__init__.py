@@ -1,0 +1,1 @@
+"""One conversation, several ways to wait: the servers, one file each."""

@@ -1,0 +1,1 @@
+"""The screen and the command line: draws what `echotui.server` knows, and takes keys."""
