@@ -22,9 +22,9 @@ def as_text(data: bytes) -> str:
 
 def duration(seconds: float) -> str:
     """Return a duration in the unit people would say it in: ``12 µs``, ``3.4 ms``, ``1.0 s``."""
-    if seconds < 0.001:
+    if seconds < 0.0009995:
         return f"{seconds * 1e6:.0f} µs"
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1e3:.1f} ms"
     return f"{seconds:.1f} s"
 

@@ -1,7 +1,7 @@
 """The live records: what is true now, changed in place by whoever serves, read by whoever looks.
 
 Plain data, no behaviour beyond keeping itself consistent and bounded. A view may read a record at any time, and
-`copy.copy` it to freeze it. Times are the loop's clock (``loop.time()``, seconds, monotonic), sizes are bytes.
+`copy.copy` it to freeze it. Times are ``time.monotonic()``, in seconds; sizes are bytes.
 """
 
 import asyncio
@@ -30,8 +30,6 @@ class ConnectionState(StrEnum):
 
     OPEN = "open"
     """Being served."""
-    UNREAD = "unread"
-    """Its peer does not read: nothing more is read from it until it takes its answers (backpressure)."""
     LEFT_OPEN = "left open"
     """Its handler has failed and nobody has closed the socket: the fault of A8 and A9."""
     CLOSED = "closed"
@@ -93,13 +91,18 @@ class Connection:
     bytes_in: int = 0
     bytes_out: int = 0
     unsent: int = 0
-    """Bytes answered but not yet taken by the socket, where the server can know."""
+    """Bytes of an answer the socket has not taken yet. While there are any, nothing more is read from the peer."""
     last_in: bytes = b""
     """The first `LAST_KEPT` bytes of the latest read."""
     last_in_at: float | None = None
     closed_at: float | None = None
     outcome: str = ""
     """How it ended; empty while it has not."""
+
+    @property
+    def condition(self) -> str:
+        """Its state in a word for people: ``unread`` where it is open, and waits for its peer to take an answer."""
+        return "unread" if self.unsent and self.state is ConnectionState.OPEN else self.state.value
 
     @property
     def is_open(self) -> bool:

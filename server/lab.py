@@ -1,0 +1,222 @@
+"""The lab: servers, journal, records and signals, wired together. The one object a screen or `serve` holds.
+
+Whoever holds it reads `records`, `connections`, `journal` and `vitals`, and gives commands; it draws nothing,
+and nothing in here waits for anybody who looks.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from . import events
+from .client import BuiltInClient
+from .complaints import Complaints
+from .journal import Journal
+from .records import Connection, Connections, ConnectionState, ServerRecord, ServerState, Treatment
+from .servers import SERVERS
+from .servers.base import Desk, EchoServer
+from .servers.sockets import SocketsServer
+from .settings import Settings
+from .shutdown import Drain, Signals
+from .vitals import Pulse, Vitals
+
+#: How many built-in clients may chat at once.
+MOST_CLIENTS = 100
+
+
+class Refused(Exception):
+    """A command that cannot be done now; the message says why, for people."""
+
+
+class Lab:
+    """Echo servers on the running loop, and all that is known of them.
+
+    Use it as an async context manager: it starts on entry; on leaving it ends what is still open, at once.
+
+    Args:
+        settings: which servers, where, and their time limits.
+        journal: where events go; a new one unless given.
+        signals: whether SIGINT, SIGTERM and SIGHUP are taken over while it is open; only in the main thread.
+        echo_complaints: whether asyncio's complaints go to the `asyncio` logger too, as they do without a lab.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal | None = None,
+        *,
+        signals: bool = False,
+        echo_complaints: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.journal = Journal() if journal is None else journal
+        self.connections = Connections()
+        self.started_at = monotonic()
+        self._desk = Desk(settings, self.journal, self.connections, built_in_peers=set())
+        self.servers: dict[str, EchoServer] = {name: SERVERS[name](self._desk) for name in settings.servers}
+        self.records: list[ServerRecord] = [server.record for server in self.servers.values()]
+        self._pulse = Pulse(self.records, self.journal.allow_details)
+        self._complaints = Complaints(self.journal, also_default=echo_complaints)
+        self._clients: set[asyncio.Task[None]] = set()
+        self._stops: set[asyncio.Task[None]] = set()
+        self._drain: Drain | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._signals = Signals(self._signalled) if signals else None
+        self.ended_by: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+        """Done, with the signal, once a signal from outside has stopped all servers: the process should end."""
+        self.on_last_call: Callable[[signal.Signals, float], None] = lambda number, seconds: None
+        """Called when a signal from outside begins to end the process, with the seconds that may take."""
+
+    @property
+    def vitals(self) -> Vitals:
+        """How the process was in the last second."""
+        return self._pulse.vitals
+
+    @property
+    def draining_until(self) -> float | None:
+        """Until when open connections may finish, by ``time.monotonic()``; None while nothing is stopping."""
+        return None if self._drain is None else self._drain.deadline
+
+    # -- its life -------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self._complaints.install(asyncio.get_running_loop())
+        if self._signals is not None:
+            self._signals.install()
+        await self.start()
+        self._pulse.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop(drain=0)
+        self._pulse.stop()
+        if self._signals is not None:
+            self._signals.uninstall()
+        self.journal.record(events.LabClosed())
+        self._complaints.uninstall(asyncio.get_running_loop())
+
+    async def start(self) -> None:
+        """Start every server that is not serving; each says in its record whether it does."""
+        for server in self.servers.values():
+            await server.start()
+
+    async def stop(self, drain: float | None = None) -> None:
+        """Stop every server; open connections have `drain` seconds to finish (`Settings.drain` unless given).
+
+        Called again while it is under way, it waits for the same stop; with ``drain=0`` it cuts that short.
+        """
+        seconds = self.settings.drain if drain is None else drain
+        if self._stopping is None:
+            if all(record.state in (ServerState.STOPPED, ServerState.FAILED) for record in self.records):
+                return
+            self._drain = Drain(list(self.servers.values()), self.connections, self.journal, seconds)
+            self._stopping = asyncio.get_running_loop().create_task(self._stop(self._drain), name="shutdown")
+        elif seconds == 0 and self._drain is not None:
+            self._drain.cut_short()
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, drain: Drain) -> None:
+        try:
+            for client in self._clients:
+                client.cancel("the servers stop")
+            if self._clients:
+                await asyncio.wait(self._clients)
+            await drain.run()
+        finally:
+            self._drain = self._stopping = None
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    async def restart(self) -> None:
+        """Start the servers that are stopped or could not listen.
+
+        Raises:
+            Refused: while they are still stopping.
+        """
+        if self._stopping is not None:
+            raise Refused("the servers are still stopping; a second signal cuts that short")
+        await self.start()
+
+    def boom(self, connection_id: int) -> None:
+        """Let the handler of a connection raise, as if its peer had said boom.
+
+        Raises:
+            Refused: if the connection is not being served any more.
+        """
+        connection = self._served(connection_id)
+        self.servers[connection.server].boom(connection)
+
+    def interrupt(self, connection_id: int, by: str = "the keyboard") -> None:
+        """Cancel the task of a connection, or close the connection where its server has no tasks.
+
+        Raises:
+            Refused: if the connection is closed already.
+        """
+        connection = self.connections.open.get(connection_id)
+        if connection is None:
+            raise Refused(f"connection {connection_id} is closed already")
+        self.journal.record(events.CancelAsked(connection.server, connection.id, connection.peer, by))
+        self.servers[connection.server].interrupt(connection, f"cancelled by {by}")
+
+    def treat(self, treatment: Treatment | None = None) -> Treatment:
+        """Switch what the `sockets` server does with a failing task: to `treatment`, or to the next one.
+
+        Raises:
+            Refused: if the `sockets` server is not part of this lab.
+        """
+        server = self.servers.get(SocketsServer.name)
+        if not isinstance(server, SocketsServer):
+            raise Refused("only the sockets server has tasks that can fail, and it is not running here")
+        order = list(Treatment)
+        server.treatment = treatment or order[(order.index(server.treatment) + 1) % len(order)]
+        return server.treatment
+
+    def chat(self, server_name: str) -> None:
+        """Let a built-in client connect to a server and chat, until the server hangs up.
+
+        Raises:
+            Refused: if the server is not serving, or `MOST_CLIENTS` chat already.
+        """
+        record = self.servers[server_name].record
+        if record.state is not ServerState.SERVING:
+            raise Refused(f"{server_name} is {record.state}, nobody can connect")
+        if len(self._clients) >= MOST_CLIENTS:
+            raise Refused(f"{MOST_CLIENTS} built-in clients chat already")
+        client = BuiltInClient(self._desk, record).task
+        self._clients.add(client)
+        client.add_done_callback(self._clients.discard)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Really send a signal to this process. The servers stop; the process goes on.
+
+        Raises:
+            Refused: if the lab does not handle signals, so that it would simply end the process.
+        """
+        if self._signals is None:
+            raise Refused("signals are not handled here")
+        self._signals.send(number)
+
+    def _served(self, connection_id: int) -> Connection:
+        connection = self.connections.open.get(connection_id)
+        if connection is None:
+            raise Refused(f"connection {connection_id} is closed already")
+        if connection.state is ConnectionState.LEFT_OPEN:
+            raise Refused(f"connection {connection_id} has no handler any more: its socket was left open")
+        return connection
+
+    # -- signals --------------------------------------------------------------------------------------------
+
+    def _signalled(self, number: signal.Signals, own: bool) -> None:
+        self.journal.record(events.SignalReceived(number.name, "this keyboard" if own else "outside"))
+        again = self._stopping is not None
+        stop = asyncio.get_running_loop().create_task(self.stop(drain=0 if again else None), name="on-signal")
+        self._stops.add(stop)
+        stop.add_done_callback(self._stops.discard)
+        if not own:
+            self.on_last_call(number, 0 if again else self.settings.drain)
+            stop.add_done_callback(lambda _: self.ended_by.done() or self.ended_by.set_result(number))

@@ -1,0 +1,260 @@
+"""What all servers have in common: a listening socket, bookkeeping of connections, and five commands.
+
+A server decides how to wait. Everything it has to *tell* goes through the methods here, so that records, counters
+and journal always agree: `take_in`, `close`, `leave_open` and `handler_failed` are the only places where a
+connection changes its state.
+"""
+
+import errno
+import os
+import socket
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from time import monotonic
+from typing import ClassVar
+
+from .. import events
+from ..conversation import Boom
+from ..journal import Journal
+from ..records import Connection, Connections, ConnectionState, ServerRecord, ServerState
+from ..settings import Settings, port_of
+
+#: How many bytes one read asks for. Larger reads save system calls when a peer sends much at once.
+RECEIVE_SIZE = 64 * 1024
+
+#: How many connections the system queues for us while we are busy.
+BACKLOG = 1024
+
+#: After how many seconds a server that could not accept tries again.
+ACCEPT_RETRY = 1.0
+
+#: How much of a message the journal keeps, in bytes.
+DETAIL_KEPT = 64
+
+#: The errors of `accept` that concern only the peer that was to be accepted: it has gone while it was queued.
+_PEER_GONE = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO, errno.EINTR})
+
+
+class Interrupt(Exception):
+    """What a handler raises because the person at the keyboard, or the shutdown, ends its connection."""
+
+
+class KeyboardBoom(Boom):
+    """A boom the person at the keyboard said in the peer's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the servers of one lab share."""
+
+    settings: Settings
+    journal: Journal
+    connections: Connections
+    built_in_peers: set[str]
+    """The addresses of the built-in clients, so that their connections can be marked."""
+
+
+class EchoServer(ABC):
+    """A server that holds the conversation with many peers, and tells the lab's desk what happens.
+
+    Every method is called on the thread of the loop that runs the lab.
+    """
+
+    name: ClassVar[str]
+    waits_by: ClassVar[str]
+    """How it waits, in one short phrase."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        settings = desk.settings
+        self.record = ServerRecord(self.name, self.waits_by, settings.host, port_of(self.name, settings.port))
+        self._peers: dict[int, socket.socket] = {}
+        self._cannot_accept = False
+
+    # -- what a server does its own way ---------------------------------------------------------------------
+
+    @abstractmethod
+    def _serve(self, listener: socket.socket) -> None:
+        """Begin to serve the connections that come to this listening socket."""
+
+    @abstractmethod
+    def _close_listener(self) -> None:
+        """Close the listening socket; go on serving the open connections."""
+
+    @abstractmethod
+    def boom(self, connection: Connection) -> None:
+        """Let the handler of this connection raise `KeyboardBoom`, as if its peer had said boom."""
+
+    @abstractmethod
+    def interrupt(self, connection: Connection, why: str) -> None:
+        """End this connection from outside: cancel its task, or close it where it has none."""
+
+    @abstractmethod
+    async def _stop_serving(self) -> None:
+        """End what is not a connection: the listener, the loop of one's own."""
+
+    # -- starting and stopping ------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen and serve. Where the port cannot be had the state is FAILED, and `record.why` says why.
+
+        No error if it is serving already.
+        """
+        record = self.record
+        if record.state in (ServerState.SERVING, ServerState.DRAINING):
+            return
+        port = record.port
+        try:
+            listener = socket.create_server(
+                (record.host, port), family=_family(record.host), backlog=BACKLOG, reuse_port=False
+            )
+        except (OSError, OverflowError) as error:
+            record.state, record.why = ServerState.FAILED, why_not_listening(error, port)
+            self.desk.journal.record(events.ListenFailed(self.name, record.host, port, record.why))
+            return
+        listener.setblocking(False)
+        record.port = listener.getsockname()[1]
+        record.state, record.why = ServerState.SERVING, ""
+        self._serve(listener)
+        self.desk.journal.record(events.Listening(self.name, record.host, record.port))
+
+    def stop_accepting(self) -> None:
+        """Close the listening socket and go on serving the open connections. No error if it is not serving."""
+        if self.record.state is ServerState.SERVING:
+            self.record.state = ServerState.DRAINING
+            self._close_listener()
+            self.desk.journal.record(events.ListenerClosed(self.name, self.record.host, self.record.port))
+
+    async def stop(self) -> None:
+        """End whatever still runs, after `stop_accepting`. Connections that are still open are given up."""
+        if self.record.state is ServerState.DRAINING:
+            await self._stop_serving()
+            for connection in [*self.desk.connections.open.values()]:
+                if connection.server == self.name:
+                    self.close(connection, "given up: its handler did not end when it was asked to")
+            self.record.state = ServerState.STOPPED
+            self.desk.journal.record(events.ServerStopped(self.name))
+
+    def release(self) -> None:
+        """Close the sockets that failed handlers left open, and let go of what was kept from them."""
+        for connection in [*self.desk.connections.open.values()]:
+            if connection.server == self.name and connection.state is ConnectionState.LEFT_OPEN:
+                self.close(connection, f"{connection.outcome}; closed when the server stopped")
+
+    # -- what happens to connections ------------------------------------------------------------------------
+
+    def take_in(self, sock: socket.socket) -> Connection | None:
+        """Take in an accepted socket; None if its peer has gone already."""
+        sock.setblocking(False)
+        try:
+            peer = address(sock.getpeername())
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            sock.close()
+            return None
+        desk = self.desk
+        connection = Connection(
+            id=desk.connections.next_id(),
+            server=self.name,
+            peer=peer,
+            fd=sock.fileno(),
+            opened_at=monotonic(),
+            built_in=peer in desk.built_in_peers,
+        )
+        self._peers[connection.id] = sock
+        desk.connections.add(connection)
+        self.record.accepted += 1
+        self.record.open += 1
+        self._cannot_accept = False
+        desk.journal.record(events.Accepted(self.name, connection.id, peer, connection.fd))
+        return connection
+
+    def close(self, connection: Connection, outcome: str) -> None:
+        """Close a connection's socket and say how it ended."""
+        self._peers.pop(connection.id).close()
+        now = monotonic()
+        self.desk.connections.end(connection, outcome, now)
+        self.record.open -= 1
+        self.desk.journal.record(
+            events.Closed(
+                self.name,
+                connection.id,
+                connection.peer,
+                outcome,
+                connection.bytes_in,
+                connection.bytes_out,
+                round(now - connection.opened_at, 6),
+            )
+        )
+
+    def leave_open(self, connection: Connection, outcome: str) -> None:
+        """Let a connection be without a handler: nobody will close its socket until the server stops."""
+        connection.state = ConnectionState.LEFT_OPEN
+        connection.outcome = outcome
+
+    def handler_failed(self, connection: Connection, error: Exception, outcome: str) -> None:
+        """A handler raised something of its own: count it and tell what becomes of it."""
+        self.record.booms += 1
+        self.desk.journal.record(
+            events.HandlerFailed(
+                self.name,
+                connection.id,
+                connection.peer,
+                describe(error),
+                "keyboard" if isinstance(error, KeyboardBoom) else "peer",
+                outcome,
+            )
+        )
+
+    def half_closed(self, connection: Connection) -> None:
+        """The peer will send no more, and all it sent is answered."""
+        self.desk.journal.record(events.HalfClosed(self.name, connection.id, connection.peer))
+
+    def idle(self, connection: Connection, limit: float) -> None:
+        """A connection has said nothing for `limit` seconds."""
+        self.record.idle_timeouts += 1
+        self.desk.journal.record(events.IdleTimeout(self.name, connection.id, connection.peer, limit))
+
+    def cannot_accept(self, error: OSError) -> bool:
+        """Note why `accept` failed. Returns whether to wait `ACCEPT_RETRY` before trying again.
+
+        Most often no descriptor is left. It is said once, and again only after an accept has worked in between.
+        """
+        if error.errno in _PEER_GONE:
+            return False
+        if not self._cannot_accept:
+            self._cannot_accept = True
+            self.desk.journal.record(events.AcceptFailed(self.name, describe(error), ACCEPT_RETRY))
+        return True
+
+
+def describe(error: BaseException) -> str:
+    """Return an error as one line: the system's words for an `OSError`, type and message otherwise."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{os.strerror(error.errno)} ({errno.errorcode.get(error.errno, error.errno)})"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def why_not_listening(error: Exception, port: int) -> str:
+    """Return why a port cannot be had, and what to do about it."""
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            return f"port {port} is taken by another program: end it, or choose another with --port"
+        case errno.EACCES:
+            return f"port {port} needs privileges: choose one above 1023 with --port"
+        case errno.EADDRNOTAVAIL:
+            return "that address is not one of this machine's: choose another with --host"
+        case _ if isinstance(error, socket.gaierror):
+            return f"that host is not known ({error.strerror}): choose another with --host"
+        case _:
+            return describe(error)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def address(name: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    """Return a socket's name as people write it: ``127.0.0.1:8000`` or ``[::1]:8000``."""
+    host, port = name[0], name[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

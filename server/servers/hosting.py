@@ -1,0 +1,151 @@
+"""Who waits for a hand-written event loop: the app's loop, or a thread where that cannot be.
+
+The loop of ``selectors.py`` is a generator that yields its timeout where a program of its own would have called
+``select(timeout)``. A host waits that long, or until something is ready, and sends in what ``select`` found:
+
+* `OnLoop`: an epoll or kqueue descriptor is itself readable when something registered in it is ready, so the
+  app's loop watches that one descriptor, and a timer of its own wakes the generator when its timeout is over.
+* `InThread`: for selectors that are no descriptor (select, poll) a small thread selects, and hands over.
+
+What is sent in: a list of what is ready; an empty list when the timeout is over; None when `wake` was called.
+"""
+
+import asyncio
+import queue
+import selectors
+import socket
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+
+Ready = list[tuple[selectors.SelectorKey, int]]
+Turns = Generator[float, Ready | None, None]
+
+
+class Host(ABC):
+    """Runs the turns of a hand-written loop on the thread of an asyncio loop."""
+
+    def __init__(self, turns: Turns, selector: selectors.BaseSelector) -> None:
+        self._turns = turns
+        self._selector = selector
+        self._loop = asyncio.get_running_loop()
+
+    @abstractmethod
+    def start(self) -> None:
+        """Run the first turn and begin to wait."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Run a turn soon, although nothing is ready. Call it on the loop's thread."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop waiting and close the generator. The selector stays open."""
+
+
+class OnLoop(Host):
+    """The app's loop waits."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _woken: asyncio.Handle | None = None
+    _deadline = 0.0
+
+    def start(self) -> None:
+        self._loop.add_reader(self._selector.fileno(), self._readable)
+        self._wait(next(self._turns))
+
+    def wake(self) -> None:
+        if self._woken is None:
+            self._woken = self._loop.call_soon(self._called)
+
+    def stop(self) -> None:
+        self._loop.remove_reader(self._selector.fileno())
+        for handle in (self._timer, self._woken):
+            if handle is not None:
+                handle.cancel()
+        self._timer = self._woken = None
+        self._turns.close()
+
+    def _wait(self, timeout: float) -> None:
+        # A timer that is due no later than ours stays: most turns end long before their timeout, and
+        # cancelling a timer and making another in each of them costs more than one that fires early.
+        self._deadline = self._loop.time() + timeout
+        if self._timer is not None:
+            if self._timer.when() <= self._deadline:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline, self._due)
+
+    def _readable(self) -> None:
+        ready = self._selector.select(0)
+        if ready:
+            self._wait(self._turns.send(ready))
+
+    def _due(self) -> None:
+        self._timer = None
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._due)
+        else:
+            self._wait(self._turns.send(self._selector.select(0)))
+
+    def _called(self) -> None:
+        self._woken = None
+        self._wait(self._turns.send(None))
+
+
+class InThread(Host):
+    """A thread waits, and is asked to wait again only when its findings have been worked off.
+
+    So the selector is never changed while the thread selects: turns run only in between.
+    """
+
+    def start(self) -> None:
+        self._asleep, self._waker = socket.socketpair()
+        self._asleep.setblocking(False)
+        self._waker.setblocking(False)
+        self._timeouts: queue.SimpleQueue[float | None] = queue.SimpleQueue()
+        self._stopped = False
+        self._selector.register(self._asleep, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._pump, name="echotui-select", daemon=True)
+        self._timeouts.put(next(self._turns))
+        self._thread.start()
+
+    def wake(self) -> None:
+        try:
+            self._waker.send(b"\0")
+        except BlockingIOError:
+            pass  # the socket is full of wake-ups: it will wake
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._timeouts.put(None)
+        self.wake()
+        self._thread.join()
+        self._selector.unregister(self._asleep)
+        self._asleep.close()
+        self._waker.close()
+        self._turns.close()
+
+    def _pump(self) -> None:
+        while (timeout := self._timeouts.get()) is not None:
+            ready = self._selector.select(timeout)
+            if self._stopped:
+                return
+            try:
+                self._loop.call_soon_threadsafe(self._turn, ready)
+            except RuntimeError:
+                return  # the loop was closed without stopping us first
+
+    def _turn(self, ready: Ready) -> None:
+        if self._stopped:
+            return
+        found = [(key, mask) for key, mask in ready if key.fileobj is not self._asleep]
+        woken = len(found) < len(ready)
+        if woken:
+            self._asleep.recv(4096)
+        self._timeouts.put(self._turns.send(found or (None if woken else [])))
+
+
+def host_for(turns: Turns, selector: selectors.BaseSelector) -> Host:
+    """Return who can wait for this selector: the app's loop if the selector is a descriptor, else a thread."""
+    return OnLoop(turns, selector) if hasattr(selector, "fileno") else InThread(turns, selector)

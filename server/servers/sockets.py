@@ -1,0 +1,208 @@
+"""The `sockets` server: asyncio's own socket calls, one task a connection.
+
+The listener is one coroutine around ``sock_accept``; every connection gets a task that alternates between
+``sock_recv`` and ``sock_sendall``. A peer that does not read suspends its own task in ``sock_sendall``, so nothing
+more is read from it; at most one read (`RECEIVE_SIZE`) is held in memory for it.
+
+What becomes of a task that *fails* is `SocketsServer.treatment`, and can be switched at any time; it is looked at
+when a task fails. In all three the others go on:
+
+* handled: the task catches its exception, tells the journal, and closes its socket (A10);
+* unretrieved: the exception leaves the task and nobody keeps the task. When it is collected, at once in CPython
+  unless it is part of a reference cycle, asyncio complains "Task exception was never retrieved". Nobody closes
+  the socket: it stays open until the server stops (A8);
+* retained: the same, but the tasks are kept in a list, so asyncio says nothing until the list is gone, which is when
+  the server stops (A9). The journal tells what asyncio does not.
+"""
+
+import asyncio
+import functools
+import socket
+from time import monotonic
+
+from .. import events
+from ..conversation import Boom, Conversation
+from ..records import LAST_KEPT, Connection, ConnectionState, Treatment
+from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, KeyboardBoom, describe
+
+#: After how many reads a task lets the others run. `sock_recv` and `sock_sendall` come back without suspending
+#: while there is data and room, so a fast peer would have the loop for itself.
+FAIR_SHARE = 16
+
+
+class SocketsServer(EchoServer):
+    """Waits by ``await sock_accept``, ``sock_recv`` and ``sock_sendall``."""
+
+    name = "sockets"
+    waits_by = "await sock_recv"
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self.record.treatment = Treatment.HANDLED
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._booms: set[int] = set()
+        self._retained: list[asyncio.Task[None]] = []
+
+    @property
+    def treatment(self) -> Treatment:
+        """What is done with a task that fails."""
+        return self.record.treatment or Treatment.HANDLED
+
+    @treatment.setter
+    def treatment(self, treatment: Treatment) -> None:
+        if treatment is not self.treatment:
+            self.record.treatment = treatment
+            self.desk.journal.record(events.TreatmentSwitched(self.name, treatment))
+
+    # -- serving --------------------------------------------------------------------------------------------
+
+    def _serve(self, listener: socket.socket) -> None:
+        self._listening = listener
+        self._listener = asyncio.get_running_loop().create_task(self._accept(listener), name="sockets-listener")
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                if self.cannot_accept(error):
+                    await asyncio.sleep(ACCEPT_RETRY)
+                continue
+            connection = self.take_in(sock)
+            if connection is not None:
+                self._begin(connection, sock)
+
+    def _begin(self, connection: Connection, sock: socket.socket) -> None:
+        """Give a connection its task, and keep the task for as long as it runs."""
+        task = asyncio.get_running_loop().create_task(self._handle(connection, sock), name=f"echo-{connection.id}")
+        self._tasks[connection.id] = task
+        task.add_done_callback(functools.partial(self._ended, connection))
+
+    async def _handle(self, connection: Connection, sock: socket.socket) -> None:
+        """The life of one connection's task."""
+        outcome = "ended"
+        try:
+            outcome = await self._echo(connection, sock)
+        except asyncio.CancelledError as cancelled:
+            outcome = str(cancelled) or "cancelled"
+            raise
+        except TimeoutError:
+            outcome = "idle too long"
+            self.idle(connection, self.desk.settings.idle_timeout or 0)
+        except OSError as error:
+            outcome = describe(error)
+        except Exception as error:
+            outcome = self._failed(connection, error)
+            if connection.state is ConnectionState.LEFT_OPEN:
+                raise
+        finally:
+            if connection.state is ConnectionState.OPEN:
+                self.close(connection, outcome)
+
+    def _ended(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        """A connection's task is done: keep it or let it go. Nobody here asks for its exception."""
+        del self._tasks[connection.id]
+        self._booms.discard(connection.id)
+        if connection.state is ConnectionState.LEFT_OPEN and self.treatment is Treatment.RETAINED:
+            self._retained.append(task)
+        elif connection.state is ConnectionState.OPEN:
+            self.close(connection, "cancelled before its first step")
+
+    def _failed(self, connection: Connection, error: Exception) -> str:
+        """Decide what becomes of a failed handler's connection. Returns the outcome in words."""
+        if self.treatment is Treatment.HANDLED:
+            outcome = "handled, socket closed"
+            self.handler_failed(connection, error, outcome)
+            return outcome
+        outcome = f"{self.treatment}, socket left open"
+        self.handler_failed(connection, error, outcome)
+        self.leave_open(connection, outcome)
+        if self.treatment is Treatment.RETAINED:
+            self.desk.journal.record(
+                events.FailedSilently(self.name, connection.id, connection.peer, describe(error))
+            )
+        return outcome
+
+    async def _echo(self, connection: Connection, sock: socket.socket) -> str:
+        """Hold the conversation; return how it ended, or raise `Boom`."""
+        if await self._converse(connection, sock):
+            # Raised out here, where no timeout is in the frame: an `asyncio.timeout` knows its task, the task
+            # its exception, and the exception its frames, and such a cycle delays the complaint of A8.
+            raise KeyboardBoom if connection.id in self._booms else Boom
+        self.half_closed(connection)
+        return "closed by peer"
+
+    async def _converse(self, connection: Connection, sock: socket.socket) -> bool:
+        """Echo until the peer closes (False) or says boom (True)."""
+        loop = asyncio.get_running_loop()
+        conversation = Conversation()
+        limit = self.desk.settings.idle_timeout
+        async with asyncio.timeout(limit) as deadline:
+            while data := await loop.sock_recv(sock, RECEIVE_SIZE):
+                self._received(connection, data)
+                if connection.reads % FAIR_SHARE == 0:
+                    await asyncio.sleep(0)
+                if connection.id in self._booms:
+                    return True
+                answer = conversation.receive(data)
+                if answer:
+                    connection.unsent = len(answer)
+                    await loop.sock_sendall(sock, answer)
+                    connection.unsent = 0
+                    self._sent(connection, len(answer))
+                if conversation.boomed:
+                    return True
+                if limit is not None:
+                    deadline.reschedule(loop.time() + limit)
+        return connection.id in self._booms
+
+    def _received(self, connection: Connection, data: bytes) -> None:
+        size = len(data)
+        connection.reads += 1
+        connection.bytes_in += size
+        connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
+        connection.last_in_at = monotonic()
+        self.record.reads += 1
+        self.record.bytes_in += size
+        journal = self.desk.journal
+        if journal.details_open:
+            journal.record(events.Received(self.name, connection.id, connection.peer, size, data[:DETAIL_KEPT]))
+        else:
+            journal.details_skipped += 1
+
+    def _sent(self, connection: Connection, size: int) -> None:
+        connection.bytes_out += size
+        self.record.bytes_out += size
+        journal = self.desk.journal
+        if journal.details_open:
+            journal.record(events.Sent(self.name, connection.id, connection.peer, size, 0))
+        else:
+            journal.details_skipped += 1
+
+    # -- what EchoServer asks for ---------------------------------------------------------------------------
+
+    def _close_listener(self) -> None:
+        self._listener.add_done_callback(lambda _: self._listening.close())
+        self._listener.cancel("stop accepting")
+
+    def boom(self, connection: Connection) -> None:
+        if connection.id in self._tasks:
+            # A task cannot be made to raise from outside other than by cancelling it, which would be another
+            # story. So its peer's side falls silent for it: the pending read returns, and the handler raises.
+            self._booms.add(connection.id)
+            self._peers[connection.id].shutdown(socket.SHUT_RD)
+
+    def interrupt(self, connection: Connection, why: str) -> None:
+        task = self._tasks.get(connection.id)
+        if task is not None:
+            task.cancel(why)
+        elif connection.state is ConnectionState.LEFT_OPEN:
+            self.close(connection, why)
+
+    async def _stop_serving(self) -> None:
+        await asyncio.wait([self._listener])
+
+    def release(self) -> None:
+        super().release()
+        self._retained.clear()

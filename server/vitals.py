@@ -1,0 +1,123 @@
+"""How the process and its loop are: CPU, memory, descriptors, lag, and what each server gets through in a second.
+
+One timer beats four times a second. How late it fires is the loop's lag, measured where everybody feels it;
+once a second the system is asked for the rest. Nothing here is smoothed: every number is of the last second.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from time import monotonic
+
+import psutil
+
+from .records import ServerRecord
+
+#: How often the timer beats, in seconds.
+BEAT = 0.25
+
+#: Of how many seconds the history of a server's rates is kept.
+HISTORY = 60
+
+
+@dataclass(slots=True)
+class Rates:
+    """What one server got through in the last second, and a history of it."""
+
+    reads: int = 0
+    bytes: int = 0
+    """Bytes in and out, together."""
+    busy: float | None = None
+    """The share of the second it was running, from 0 to 1; None where that is not observed."""
+    history: deque[int] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    """`reads`, a number a second, newest last."""
+
+
+@dataclass(slots=True)
+class Vitals:
+    """How the process was in the last second. None: not measured yet."""
+
+    cpu: float | None = None
+    """CPU time of the process by wall time: 1.0 is one core."""
+    rss: int | None = None
+    """Resident memory, in bytes."""
+    fds: int | None = None
+    """Open descriptors."""
+    lag: float | None = None
+    """By how many seconds the latest of a timer's beats in this second came at the most late."""
+    rates: dict[str, Rates] = field(default_factory=dict)
+
+
+class Pulse:
+    """Keeps `vitals` up to date for as long as it runs.
+
+    Args:
+        servers: the servers whose rates are measured.
+        on_beat: called with the seconds since the last beat, at every beat.
+    """
+
+    def __init__(self, servers: Iterable[ServerRecord], on_beat: Callable[[float], None]) -> None:
+        self.vitals = Vitals()
+        self._servers = list(servers)
+        self._on_beat = on_beat
+        self._process = psutil.Process()
+        self._timer: asyncio.TimerHandle | None = None
+        self._beats = 0
+        self._worst = 0.0
+        self._before: dict[str, tuple[int, int, float | None]] = {}
+
+    def start(self) -> None:
+        """Begin to beat on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._sampled_at = monotonic()
+        self._cpu_before = _cpu(self._process)
+        self._remember()
+        self._next()
+
+    def stop(self) -> None:
+        """Stop beating. The vitals stay as they were."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _next(self) -> None:
+        self._due = self._loop.time() + BEAT
+        self._timer = self._loop.call_at(self._due, self._beat)
+
+    def _beat(self) -> None:
+        late = self._loop.time() - self._due
+        self._worst = max(self._worst, late)
+        self._beats += 1
+        self._on_beat(BEAT + late)
+        if self._beats % round(1 / BEAT) == 0:
+            self._sample()
+        self._next()
+
+    def _sample(self) -> None:
+        now, cpu = monotonic(), _cpu(self._process)
+        seconds = now - self._sampled_at
+        vitals = self.vitals
+        vitals.cpu = (cpu - self._cpu_before) / seconds
+        vitals.rss = self._process.memory_info().rss
+        vitals.fds = self._process.num_fds()
+        vitals.lag, self._worst = self._worst, 0.0
+        for record in self._servers:
+            reads, size, busy = self._before[record.name]
+            rates = vitals.rates.setdefault(record.name, Rates())
+            rates.reads = round((record.reads - reads) / seconds)
+            rates.bytes = round((record.bytes_in + record.bytes_out - size) / seconds)
+            rates.busy = None if busy is None or record.busy is None else (record.busy - busy) / seconds
+            rates.history.append(rates.reads)
+        self._sampled_at, self._cpu_before = now, cpu
+        self._remember()
+
+    def _remember(self) -> None:
+        self._before = {
+            record.name: (record.reads, record.bytes_in + record.bytes_out, record.busy) for record in self._servers
+        }
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)

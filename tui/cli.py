@@ -1,0 +1,238 @@
+"""The command line. It imports no more than a command needs: the screen's library only for the screen."""
+
+import argparse
+import math
+import sys
+from typing import Any, NoReturn
+
+EXAMPLES = """\
+examples:
+  echotui                              servers on ports 8000 and 8001, and the screen
+  echotui --port 0 --loop uvloop       ports the system picks, on uvloop
+  echotui serve --events all           no screen: every event as a line of JSON
+  echotui connect sockets              talk to the sockets server; try the word boom
+  nc 127.0.0.1 8000                    … or with the tool you have
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line that says what to do."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    command, rest = (arguments[0], arguments[1:]) if arguments[:1] in (["serve"], ["connect"]) else ("", arguments)
+    match command:
+        case "serve":
+            return _serve(rest)
+        case "connect":
+            return _connect(rest)
+        case _:
+            return _screen(rest)
+
+
+def _screen(arguments: list[str]) -> int:
+    parser = _Parser(
+        prog="echotui",
+        description="See your event loop: echo servers on the app's own loop, watched live.",
+        epilog=f"commands:\n  echotui serve …      the same servers without a screen: one JSON object a line\n"
+        f"  echotui connect …    a line client for machines without telnet or nc\n\n{EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
+    _add_server_options(parser)
+    parser.add_argument(
+        "--refresh", type=_refresh, default=10.0, metavar="HZ", help="frames a second, 0.1 to 60 (default 10)"
+    )
+    parser.add_argument("--read-only", action="store_true", help="no keys that change anything: only look")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    options = parser.parse_args(arguments)
+    settings = _settings(options)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        parser.error("there is no terminal to draw on: use `echotui serve`")
+    from . import run
+
+    return run.run(
+        settings, options.loop, refresh=options.refresh, read_only=options.read_only, mouse=not options.no_mouse
+    )
+
+
+def _serve(arguments: list[str]) -> int:
+    parser = _Parser(prog="echotui serve", description="The servers without a screen: one JSON object a line on stdout.")
+    _add_server_options(parser)
+    parser.add_argument(
+        "--events",
+        choices=("lifecycle", "all"),
+        default="lifecycle",
+        help="which events: lifecycle (default), or all, with every select, read and write",
+    )
+    options = parser.parse_args(arguments)
+    settings = _settings(options)
+    from . import serve
+
+    return serve.run(settings, options.loop, all_events=options.events == "all")
+
+
+def _connect(arguments: list[str]) -> int:
+    from echotui.server.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_NAMES, port_of
+
+    parser = _Parser(prog="echotui connect", description="A line client: sends each line with CRLF, prints what comes back.")
+    parser.add_argument(
+        "to",
+        nargs="?",
+        default=SERVER_NAMES[0],
+        metavar="SERVER|HOST:PORT",
+        help=f"one of {', '.join(SERVER_NAMES)} (default {SERVER_NAMES[0]}), or an address",
+    )
+    parser.add_argument("--host", default=DEFAULT_HOST, help=f"where the servers are (default {DEFAULT_HOST})")
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, metavar="BASE", help="their base port (default 8000)")
+    options = parser.parse_args(arguments)
+    if options.to in SERVER_NAMES:
+        if options.port == 0:
+            parser.error("port 0 is for listening: name the port the server has, as HOST:PORT")
+        host, port = options.host, port_of(options.to, options.port)
+    else:
+        host, _, number = options.to.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not host or not number.isascii() or not number.isdigit() or not 0 < int(number) <= 65535:
+            parser.error(f"{options.to!r} is neither a server ({', '.join(SERVER_NAMES)}) nor HOST:PORT")
+        port = int(number)
+    from . import connect
+
+    return connect.run(host, port)
+
+
+def _add_server_options(parser: argparse.ArgumentParser) -> None:
+    from echotui.server.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_NAMES
+
+    add = parser.add_argument
+    add("--host", default=DEFAULT_HOST, help=f"the address to listen on (default {DEFAULT_HOST}, this machine only)")
+    add(
+        "--port",
+        type=_port,
+        default=DEFAULT_PORT,
+        metavar="BASE",
+        help=f"the first server's port, the others follow (default {DEFAULT_PORT}; 0: the system picks each)",
+    )
+    add(
+        "--servers",
+        type=_servers,
+        default=SERVER_NAMES,
+        metavar="A,B",
+        help=f"which servers, of {', '.join(SERVER_NAMES)} (default all)",
+    )
+    add("--loop", type=_loop, default="asyncio", metavar="KIND", help="asyncio (default) or uvloop")
+    add(
+        "--select-timeout",
+        type=_seconds,
+        default=1.0,
+        metavar="S",
+        help='how long selectors waits until it says "no events" (default 1)',
+    )
+    add(
+        "--idle-timeout",
+        type=_idle,
+        default=None,
+        metavar="S",
+        help="close a connection that says nothing for so long (default 0: never)",
+    )
+    add(
+        "--drain",
+        type=_seconds_or_none_at_all,
+        default=5.0,
+        metavar="S",
+        help="how long open connections may finish when the servers stop (default 5)",
+    )
+
+
+def _settings(options: argparse.Namespace) -> Any:
+    from echotui.server.settings import Settings
+
+    return Settings(
+        host=options.host,
+        port=options.port,
+        servers=options.servers,
+        select_timeout=options.select_timeout,
+        idle_timeout=options.idle_timeout,
+        drain=options.drain,
+    )
+
+
+def _port(text: str) -> int:
+    from echotui.server.settings import MAX_PORT, SERVER_NAMES
+
+    highest = MAX_PORT - len(SERVER_NAMES) + 1
+    if not text.isascii() or not text.isdigit() or int(text) > highest:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a base port: 1 to {highest}, or 0 to let the system pick")
+    return int(text)
+
+
+def _servers(text: str) -> tuple[str, ...]:
+    from echotui.server.settings import SERVER_NAMES
+
+    asked = [name.strip() for name in text.split(",")]
+    for name in asked:
+        if name not in SERVER_NAMES:
+            raise argparse.ArgumentTypeError(f"there is no server {name!r}: choose from {', '.join(SERVER_NAMES)}")
+    return tuple(name for name in SERVER_NAMES if name in asked)
+
+
+def _loop(text: str) -> str:
+    if text not in ("asyncio", "uvloop"):
+        raise argparse.ArgumentTypeError(f"there is no loop {text!r}: choose asyncio or uvloop")
+    if text == "uvloop":
+        from importlib.util import find_spec
+
+        if find_spec("uvloop") is None:
+            raise argparse.ArgumentTypeError("uvloop is not installed here: choose asyncio")
+    return text
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: seconds, from 0 to 86400")
+    return number
+
+
+def _seconds(text: str) -> float:
+    seconds = _number(text, "a time to wait")
+    if seconds < 0.001:
+        raise argparse.ArgumentTypeError(f"{text!r} is too short to wait: at least 0.001 s")
+    return seconds
+
+
+def _seconds_or_none_at_all(text: str) -> float:
+    return _number(text, "a time limit")
+
+
+def _idle(text: str) -> float | None:
+    return _number(text, "an idle time") or None
+
+
+def _refresh(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0.1 <= rate <= 60:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a frame rate: 0.1 to 60 a second")
+    return rate
+
+
+class _Version(argparse.Action):
+    """Print the version; look it up only when somebody asks."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"echotui {version('echotui')}")
+        parser.exit()

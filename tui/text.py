@@ -1,0 +1,25 @@
+"""The border: everything from outside that becomes visible text passes here, once.
+
+A peer may send anything, and a terminal obeys what it is sent: ESC and OSC sequences, C1 controls, bidi overrides.
+So whatever is not printable is shown escaped. The result is plain text: it is never parsed as markup.
+"""
+
+
+def clean(text: str) -> str:
+    """Return text with everything that is not printable escaped, as in ``\\x1b`` or ``\\u202e``.
+
+    Printable is what `str.isprintable` says; a space is. The result holds no control character, no line break, no
+    bidi control and no surrogate, and is the same again if it is cleaned twice.
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+
+
+def clean_bytes(data: bytes) -> str:
+    """Return bytes as clean text: what is valid UTF-8 and printable as it is, all else escaped."""
+    return clean(data.decode("utf-8", "backslashreplace"))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
