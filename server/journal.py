@@ -132,3 +132,12 @@ class Journal:
             self.record(DetailsSkipped(skipped))
         self._details_left = max(1, round(self.detail_rate * seconds))
         self.details_open = True
+
+    def frozen(self) -> "Journal":
+        """Return a copy that stays as it is, for looking at: it has the same entries, and no sinks."""
+        copy = Journal(self.size, detail_rate=self.detail_rate, clock=self._clock)
+        copy._ring = self._ring.copy()
+        copy.recorded = self.recorded
+        copy.counts = self.counts.copy()
+        copy.details_skipped = self.details_skipped
+        return copy

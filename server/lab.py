@@ -21,6 +21,7 @@ from .servers.base import Desk, EchoServer
 from .servers.sockets import SocketsServer
 from .settings import Settings
 from .shutdown import Drain, Signals
+from .tcp import TcpInfo
 from .vitals import Pulse, Vitals
 
 #: How many built-in clients may chat at once.
@@ -79,6 +80,11 @@ class Lab:
     def draining_until(self) -> float | None:
         """Until when open connections may finish, by ``time.monotonic()``; None while nothing is stopping."""
         return None if self._drain is None else self._drain.deadline
+
+    def tcp_info(self, connection_id: int) -> TcpInfo | None:
+        """Return what the system knows of an open connection; None where it does not tell."""
+        connection = self.connections.open.get(connection_id)
+        return None if connection is None else self.servers[connection.server].tcp_info(connection)
 
     # -- its life -------------------------------------------------------------------------------------------
 
@@ -219,4 +225,8 @@ class Lab:
         stop.add_done_callback(self._stops.discard)
         if not own:
             self.on_last_call(number, 0 if again else self.settings.drain)
-            stop.add_done_callback(lambda _: self.ended_by.done() or self.ended_by.set_result(number))
+            stop.add_done_callback(lambda _: self._end(number))
+
+    def _end(self, number: signal.Signals) -> None:
+        if not self.ended_by.done():
+            self.ended_by.set_result(number)

@@ -5,6 +5,7 @@ Plain data, no behaviour beyond keeping itself consistent and bounded. A view ma
 """
 
 import asyncio
+import copy
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -169,3 +170,11 @@ class Connections:
     async def wait_until_none_is_open(self) -> None:
         """Return as soon as no connection is open."""
         await self._none_open.wait()
+
+    def frozen(self) -> "Connections":
+        """Return a copy that stays as it is, for looking at. It takes time in proportion to what is open."""
+        frozen = Connections()
+        frozen.open = {number: copy.copy(connection) for number, connection in self.open.items()}
+        frozen.ended = self.ended.copy()
+        frozen.opened, frozen.closed, frozen.most_open = self.opened, self.closed, self.most_open
+        return frozen

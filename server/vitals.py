@@ -38,6 +38,8 @@ class Rates:
 class Vitals:
     """How the process was in the last second. None: not measured yet."""
 
+    samples: int = 0
+    """How often it was measured."""
     cpu: float | None = None
     """CPU time of the process by wall time: 1.0 is one core."""
     rss: int | None = None
@@ -98,6 +100,7 @@ class Pulse:
         now, cpu = monotonic(), _cpu(self._process)
         seconds = now - self._sampled_at
         vitals = self.vitals
+        vitals.samples += 1
         vitals.cpu = (cpu - self._cpu_before) / seconds
         vitals.rss = self._process.memory_info().rss
         vitals.fds = self._process.num_fds()

@@ -36,7 +36,7 @@ class JsonLines:
         on_broken: called, from the thread, once nobody reads any more.
     """
 
-    def __init__(self, file: TextIO, on_broken: Callable[[], None]) -> None:
+    def __init__(self, file: TextIO, on_broken: Callable[[], object]) -> None:
         self._file = file
         self._on_broken = on_broken
         self._queue: queue.Queue[Entry | None] = queue.Queue(QUEUED)

@@ -18,6 +18,7 @@ from ..conversation import Boom
 from ..journal import Journal
 from ..records import Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
+from ..tcp import TcpInfo, tcp_info
 
 #: How many bytes one read asks for. Larger reads save system calls when a peer sends much at once.
 RECEIVE_SIZE = 64 * 1024
@@ -140,6 +141,10 @@ class EchoServer(ABC):
         for connection in [*self.desk.connections.open.values()]:
             if connection.server == self.name and connection.state is ConnectionState.LEFT_OPEN:
                 self.close(connection, f"{connection.outcome}; closed when the server stopped")
+
+    def tcp_info(self, connection: Connection) -> TcpInfo | None:
+        """Return what the system knows of an open connection; None where it does not tell."""
+        return tcp_info(self._peers[connection.id])
 
     # -- what happens to connections ------------------------------------------------------------------------
 

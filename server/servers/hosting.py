@@ -17,6 +17,7 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator
+from typing import Protocol, cast
 
 Ready = list[tuple[selectors.SelectorKey, int]]
 Turns = Generator[float, Ready | None, None]
@@ -25,9 +26,8 @@ Turns = Generator[float, Ready | None, None]
 class Host(ABC):
     """Runs the turns of a hand-written loop on the thread of an asyncio loop."""
 
-    def __init__(self, turns: Turns, selector: selectors.BaseSelector) -> None:
+    def __init__(self, turns: Turns) -> None:
         self._turns = turns
-        self._selector = selector
         self._loop = asyncio.get_running_loop()
 
     @abstractmethod
@@ -43,8 +43,19 @@ class Host(ABC):
         """Stop waiting and close the generator. The selector stays open."""
 
 
+class Descriptor(Protocol):
+    """What a selector is that is a descriptor itself: epoll, kqueue, devpoll."""
+
+    def fileno(self) -> int: ...
+    def select(self, timeout: float | None = None) -> Ready: ...
+
+
 class OnLoop(Host):
     """The app's loop waits."""
+
+    def __init__(self, turns: Turns, selector: Descriptor) -> None:
+        super().__init__(turns)
+        self._selector = selector
 
     _timer: asyncio.TimerHandle | None = None
     _woken: asyncio.Handle | None = None
@@ -99,6 +110,10 @@ class InThread(Host):
     So the selector is never changed while the thread selects: turns run only in between.
     """
 
+    def __init__(self, turns: Turns, selector: selectors.BaseSelector) -> None:
+        super().__init__(turns)
+        self._selector = selector
+
     def start(self) -> None:
         self._asleep, self._waker = socket.socketpair()
         self._asleep.setblocking(False)
@@ -148,4 +163,6 @@ class InThread(Host):
 
 def host_for(turns: Turns, selector: selectors.BaseSelector) -> Host:
     """Return who can wait for this selector: the app's loop if the selector is a descriptor, else a thread."""
-    return OnLoop(turns, selector) if hasattr(selector, "fileno") else InThread(turns, selector)
+    if hasattr(selector, "fileno"):
+        return OnLoop(turns, cast(Descriptor, selector))
+    return InThread(turns, selector)

@@ -1,0 +1,68 @@
+"""Questions and help, on top of a view."""
+
+import signal
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from .frames import Patience
+
+_SIGNALS = {
+    signal.SIGINT: "what ctrl+c sends in a shell",
+    signal.SIGTERM: "what kill, systemd and docker stop send",
+    signal.SIGHUP: "what a closing terminal window sends",
+}
+
+
+class AskSignal(Patience, ModalScreen[signal.Signals | None]):
+    """Asks which signal to send. None: no signal."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "No signal")]
+
+    def __init__(self, drain: float) -> None:
+        super().__init__()
+        self._drain = drain
+
+    def compose(self) -> ComposeResult:
+        """Ask."""
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = "Send a signal to this process"
+            yield Static(
+                "It is really sent. The servers stop accepting, open connections have "
+                f"{self._drain:g} s to finish, the rest is ended. This screen stays; r starts the servers again.",
+                markup=False,
+            )
+            yield OptionList(
+                Option("send nothing", id="none"),
+                *(Option(f"{number.name}: {what}", id=number.name) for number, what in _SIGNALS.items()),
+            )
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Answer."""
+        self.dismiss(None if event.option.id == "none" else signal.Signals[str(event.option.id)])
+
+
+class Help(Patience, ModalScreen[None]):
+    """The keys of a view, and what its numbers mean."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "dismiss", "Back")]
+
+    def __init__(self, keys: list[tuple[str, str]], notes: str) -> None:
+        super().__init__()
+        self._keys = keys
+        self._notes = notes
+
+    def compose(self) -> ComposeResult:
+        """Show."""
+        with VerticalScroll(classes="dialog help") as dialog:
+            dialog.border_title = "Help"
+            dialog.border_subtitle = "esc goes back"
+            for key, what in self._keys:
+                yield Static(Content.assemble((f"{key:>12}", "bold $accent"), f"  {what}"), classes="key")
+            yield Static(self._notes, markup=False, classes="notes")

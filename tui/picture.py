@@ -1,0 +1,74 @@
+"""What the views draw: the lab's live records, or a copy of them that stays as it is while the view is paused."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from echotui.server.journal import Journal
+from echotui.server.lab import Lab
+from echotui.server.records import Connections, ServerRecord
+from echotui.server.vitals import Vitals
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything there is to draw, from one source at one time."""
+
+    loop: str
+    """What the loop is, in words: ``asyncio · epoll``."""
+    started_at: float
+    """By `now`."""
+    now: Callable[[], float]
+    """The clock of the records, ``time.monotonic()``; in a frozen picture it stands still."""
+    servers: list[ServerRecord]
+    connections: Connections
+    journal: Journal
+    vitals: Callable[[], Vitals]
+    draining_until: Callable[[], float | None]
+    """Until when open connections may finish, by `now`; None while nothing is stopping."""
+    frozen: bool = False
+
+    def stamp(self) -> object:
+        """Return something that is another one whenever there is something new to draw.
+
+        Times are drawn in whole seconds, so that a second in which nothing happens costs one frame and not ten.
+        """
+        draining = self.draining_until() is not None
+        return (
+            int(self.now() * 10) if draining else int(self.now()),
+            self.journal.recorded,
+            self.journal.details_skipped,
+            self.connections.changes,
+            self.vitals().samples,
+            *[(record.state, record.bytes_in, record.bytes_out, record.treatment) for record in self.servers],
+        )
+
+    def freeze(self) -> "Picture":
+        """Return a picture of this moment."""
+        now, vitals, draining_until = self.now(), copy.deepcopy(self.vitals()), self.draining_until()
+        return Picture(
+            self.loop,
+            self.started_at,
+            lambda: now,
+            [copy.copy(record) for record in self.servers],
+            self.connections.frozen(),
+            self.journal.frozen(),
+            lambda: vitals,
+            lambda: draining_until,
+            frozen=True,
+        )
+
+
+def picture_of(lab: Lab, loop: str) -> Picture:
+    """Return the live picture of a lab."""
+    return Picture(
+        loop,
+        lab.started_at,
+        monotonic,
+        lab.records,
+        lab.connections,
+        lab.journal,
+        lambda: lab.vitals,
+        lambda: lab.draining_until,
+    )

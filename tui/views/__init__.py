@@ -1,0 +1,1 @@
+"""What one looks at: a screen for each view, made of panes."""

@@ -1,0 +1,88 @@
+"""One connection in detail: what it is, what it waits for, what it got through, what it said last."""
+
+from collections.abc import Callable, Sequence
+
+from echotui.server.records import Connection, ConnectionState
+from echotui.server.tcp import TcpInfo
+from textual.content import Content
+from textual.strip import Strip
+
+from .. import numbers
+from ..picture import Picture
+from ..text import clean, clean_bytes
+from ..widgets.lines import LiveLines, Piece
+
+
+class DetailPane(LiveLines):
+    """Draws the connection it is given.
+
+    Args:
+        tcp_info: asks the system about an open connection.
+    """
+
+    def __init__(self, picture: Picture, tcp_info: Callable[[int], TcpInfo | None]) -> None:
+        super().__init__(id="detail")
+        self.picture = picture
+        self.connection: Connection | None = None
+        self._tcp_info = tcp_info
+
+    def lines(self, width: int, height: int) -> Sequence[Strip]:
+        """Return what there is to say of the connection."""
+        connection = self.connection
+        if connection is None:
+            self.border_title = Content("Connection")
+            return [self.strip([("no connection is selected", "dim")], width)]
+        self.border_title = Content(f"Connection {connection.id}")
+        strips = [self.strip(pieces, width) for pieces in self._facts(connection)]
+        return [*strips, *self._last_said(connection, width, height - len(strips))][:height]
+
+    def _facts(self, connection: Connection) -> list[list[Piece]]:
+        now = self.picture.now()
+        client = "  built-in client" if connection.built_in else ""
+        facts: list[list[Piece]] = [
+            [(f"{connection.peer} → {connection.server}", "accent"), (f"  fd {connection.fd}{client}", "dim")]
+        ]
+        if connection.state is ConnectionState.OPEN:
+            facts.append([("tcp      ", "dim"), *self._tcp(connection)])
+            facts.append([("waits    ", "dim"), *_waits_for(connection)])
+        elif connection.state is ConnectionState.LEFT_OPEN:
+            facts.append([("left open", "alarm"), (f" {clean(connection.outcome)}", "")])
+        else:
+            facts.append([("ended    ", "dim"), (clean(connection.outcome), "warn")])
+        until = connection.closed_at if connection.closed_at is not None else now
+        facts.append([("age      ", "dim"), (numbers.ago(until - connection.opened_at), "")])
+        facts.append(
+            [
+                ("in       ", "dim"),
+                (f"{connection.bytes_in:,} B in {connection.reads:,} reads", ""),
+                ("   out  ", "dim"),
+                (f"{connection.bytes_out:,} B", ""),
+            ]
+        )
+        return facts
+
+    def _tcp(self, connection: Connection) -> list[Piece]:
+        if self.picture.frozen:
+            return [("not asked while paused", "dim")]
+        info = self._tcp_info(connection.id)
+        if info is None:
+            return [("not observable on this system", "dim")]
+        return [(f"{info.state}   rtt {info.rtt * 1000:.2f} ms", "")]
+
+    def _last_said(self, connection: Connection, width: int, height: int) -> list[Strip]:
+        if connection.last_in_at is None:
+            return [self.strip([("said     nothing yet", "dim")], width)]
+        quiet = self.picture.now() - connection.last_in_at
+        strips = [self.strip([("said     ", "dim"), (f"{numbers.ago(quiet)} ago", "")], width)]
+        text = clean_bytes(connection.last_in)
+        for start in range(0, len(text), max(width, 1)):
+            if len(strips) >= height:
+                break
+            strips.append(self.strip([(text[start : start + width], "")], width))
+        return strips
+
+
+def _waits_for(connection: Connection) -> list[Piece]:
+    if connection.unsent:
+        return [(f"for its peer to read {connection.unsent:,} B", "warn")]
+    return [("for its peer to say something", "")]

@@ -1,0 +1,127 @@
+"""The journal, newest at the bottom; it follows as long as the cursor is on the last line."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from echotui.server.journal import Entry, Journal
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widget import Widget
+
+from .. import numbers
+from ..filter import Filter
+from ..picture import Picture
+from ..text import clean
+from ..widgets.lines import Piece
+from ..widgets.table import Column, VirtualTable
+
+#: What a filter can ask for by name.
+FIELDS = ("server", "kind", "id", "text")
+
+
+class EventsPane(Widget):
+    """Draws a picture's journal."""
+
+    fields = FIELDS
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(id="events")
+        self.picture = picture
+        self._matching: list[int] = []
+        self._looked_at = 0
+        self._journal: Journal | None = None
+        self._filter = Filter("", ())
+        self.table = VirtualTable[int](
+            [
+                Column("time", 12, self._time),
+                Column("server", 9, self._server, rank=2),
+                Column("kind", 16, self._kind, rank=1),
+                Column("what happened", 0, self._sentence),
+            ],
+            key=lambda seq: seq,
+            empty="nothing has happened yet",
+            follows=True,
+            id="event-table",
+            titles=False,
+        )
+
+    @property
+    def filter(self) -> Filter:
+        """Which events are shown."""
+        return self._filter
+
+    @filter.setter
+    def filter(self, chosen: Filter) -> None:
+        self._filter = chosen
+        self._journal = None
+
+    def compose(self) -> ComposeResult:
+        """Yield the table."""
+        yield self.table
+
+    def repaint(self) -> None:
+        """Draw what is true now."""
+        journal = self.picture.journal
+        self.table.show(self._rows())
+        self.border_title = Content(
+            f"Events · {f'filter: {clean(self._filter.text)}' if self._filter else 'all'}"
+            f" · {'following' if self.table.follows else 'G follows again'}"
+        )
+        self.border_subtitle = Content(
+            f"{numbers.count(journal.recorded)} recorded"
+            + (f" · {numbers.count(journal.overwritten)} overwritten" if journal.overwritten else "")
+            + (f" · {numbers.count(journal.details_skipped)} details skipped" if journal.details_skipped else "")
+        )
+
+    def _rows(self) -> Sequence[int]:
+        journal = self.picture.journal
+        if not self._filter:
+            return range(journal.first_seq, journal.recorded + 1)
+        if journal is not self._journal:
+            self._journal, self._matching, self._looked_at = journal, [], 0
+        for entry in journal.since(self._looked_at):
+            if self._filter.matches(_entry_fields(entry)):
+                self._matching.append(entry.seq)
+        self._looked_at = journal.recorded
+        if self._matching and self._matching[0] < journal.first_seq:
+            self._matching = [seq for seq in self._matching if seq >= journal.first_seq]
+        return self._matching
+
+    def _entry(self, seq: int) -> Entry | None:
+        """Return an entry; None if it was overwritten since the rows were worked out."""
+        try:
+            return self.picture.journal[seq]
+        except KeyError:
+            return None
+
+    def _time(self, seq: int) -> Piece:
+        entry = self._entry(seq)
+        return ("", "") if entry is None else (f"{datetime.fromtimestamp(entry.time):%H:%M:%S.%f}"[:-3], "dim")
+
+    def _server(self, seq: int) -> Piece:
+        entry = self._entry(seq)
+        return ("", "") if entry is None else (entry.event.about_server or "loop", "")
+
+    def _kind(self, seq: int) -> Piece:
+        entry = self._entry(seq)
+        if entry is None:
+            return "", ""
+        event = entry.event
+        return event.kind.replace("_", " "), "alarm" if event.alarming else "dim" if event.detail else "accent"
+
+    def _sentence(self, seq: int) -> Piece:
+        entry = self._entry(seq)
+        if entry is None:
+            return "overwritten", "dim"
+        return clean(entry.event.sentence), "dim" if entry.event.detail else ""
+
+
+def _entry_fields(entry: Entry) -> dict[str, str]:
+    event = entry.event
+    number = event.about_connection
+    return {
+        "server": event.about_server or "loop",
+        "kind": event.kind.replace("_", " "),
+        "id": "" if number is None else str(number),
+        "text": clean(event.sentence),
+    }

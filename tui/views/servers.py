@@ -1,0 +1,80 @@
+"""The servers, a row each: what they wait by, and what they get through."""
+
+from echotui.server.records import ServerRecord, ServerState
+from echotui.server.vitals import Rates
+from textual.app import ComposeResult
+from textual.widget import Widget
+
+from .. import numbers
+from ..picture import Picture
+from ..text import clean
+from ..widgets.lines import Piece
+from ..widgets.table import Column, VirtualTable
+
+_STATES: dict[ServerState, Piece] = {
+    ServerState.SERVING: ("● serving", "good"),
+    ServerState.DRAINING: ("◐ draining", "warn"),
+    ServerState.STOPPED: ("○ stopped", "dim"),
+    ServerState.FAILED: ("✗ failed", "alarm"),
+}
+
+#: What is not observed, or does not apply.
+NONE = "–"
+
+#: How many seconds of its history a server's sparkline shows.
+SPARK = 12
+
+
+class ServersPane(Widget):
+    """Draws a picture's servers."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(id="servers")
+        self.picture = picture
+        self.border_title = "Servers"
+        self.table = VirtualTable[ServerRecord](
+            [
+                Column("name", 9, lambda record: record.name),
+                Column("port", 5, lambda record: str(record.port or NONE), right=True),
+                Column("state", 10, lambda record: _STATES[record.state]),
+                Column("waits by", 17, lambda record: record.waits_by, rank=3),
+                Column("open", 6, lambda record: numbers.count(record.open), right=True),
+                Column("reads/s", 8, lambda record: numbers.count(self._rates(record).reads), right=True),
+                Column("", SPARK, lambda record: (numbers.spark([*self._rates(record).history], SPARK), "accent"), rank=4),
+                Column("bytes/s", 8, lambda record: numbers.size(self._rates(record).bytes), right=True, rank=1),
+                Column("no events", 9, lambda record: _count(record.select_timeouts), right=True, rank=2),
+                Column("booms", 5, lambda record: numbers.count(record.booms), right=True),
+                Column("busy", 6, self._busy, right=True, rank=2),
+                Column("", 0, self._remark),
+            ],
+            key=lambda record: record.name,
+            empty="no servers",
+            across=_why,
+            id="server-table",
+        )
+
+    def compose(self) -> ComposeResult:
+        """Yield the table."""
+        yield self.table
+
+    def repaint(self) -> None:
+        """Draw what is true now."""
+        self.table.show(self.picture.servers)
+
+    def _rates(self, record: ServerRecord) -> Rates:
+        return self.picture.vitals().rates.get(record.name) or Rates()
+
+    def _busy(self, record: ServerRecord) -> Piece:
+        busy = self._rates(record).busy
+        return (NONE, "dim") if busy is None else (numbers.share(busy), "")
+
+    def _remark(self, record: ServerRecord) -> Piece:
+        return ("", "") if record.treatment is None else (f"errors: {record.treatment}", "dim")
+
+
+def _why(record: ServerRecord) -> Piece | None:
+    return (clean(record.why), "alarm") if record.why else None
+
+
+def _count(number: int | None) -> Piece:
+    return (NONE, "dim") if number is None else (numbers.count(number), "")

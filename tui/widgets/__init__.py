@@ -1,0 +1,1 @@
+"""The parts views are made of. They know how to draw rows and lines, and nothing of servers."""

@@ -1,0 +1,75 @@
+"""The one line on top that says what runs, how it is, and what watching it costs."""
+
+import platform
+from collections.abc import Callable, Sequence
+
+from echotui.server.records import ServerState
+from textual.strip import Strip
+
+from .. import numbers
+from ..frames import PaintMeter
+from ..picture import Picture
+from .lines import LiveLines, Piece
+
+#: What is not known.
+UNKNOWN = "–"
+
+
+class Header(LiveLines):
+    """Draws a picture's vitals. Where there is no room for all, the least important parts are left out."""
+
+    DEFAULT_CSS = """
+    Header { height: 1; background: $panel; color: $foreground; }
+    """
+
+    def __init__(self, picture: Picture, meter: PaintMeter) -> None:
+        super().__init__()
+        self.picture = picture
+        self.missed: int | None = None
+        """While paused: how many events have come in since; None while not paused."""
+        self._meter = meter
+
+    def lines(self, width: int, height: int) -> Sequence[Strip]:
+        """Return the line."""
+        vitals = self.picture.vitals()
+        known = [
+            (0, (f" echotui  {self.picture.loop} ", "accent")),
+            (3, (f" Python {platform.python_version()} ", "dim")),
+            (0, self._state()),
+            (2, (f" up {numbers.clock(self.picture.now() - self.picture.started_at)} ", "")),
+            (1, (f" cpu {_or_unknown(vitals.cpu, numbers.share)} ", "")),
+            (2, (f" rss {_or_unknown(vitals.rss, numbers.memory)} ", "")),
+            (2, (f" fds {_or_unknown(vitals.fds, numbers.count)} ", "")),
+            (1, (f" lag {_or_unknown(vitals.lag, _milliseconds)} ", "warn" if (vitals.lag or 0) > 0.1 else "")),
+            (1, (f" painting {_or_unknown(self._meter.cost, numbers.share)} ", "dim")),
+        ]
+        for rank in (3, 2, 1):
+            if sum(len(text) for _, (text, _) in known) <= width:
+                break
+            known = [part for part in known if part[0] != rank]
+        return [self.strip([piece for _, piece in known], width)]
+
+    def _state(self) -> Piece:
+        if self.missed is not None:
+            return f" ‖ PAUSED, {numbers.count(self.missed)} events since ", "warn"
+        until = self.picture.draining_until()
+        if until is not None:
+            left = max(until - self.picture.now(), 0)
+            return f" ◐ draining, {self._open()} open, {left:.1f} s left ", "warn"
+        states = {record.state for record in self.picture.servers}
+        if states == {ServerState.SERVING}:
+            return " ● serving ", "good"
+        if ServerState.SERVING in states:
+            return " ◐ serving in part ", "warn"
+        return " ○ stopped: r starts again ", "warn"
+
+    def _open(self) -> int:
+        return len(self.picture.connections.open)
+
+
+def _or_unknown(value: float | None, text: Callable[[float], str]) -> str:
+    return UNKNOWN if value is None else text(value)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f}ms"

@@ -1,0 +1,123 @@
+"""A widget that is a list of lines, and repaints only those that have changed.
+
+All live widgets are made of this: on a frame they work out the lines that are visible, and a line that is the same as
+before costs nothing further. Text that comes in here is clean already, see ``text.py``; it is never markup.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+#: A piece of a line: text, and the name of its style ("" for plain). The names are `LiveLines.COMPONENT_CLASSES`.
+Piece = tuple[str, str]
+
+
+class LiveLines(Widget):
+    """Lines that are worked out anew on every frame. Subclasses say what they are in `lines`."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "lines--accent",
+        "lines--alarm",
+        "lines--cursor",
+        "lines--dim",
+        "lines--good",
+        "lines--head",
+        "lines--warn",
+    }
+
+    DEFAULT_CSS = """
+    LiveLines {
+        .lines--accent { color: $accent; text-style: bold; }
+        .lines--alarm { color: $text-error; text-style: bold; }
+        .lines--cursor { background: $block-cursor-blurred-background; color: $block-cursor-blurred-foreground; }
+        .lines--dim { color: $foreground 60%; }
+        .lines--good { color: $text-success; }
+        .lines--head { color: $foreground 60%; text-style: bold; }
+        .lines--warn { color: $text-warning; text-style: bold; }
+        &:focus .lines--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._strips: list[Strip] = []
+        self._styles: dict[str, Style] = {"": Style.null()}
+
+    def lines(self, width: int, height: int) -> Sequence[Strip]:
+        """Return what is to be seen now: at most `height` lines. Called once a frame; make it cheap."""
+        raise NotImplementedError
+
+    def repaint(self) -> None:
+        """Work the lines out, and have those painted that differ from what is on the screen."""
+        width, height = self.content_size
+        if not width or not height:
+            return
+        before, now = self._strips, list(self.lines(width, height))
+        now += [Strip.blank(width)] * (height - len(now))
+        self._strips = now
+        if len(before) != len(now):
+            self.refresh()
+            return
+        changed = [Region(0, y, width, 1) for y, (old, new) in enumerate(zip(before, now, strict=True)) if old != new]
+        if changed:
+            self.refresh(*changed)
+
+    def on_resize(self) -> None:
+        """Fit the lines to the new size at once."""
+        self._strips = []
+        self.repaint()
+
+    def notify_style_update(self) -> None:
+        """Paint anew in the colours of another theme, or as the widget that has the focus now."""
+        super().notify_style_update()
+        self._styles = {"": Style.null()}
+        self._strips = []
+
+    def render_line(self, y: int) -> Strip:
+        """Return a line that was worked out by `repaint`."""
+        if not self._strips and self.content_size:
+            width, height = self.content_size
+            self._strips = list(self.lines(width, height))
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.content_size.width)
+
+    def style(self, name: str) -> Style:
+        """Return the style of this name, "" for plain."""
+        style = self._styles.get(name)
+        if style is None:
+            style = self._styles[name] = self.get_component_rich_style(f"lines--{name}", partial=True)
+        return style
+
+    def strip(self, pieces: Sequence[Piece], width: int, base: str = "") -> Strip:
+        """Return a line of exactly `width` cells made of these pieces, cut with an ellipsis where they are longer."""
+        under = self.style(base)
+        segments = []
+        left = width
+        for text, name in pieces:
+            length = cell_len(text)
+            if length > left:
+                text, length = fit(text, left), left
+            if text:
+                segments.append(Segment(text, self.style(name) + under if name else under))
+                left -= length
+            if not left:
+                break
+        if left:
+            segments.append(Segment(" " * left, under))
+        return Strip(segments, width)
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """Return text that is exactly `width` cells wide: padded, or cut with an ellipsis."""
+    length = len(text) if text.isascii() else cell_len(text)
+    if length == width:
+        return text
+    if length < width:
+        pad = " " * (width - length)
+        return pad + text if right else text + pad
+    return set_cell_size(text, width - 1) + "…" if width > 0 else ""

@@ -1,0 +1,285 @@
+"""A table of any number of rows, of which only the visible ones cost anything.
+
+The rows are given anew as often as one likes (`VirtualTable.show`); they are records, and a cell is worked out from
+its record only when it is seen. The cursor belongs to an item, not to a place: when rows come and go it stays with it.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.events import Click, MouseScrollDown, MouseScrollUp
+from textual.message import Message
+from textual.strip import Strip
+
+from .lines import LiveLines, Piece, fit
+
+Row = TypeVar("Row")
+
+#: Rows the mouse wheel moves.
+WHEEL = 3
+
+#: Cells between two columns.
+GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """One column of a table."""
+
+    title: str
+    width: int
+    """In cells; the one column with width 0 takes what the others leave."""
+    cell: Callable[[Row], Piece | str]
+    """What to show of a row: clean text, or text with the name of a style."""
+    right: bool = False
+    """Whether it is aligned to the right, as numbers are."""
+    rank: int = 0
+    """The higher, the sooner it is left out where there is no room for all."""
+    order: Callable[[Row], object] | None = None
+    """What to sort by; None where the column cannot be sorted by."""
+
+
+class VirtualTable(LiveLines, Generic[Row], can_focus=True):
+    """A table with a cursor.
+
+    Args:
+        columns: the columns, from left to right.
+        key: what makes a row the same row in the next frame.
+        empty: what to say where there are no rows.
+        follows: whether the cursor keeps to the last row as long as it is there.
+        titles: whether there is a line with the titles of the columns.
+        across: for a row that has one thing to say, what: it stands in the place of all but its first three columns.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home,g", "edge(-1)", "First", show=False),
+        Binding("end,G", "edge(1)", "Last", show=False),
+        Binding("enter", "choose", "Details", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another row, or on none."""
+
+        def __init__(self, table: "VirtualTable[Any]") -> None:
+            self.table = table
+            super().__init__()
+
+        @property
+        def control(self) -> "VirtualTable[Any]":
+            """The table whose cursor has moved."""
+            return self.table
+
+    class Chosen(Moved):
+        """Enter was pressed on the row under the cursor, or it was clicked twice."""
+
+    class TitleClicked(Moved):
+        """A column's title was clicked."""
+
+        def __init__(self, table: "VirtualTable[Any]", column: str) -> None:
+            self.column = column
+            super().__init__(table)
+
+    def __init__(
+        self,
+        columns: Sequence[Column[Row]],
+        key: Callable[[Row], Hashable],
+        *,
+        empty: str,
+        follows: bool = False,
+        id: str | None = None,
+        titles: bool = True,
+        across: Callable[[Row], Piece | None] = lambda row: None,
+    ) -> None:
+        super().__init__(id=id)
+        self.columns = columns
+        self.empty = empty
+        self.follows = follows
+        """Whether the cursor keeps to the last row now."""
+        self.mark: tuple[str, bool] | None = None
+        """The title of the column the rows are sorted by, and whether it is downwards; only a mark is shown."""
+        self._can_follow = follows
+        self._key = key
+        self._titles = titles
+        self._across = across
+        self._rows: Sequence[Row] = ()
+        self._cursor: Hashable = None
+        self._at = 0
+        self._top = 0
+        self._layout_for = -1
+        self._visible: list[tuple[Column[Row], int]] = []
+
+    # -- rows and cursor --------------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The rows there are."""
+        return self._rows
+
+    @property
+    def selected(self) -> Row | None:
+        """The row under the cursor, if there are any."""
+        return self._rows[self._at] if self._at < len(self._rows) else None
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """The numbers of the first and the last row to be seen, from 1; (0, 0) where there are none."""
+        if not self._rows:
+            return 0, 0
+        return self._top + 1, min(self._top + self._height, len(self._rows))
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Take these rows from now on, and paint what has changed. The cursor stays with its item."""
+        self._rows = rows
+        self._find_cursor()
+        self.repaint()
+
+    def select(self, key: Hashable) -> None:
+        """Put the cursor on the row with this key, if there is one."""
+        for at, row in enumerate(self._rows):
+            if self._key(row) == key:
+                self._move_to(at)
+                return
+
+    def _find_cursor(self) -> None:
+        rows = self._rows
+        last = len(rows) - 1
+        if last < 0:
+            self._at, self._top = 0, 0
+            moved, self._cursor = self._cursor is not None, None
+        else:
+            if self.follows:
+                self._at = last
+            elif self._cursor is not None and not (self._at <= last and self._key(rows[self._at]) == self._cursor):
+                keys = map(self._key, rows)
+                self._at = next((at for at, key in enumerate(keys) if key == self._cursor), min(self._at, last))
+            self._at = min(self._at, last)
+            now = self._key(rows[self._at])
+            moved, self._cursor = now != self._cursor, now
+        self._scroll_to_cursor()
+        if moved:
+            self.post_message(self.Moved(self))
+
+    def _scroll_to_cursor(self) -> None:
+        height = self._height
+        self._top = max(min(self._top, self._at, len(self._rows) - 1), self._at - height + 1, 0)
+        self._top = min(self._top, max(len(self._rows) - height, 0))
+
+    def _move_to(self, at: int) -> None:
+        if not self._rows:
+            return
+        self._at = max(0, min(at, len(self._rows) - 1))
+        self.follows = self._can_follow and self._at == len(self._rows) - 1
+        self._cursor = self._key(self._rows[self._at])
+        self._scroll_to_cursor()
+        self.post_message(self.Moved(self))
+        self.repaint()
+
+    @property
+    def _height(self) -> int:
+        return max(self.content_size.height - self._titles, 1)
+
+    # -- keys and mouse ---------------------------------------------------------------------------------------
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor by so many rows."""
+        self._move_to(self._at + rows)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by so many pages."""
+        self._move_to(self._at + pages * self._height)
+
+    def action_edge(self, direction: int) -> None:
+        """Move the cursor to the first or the last row."""
+        self._move_to(0 if direction < 0 else len(self._rows) - 1)
+
+    def action_choose(self) -> None:
+        """Ask for details of the row under the cursor."""
+        if self.selected is not None:
+            self.post_message(self.Chosen(self))
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Move upwards."""
+        event.stop()
+        self._move_to(self._at - WHEEL)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Move downwards."""
+        event.stop()
+        self._move_to(self._at + WHEEL)
+
+    def on_click(self, event: Click) -> None:
+        """Put the cursor where the mouse is; on a title, tell which."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        if self._titles and offset.y == 0:
+            x = GAP
+            for column, width in self._visible:
+                if x <= offset.x < x + width:
+                    self.post_message(self.TitleClicked(self, column.title))
+                x += width + GAP
+        elif (at := self._top + offset.y - self._titles) < len(self._rows):
+            self._move_to(at)
+            if event.chain == 2:
+                self.action_choose()
+
+    # -- drawing ----------------------------------------------------------------------------------------------
+
+    def lines(self, width: int, height: int) -> Sequence[Strip]:
+        """Return the titles, and the rows that are visible."""
+        if width != self._layout_for:
+            self._layout_for = width
+            self._visible = _widths(self.columns, width - GAP)
+        self._scroll_to_cursor()
+        strips = [self._title_line(width)] if self._titles else []
+        if not self._rows:
+            return [*strips, self.strip([(f"  {self.empty}", "dim")], width)][:height]
+        for at in range(self._top, min(self._top + self._height, len(self._rows))):
+            strips.append(self._row_line(at, width))
+        return strips[:height]
+
+    def _title_line(self, width: int) -> Strip:
+        pieces: list[Piece] = []
+        for column, room in self._visible:
+            title = column.title
+            if self.mark is not None and self.mark[0] == title:
+                title += "▾" if self.mark[1] else "▴"
+            pieces.append((" " * GAP + fit(title, room, right=column.right), "head"))
+        return self.strip(pieces, width)
+
+    def _row_line(self, at: int, width: int) -> Strip:
+        row, here = self._rows[at], at == self._at
+        across = self._across(row)
+        pieces: list[Piece] = []
+        for column, room in self._visible[:3] if across else self._visible:
+            cell = column.cell(row)
+            text, name = (cell, "") if isinstance(cell, str) else cell
+            pieces.append((" " * GAP, ""))
+            pieces.append((fit(text, room, right=column.right), name))
+        if across:
+            pieces += [(" " * GAP, ""), across]
+        pieces[0] = ("▸ " if here else "  ", "")
+        return self.strip(pieces, width, "cursor" if here else "")
+
+
+def _widths(columns: Sequence[Column[Row]], room: int) -> list[tuple[Column[Row], int]]:
+    """Return the columns there is room for, with their widths; those of the highest rank go first."""
+    kept = list(columns)
+    while True:
+        fixed = sum(column.width for column in kept) + GAP * (len(kept) - 1)
+        flexible = [column for column in kept if not column.width]
+        least = 10 * len(flexible)
+        if fixed + least <= room or len(kept) == 1:
+            break
+        droppable = max(reversed(kept), key=lambda column: column.rank)
+        if not droppable.rank:
+            break
+        kept.remove(droppable)
+    rest = max(room - fixed, 0)
+    return [(column, column.width or rest // len(flexible)) for column in kept]
