@@ -10,7 +10,6 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.screen import Screen
-from textual.types import CSSPathType
 
 from .dialogs import AskSignal, Help
 from .frames import FrameClock, PaintMeter, Patience
@@ -51,20 +50,22 @@ class EchoApp(App[int]):
         picture: what is drawn in place of the lab's live records; for tests.
     """
 
-    CSS_PATH: ClassVar[CSSPathType | None] = "echotui.tcss"
+    CSS_PATH = "echotui.tcss"
     TITLE = "echotui"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
 
+    # Priority: a key acts before the next one is handed out, so that what is typed fast is not taken for other keys.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("b", "boom", "boom", id="connection.boom", tooltip="Let the selected connection's handler raise"),
-        Binding("x", "interrupt", "end", id="connection.end", tooltip="Cancel its task, or close it"),
-        Binding("n", "chat", "client", id="server.client", tooltip="A built-in client on the selected server"),
-        Binding("e", "treat", "errors", id="server.treatment", tooltip="What becomes of a failing task of sockets"),
-        Binding("space", "pause", "pause", id="view.pause", tooltip="Freeze the view; collecting goes on"),
-        Binding("r", "restart", "restart", id="lab.restart", tooltip="Start the servers that are stopped or failed"),
-        Binding("question_mark", "help", "help", key_display="?", id="app.help"),
-        Binding("q,ctrl+c", "quit", "quit", id="app.quit"),
-        Binding("s", "send_signal", "signal", id="lab.signal", tooltip="Send SIGINT, SIGTERM or SIGHUP to this process"),
+        Binding("b", "boom", "boom", id="connection.boom", tooltip="Let the selected connection's handler raise", priority=True),
+        Binding("x", "interrupt", "end", id="connection.end", tooltip="Cancel its task, or close it", priority=True),
+        Binding("n", "chat", "client", id="server.client", tooltip="A built-in client on the selected server", priority=True),
+        Binding("e", "treat", "errors", id="server.treatment", tooltip="What becomes of a failing task of sockets", priority=True),
+        Binding("space", "pause", "pause", id="view.pause", tooltip="Freeze the view; collecting goes on", priority=True),
+        Binding("r", "restart", "restart", id="lab.restart", tooltip="Start the servers that are stopped or failed", priority=True),
+        Binding("question_mark", "help", "help", key_display="?", id="app.help", priority=True),
+        Binding("q", "quit", "quit", id="app.quit", priority=True),
+        Binding("ctrl+c", "quit", "quit", show=False, priority=True),
+        Binding("s", "send_signal", "signal", id="lab.signal", tooltip="Send SIGINT, SIGTERM or SIGHUP to this process", priority=True),
     ]
 
     def __init__(
@@ -120,7 +121,7 @@ class EchoApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Say which actions there are now."""
-        if action in CHANGING and self.read_only:
+        if self.view.typing or (action in CHANGING and self.read_only):
             return False
         if action == "restart":
             return self._restartable

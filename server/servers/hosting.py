@@ -17,6 +17,7 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator
+from time import monotonic
 from typing import Protocol, cast
 
 Ready = list[tuple[selectors.SelectorKey, int]]
@@ -59,6 +60,7 @@ class OnLoop(Host):
 
     _timer: asyncio.TimerHandle | None = None
     _woken: asyncio.Handle | None = None
+    _timer_due = 0.0
     _deadline = 0.0
 
     def start(self) -> None:
@@ -80,12 +82,16 @@ class OnLoop(Host):
     def _wait(self, timeout: float) -> None:
         # A timer that is due no later than ours stays: most turns end long before their timeout, and
         # cancelling a timer and making another in each of them costs more than one that fires early.
-        self._deadline = self._loop.time() + timeout
+        self._deadline = monotonic() + timeout
         if self._timer is not None:
-            if self._timer.when() <= self._deadline:
+            if self._timer_due <= self._deadline:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(self._deadline, self._due)
+        self._set_timer(timeout)
+
+    def _set_timer(self, timeout: float) -> None:
+        self._timer_due = monotonic() + timeout
+        self._timer = self._loop.call_later(timeout, self._due)
 
     def _readable(self) -> None:
         ready = self._selector.select(0)
@@ -94,8 +100,9 @@ class OnLoop(Host):
 
     def _due(self) -> None:
         self._timer = None
-        if self._loop.time() < self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._due)
+        left = self._deadline - monotonic()
+        if left > 0:  # a turn has come in between, or the loop's timers are coarse and this one came early
+            self._set_timer(left)
         else:
             self._wait(self._turns.send(self._selector.select(0)))
 

@@ -24,7 +24,7 @@ class LiveView(Patience):
     """The panes, and what the keys do to them. What they do to the servers is the app's business."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", key_display="/", id="view.filter"),
+        Binding("slash", "filter", "filter", key_display="/", id="view.filter", priority=True),
         Binding("o", "sort(1)", "Sort by the next column", show=False, id="view.sort"),
         Binding("O", "sort(0)", "Turn the order round", show=False, id="view.reverse"),
         Binding("escape", "back", "Back", show=False, id="view.back"),
@@ -84,6 +84,15 @@ class LiveView(Patience):
         self.detail.repaint()
         self.events.repaint()
 
+    @property
+    def typing(self) -> bool:
+        """Whether the keys go into the filter line."""
+        return self.is_mounted and bool(self.query_one("#filter").display)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave a slash that is typed into the filter line to the line."""
+        return not (action == "filter" and self.typing)
+
     # -- keys -------------------------------------------------------------------------------------------------
 
     @on(VirtualTable.Chosen, "#connection-table")
@@ -112,10 +121,10 @@ class LiveView(Patience):
         """Ask for a filter for the pane that has the focus: the events, or else the connections."""
         self._filtering = self.events if self.events.table.has_focus else self.connections
         line = self.query_one("#filter", Input)
-        line.border_title = None
         line.value = self._filtering.filter.text
         line.display = True
-        line.focus()
+        self.set_focus(line)
+        self.app.refresh_bindings()
 
     @on(Input.Changed, "#filter")
     def narrow(self, changed: Input.Changed) -> None:
@@ -132,8 +141,9 @@ class LiveView(Patience):
     @on(Input.Submitted, "#filter")
     def keep_filter(self) -> None:
         """Keep the filter and go back to the rows."""
+        self.set_focus(self._filtering.table)
         self.query_one("#filter").display = False
-        self._filtering.table.focus()
+        self.app.refresh_bindings()
 
     def action_back(self) -> None:
         """Leave the filter line and clear the filter, or close the detail."""
