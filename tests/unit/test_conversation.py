@@ -1,21 +1,22 @@
 """The conversation answers everything, and booms at the word and at nothing else."""
 
+import itertools
 import re
 
 import pytest
-from echotui.server.conversation import Boom, Conversation
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from echotui.server.conversation import Boom, Conversation
+
 #: Text made of the word's own pieces, so that near misses are the rule.
-near_boom = st.lists(st.sampled_from([b"b", b"o", b"bo", b"om", b"boom", b"\r", b"\n", b"\r\n", b"x"]), max_size=30).map(
-    b"".join
-)
+pieces = [b"b", b"o", b"bo", b"om", b"boom", b"\r", b"\n", b"\r\n", b"x"]
+near_boom = st.lists(st.sampled_from(pieces), max_size=30).map(b"".join)
 
 
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted({cut % (len(data) + 1) for cut in cuts}), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False) if end > start]
+    return [data[start:end] for start, end in itertools.pairwise(edges) if end > start]
 
 
 def talk(segments: list[bytes]) -> tuple[bytes, bool]:
@@ -31,7 +32,10 @@ def test_a_line_that_is_exactly_boom_booms(line: bytes) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"boom", b"boom\r", b"boomerang\r\n", b"xboom\r\n", b" boom\n", b"boom \n", b"BOOM\n", b"boom\r\r\n", b"bo\nom\n", b""],
+    [
+        *(b"boom", b"boom\r", b"boomerang\r\n", b"xboom\r\n", b" boom\n", b"boom \n"),
+        *(b"BOOM\n", b"boom\r\r\n", b"bo\nom\n", b""),
+    ],
 )
 def test_what_only_looks_like_boom_is_echoed(line: bytes) -> None:
     assert talk([line] if line else []) == (line, False)
