@@ -286,7 +286,10 @@ class FailedSilently(Event):
 
     @property
     def sentence(self) -> str:
-        return f"connection {self.connection}: its task ended with {self.error}, and asyncio says nothing: the task is kept"
+        return (
+            f"connection {self.connection}: its task ended with {self.error}, "
+            "and asyncio says nothing: the task is kept"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +369,10 @@ class CleaningUp(Event):
 
     @property
     def sentence(self) -> str:
-        return f"clean up: {self.finished} finished by themselves, {self.ended} to be ended, after {duration(self.waited)}"
+        return (
+            f"clean up: {self.finished} finished by themselves, {self.ended} to be ended, "
+            f"after {duration(self.waited)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

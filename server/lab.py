@@ -68,7 +68,7 @@ class Lab:
         self._signals = Signals(self._signalled) if signals else None
         self.ended_by: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
         """Done, with the signal, once a signal from outside has stopped all servers: the process should end."""
-        self.on_last_call: Callable[[signal.Signals, float], None] = lambda number, seconds: None
+        self.on_last_call: Callable[[signal.Signals, float], None] = lambda _signal, _seconds: None
         """Called when a signal from outside begins to end the process, with the seconds that may take."""
 
     @property
@@ -217,7 +217,7 @@ class Lab:
 
     # -- signals --------------------------------------------------------------------------------------------
 
-    def _signalled(self, number: signal.Signals, own: bool) -> None:
+    def _signalled(self, number: signal.Signals, own: bool) -> None:  # noqa: FBT001 - what `Signals` tells
         self.journal.record(events.SignalReceived(number.name, "this keyboard" if own else "outside"))
         again = self._stopping is not None
         stop = asyncio.get_running_loop().create_task(self.stop(drain=0 if again else None), name="on-signal")
@@ -225,8 +225,8 @@ class Lab:
         stop.add_done_callback(self._stops.discard)
         if not own:
             self.on_last_call(number, 0 if again else self.settings.drain)
-            stop.add_done_callback(lambda _: self._end(number))
+            stop.add_done_callback(lambda _: self._end_by(number))
 
-    def _end(self, number: signal.Signals) -> None:
+    def _end_by(self, number: signal.Signals) -> None:
         if not self.ended_by.done():
             self.ended_by.set_result(number)

@@ -32,7 +32,9 @@ class Drain:
         seconds: how long open connections have to finish.
     """
 
-    def __init__(self, servers: Sequence[EchoServer], connections: Connections, journal: Journal, seconds: float) -> None:
+    def __init__(
+        self, servers: Sequence[EchoServer], connections: Connections, journal: Journal, seconds: float
+    ) -> None:
         self._servers = servers
         self._connections = connections
         self._journal = journal
@@ -71,8 +73,9 @@ class Drain:
         self._journal.record(events.Stopped(round(monotonic() - began, 6), left))
 
     async def _until_finished_or_hurried(self) -> None:
-        finished = asyncio.ensure_future(self._connections.wait_until_none_is_open())
-        hurried = asyncio.ensure_future(self._hurry.wait())
+        loop = asyncio.get_running_loop()
+        finished = loop.create_task(self._connections.wait_until_none_is_open(), name="drained")
+        hurried = loop.create_task(self._hurry.wait(), name="hurried")
         await asyncio.wait(
             [finished, hurried], timeout=max(0, self.deadline - monotonic()), return_when=asyncio.FIRST_COMPLETED
         )

@@ -63,7 +63,9 @@ def _screen(arguments: list[str]) -> int:
 
 
 def _serve(arguments: list[str]) -> int:
-    parser = _Parser(prog="echotui serve", description="The servers without a screen: one JSON object a line on stdout.")
+    parser = _Parser(
+        prog="echotui serve", description="The servers without a screen: one JSON object a line on stdout."
+    )
     _add_server_options(parser)
     parser.add_argument(
         "--events",
@@ -81,7 +83,9 @@ def _serve(arguments: list[str]) -> int:
 def _connect(arguments: list[str]) -> int:
     from echotui.server.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_NAMES, port_of
 
-    parser = _Parser(prog="echotui connect", description="A line client: sends each line with CRLF, prints what comes back.")
+    parser = _Parser(
+        prog="echotui connect", description="A line client: sends each line with CRLF, prints what comes back."
+    )
     parser.add_argument(
         "to",
         nargs="?",
@@ -90,7 +94,9 @@ def _connect(arguments: list[str]) -> int:
         help=f"one of {', '.join(SERVER_NAMES)} (default {SERVER_NAMES[0]}), or an address",
     )
     parser.add_argument("--host", default=DEFAULT_HOST, help=f"where the servers are (default {DEFAULT_HOST})")
-    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, metavar="BASE", help="their base port (default 8000)")
+    parser.add_argument(
+        "--port", type=_port, default=DEFAULT_PORT, metavar="BASE", help=f"their base port (default {DEFAULT_PORT})"
+    )
     options = parser.parse_args(arguments)
     if options.to in SERVER_NAMES:
         if options.port == 0:

@@ -81,14 +81,18 @@ def run(settings: Settings, loop: LoopKind, *, all_events: bool) -> int:
     """Serve until a signal ends it. Returns the exit status: 128 + n after signal n, 1 if a port cannot be had."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with asyncio.Runner(loop_factory=lambda: new_event_loop(loop)) as runner:
-        return runner.run(_serve(settings, all_events))
+        return runner.run(_serve(settings, all_events=all_events))
 
 
-async def _serve(settings: Settings, all_events: bool) -> int:
+async def _serve(settings: Settings, *, all_events: bool) -> int:
     running = asyncio.get_running_loop()
     journal = Journal(detail_rate=None if all_events else 0)
     broken = running.create_future()
-    writer = JsonLines(sys.stdout, lambda: running.call_soon_threadsafe(_set, broken))
+
+    def broke() -> None:
+        running.call_soon_threadsafe(_set, broken)
+
+    writer = JsonLines(sys.stdout, broke)
     journal.subscribe(writer)
     journal.subscribe(_log_what_alarms)
     try:

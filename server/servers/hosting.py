@@ -11,14 +11,14 @@ What is sent in: a list of what is ready; an empty list when the timeout is over
 """
 
 import asyncio
+import contextlib
 import queue
 import selectors
 import socket
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from time import monotonic
-from typing import Protocol, cast
 
 Ready = list[tuple[selectors.SelectorKey, int]]
 Turns = Generator[float, Ready | None, None]
@@ -27,8 +27,9 @@ Turns = Generator[float, Ready | None, None]
 class Host(ABC):
     """Runs the turns of a hand-written loop on the thread of an asyncio loop."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: Turns, selector: selectors.BaseSelector) -> None:
         self._turns = turns
+        self._selector = selector
         self._loop = asyncio.get_running_loop()
 
     @abstractmethod
@@ -44,27 +45,19 @@ class Host(ABC):
         """Stop waiting and close the generator. The selector stays open."""
 
 
-class Descriptor(Protocol):
-    """What a selector is that is a descriptor itself: epoll, kqueue, devpoll."""
-
-    def fileno(self) -> int: ...
-    def select(self, timeout: float | None = None) -> Ready: ...
-
-
 class OnLoop(Host):
-    """The app's loop waits."""
+    """The app's loop waits, for `descriptor`: the selector itself."""
 
-    def __init__(self, turns: Turns, selector: Descriptor) -> None:
-        super().__init__(turns)
-        self._selector = selector
-
-    _timer: asyncio.TimerHandle | None = None
-    _woken: asyncio.Handle | None = None
-    _timer_due = 0.0
-    _deadline = 0.0
+    def __init__(self, turns: Turns, selector: selectors.BaseSelector, descriptor: int) -> None:
+        super().__init__(turns, selector)
+        self._descriptor = descriptor
+        self._timer: asyncio.TimerHandle | None = None
+        self._woken: asyncio.Handle | None = None
+        self._timer_due = 0.0
+        self._deadline = 0.0
 
     def start(self) -> None:
-        self._loop.add_reader(self._selector.fileno(), self._readable)
+        self._loop.add_reader(self._descriptor, self._readable)
         self._wait(next(self._turns))
 
     def wake(self) -> None:
@@ -72,7 +65,7 @@ class OnLoop(Host):
             self._woken = self._loop.call_soon(self._called)
 
     def stop(self) -> None:
-        self._loop.remove_reader(self._selector.fileno())
+        self._loop.remove_reader(self._descriptor)
         for handle in (self._timer, self._woken):
             if handle is not None:
                 handle.cancel()
@@ -118,7 +111,6 @@ class InThread(Host):
     """
 
     def __init__(self, turns: Turns, selector: selectors.BaseSelector) -> None:
-        super().__init__(turns)
         self._selector = selector
 
     def start(self) -> None:
@@ -133,10 +125,8 @@ class InThread(Host):
         self._thread.start()
 
     def wake(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):  # a socket full of wake-ups will wake
             self._waker.send(b"\0")
-        except BlockingIOError:
-            pass  # the socket is full of wake-ups: it will wake
 
     def stop(self) -> None:
         self._stopped = True
@@ -170,6 +160,5 @@ class InThread(Host):
 
 def host_for(turns: Turns, selector: selectors.BaseSelector) -> Host:
     """Return who can wait for this selector: the app's loop if the selector is a descriptor, else a thread."""
-    if hasattr(selector, "fileno"):
-        return OnLoop(turns, cast(Descriptor, selector))
-    return InThread(turns, selector)
+    fileno: Callable[[], int] | None = getattr(selector, "fileno", None)
+    return InThread(turns, selector) if fileno is None else OnLoop(turns, selector, fileno())

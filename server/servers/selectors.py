@@ -35,7 +35,7 @@ class _Handler(Protocol):
 
     sock: socket.socket
 
-    def on_ready(self, mask: int) -> None: ...
+    def on_ready(self) -> None: ...
     def on_failed(self, error: Exception) -> None: ...
     def on_deadline(self) -> None: ...
 
@@ -56,7 +56,7 @@ class SelectorsServer(EchoServer):
         self.now = monotonic()
         """The time of this turn: read once, good enough for everything that happens in it."""
         self._selector_factory = selector_factory
-        self._ready: list[tuple[_Handler, int]] = []
+        self._ready: list[_Handler] = []
         self._new: list[_Handler] = []
         self._deadlines: list[tuple[float, int, _Handler]] = []
         self._talks: dict[int, _Talk] = {}
@@ -79,9 +79,9 @@ class SelectorsServer(EchoServer):
 
     def _run_ready(self) -> None:
         ready, self._ready = self._ready, []
-        for handler, mask in ready:
+        for handler in ready:
             try:
-                handler.on_ready(mask)
+                handler.on_ready()
             except Exception as error:  # noqa: BLE001 - a handler's failure ends its connection, not the loop
                 handler.on_failed(error)
 
@@ -103,7 +103,7 @@ class SelectorsServer(EchoServer):
         asked_at, self.now = self.now, monotonic()
         journal = self.desk.journal
         if ready:
-            self._ready += [(key.data, mask) for key, mask in ready]
+            self._ready += [key.data for key, _ in ready]
             if journal.details_open:
                 journal.record(events.Selected(self.name, len(ready), self.now - asked_at, _what(ready[0])))
             else:
@@ -142,7 +142,7 @@ class SelectorsServer(EchoServer):
 
     def _interrupt(self, handler: "_Listener | _Talk", error: Exception) -> None:
         handler.interrupt = error
-        self._ready.append((handler, 0))
+        self._ready.append(handler)
         self._host.wake()
 
     async def _stop_serving(self) -> None:
@@ -181,7 +181,7 @@ class _Listener:
         self.sock = sock
         self.interrupt: Exception | None = None
 
-    def on_ready(self, mask: int) -> None:
+    def on_ready(self) -> None:
         if self.interrupt is not None:
             raise self.interrupt
         for _ in range(ACCEPT_BATCH):
@@ -224,7 +224,7 @@ class _Talk:
         self.unsent: memoryview | None = None
         self.interrupt: Exception | None = None
 
-    def on_ready(self, mask: int) -> None:
+    def on_ready(self) -> None:
         if self.interrupt is not None:
             raise self.interrupt
         if self.unsent is None:
