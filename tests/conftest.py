@@ -1,0 +1,67 @@
+"""``async def test_…`` just works, on every kind of loop, and leaves nothing behind.
+
+A coroutine test runs once on each of `support.LOOPS`. Once it is over, no task, thread or descriptor may be left, and
+asyncio may have logged no error: whatever the lab did not put into its journal would be lost otherwise.
+
+A test that starts a process of its own takes the argument `loop_kind`, and gives it to ``--loop``.
+"""
+
+import asyncio
+import gc
+import inspect
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+
+import psutil
+import pytest
+from support import LOOPS, Loop
+
+from echotui.server.loops import LOOP_KINDS
+
+
+def pytest_sessionstart() -> None:
+    # The first loop of libuv opens descriptors that it keeps as long as the process lives: not a test's leak.
+    for loop in LOOPS:
+        with loop.runner() as runner:
+            runner.run(asyncio.sleep(0))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if inspect.iscoroutinefunction(metafunc.function):
+        metafunc.fixturenames.append("loop")
+        metafunc.parametrize("loop", LOOPS, ids=str)
+    elif "loop_kind" in metafunc.fixturenames:
+        metafunc.parametrize("loop_kind", LOOP_KINDS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    _run_and_look_around(pyfuncitem.callspec.params["loop"], lambda: pyfuncitem.obj(**arguments))
+    return True
+
+
+def _run_and_look_around(loop: Loop, test: Callable[[], Awaitable[None]]) -> None:
+    process = psutil.Process()
+    descriptors, threads = process.num_fds(), set(threading.enumerate())
+    logged: list[str] = []
+    listener = logging.Handler(logging.ERROR)
+    listener.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("asyncio").addHandler(listener)
+    try:
+        with loop.runner() as runner:
+            runner.run(_leaving_no_task(test))
+    finally:
+        logging.getLogger("asyncio").removeHandler(listener)
+    gc.collect()
+    assert logged == []
+    assert set(threading.enumerate()) <= threads
+    assert process.num_fds() <= descriptors
+
+
+async def _leaving_no_task(test: Callable[[], Awaitable[None]]) -> None:
+    await test()
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -1,0 +1,189 @@
+"""What the tests share: kinds of loops and servers, a lab on ports the system picks, and peers that talk to it.
+
+Nothing in here sleeps: whoever waits, waits for bytes or for an entry of the journal, and for at most `PATIENCE`.
+"""
+
+import asyncio
+import selectors
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+import pytest
+
+from echotui.server import events
+from echotui.server.journal import Entry, Journal
+from echotui.server.lab import Lab
+from echotui.server.loops import LOOP_KINDS, LoopKind, new_event_loop
+from echotui.server.records import Connection
+from echotui.server.servers import SERVERS
+from echotui.server.servers.base import Desk, address
+from echotui.server.servers.selectors import SelectorsServer
+from echotui.server.settings import Settings
+
+#: How long, in seconds, anything may take that should happen at once.
+PATIENCE = 10.0
+
+SomeEvent = TypeVar("SomeEvent", bound=events.Event)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A kind of loop that every coroutine test runs on."""
+
+    kind: LoopKind
+
+    def __str__(self) -> str:
+        return self.kind
+
+    def runner(self) -> asyncio.Runner:
+        return asyncio.Runner(loop_factory=lambda: new_event_loop(self.kind))
+
+
+#: Every kind of loop there is to test on.
+LOOPS = [Loop(kind) for kind in LOOP_KINDS]
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """A server, and for `selectors` what it selects with."""
+
+    server: str
+    selector: type[selectors.BaseSelector] | None = None
+
+    def __str__(self) -> str:
+        return self.server if self.selector is None else f"{self.server}-{self.selector.__name__}"
+
+
+SELECTORS, SOCKETS = Flavour("selectors"), Flavour("sockets")
+#: The selectors server, also where a thread has to select for it.
+SELECTING = [SELECTORS, Flavour("selectors", selectors.SelectSelector), Flavour("selectors", selectors.PollSelector)]
+
+each_flavour = pytest.mark.parametrize("flavour", [*SELECTING, SOCKETS], ids=str)
+each_selecting = pytest.mark.parametrize("flavour", SELECTING, ids=str)
+each_server = pytest.mark.parametrize("server", list(SERVERS))
+
+
+@asynccontextmanager
+async def a_lab(
+    *flavours: Flavour, journal: Journal | None = None, may_complain: bool = False, **settings: Any
+) -> AsyncIterator[Lab]:
+    """Run a lab with these servers (all, unless given) on ports the system picks, every detail recorded.
+
+    It fails at its end if asyncio complained about anything, unless it may.
+    """
+    changed = {flavour.server: _selecting_with(flavour.selector) for flavour in flavours if flavour.selector}
+    names = tuple(dict.fromkeys(flavour.server for flavour in flavours)) or tuple(SERVERS)
+    with patch.dict(SERVERS, changed):
+        lab = Lab(
+            Settings(port=0, servers=names, **{"select_timeout": 0.05, "drain": 0.0, **settings}),
+            journal or Journal(detail_rate=None),
+        )
+    async with lab:
+        yield lab
+    if not may_complain:
+        unexpected = (events.Complaint, events.InstrumentDisabled)
+        assert [entry.event for entry in lab.journal.since(0) if isinstance(entry.event, unexpected)] == []
+
+
+def _selecting_with(selector: Callable[[], selectors.BaseSelector]) -> type[SelectorsServer]:
+    class Selecting(SelectorsServer):
+        def __init__(self, desk: Desk) -> None:
+            super().__init__(desk, selector)
+
+    return Selecting
+
+
+async def happens(lab: Lab, kind: type[SomeEvent], *, after: int = 0, **fields: object) -> SomeEvent:
+    """Return the first event of this kind, with these fields, that is in the journal after `after` or gets there."""
+    found: asyncio.Future[SomeEvent] = asyncio.get_running_loop().create_future()
+
+    def look(entry: Entry) -> None:
+        event = entry.event
+        if not found.done() and isinstance(event, kind):
+            if all(getattr(event, name) == value for name, value in fields.items()):
+                found.set_result(event)
+
+    for entry in lab.journal.since(after):
+        look(entry)
+    lab.journal.subscribe(look)
+    try:
+        return await asyncio.wait_for(found, PATIENCE)
+    except TimeoutError:
+        story = "\n".join(f"{entry.seq} {entry.event}" for entry in [*lab.journal.since(after)][-30:])
+        raise AssertionError(f"no {kind.__name__} with {fields} within {PATIENCE:g} s, but:\n{story}") from None
+    finally:
+        lab.journal.unsubscribe(look)
+
+
+def told(lab: Lab, kind: type[SomeEvent]) -> list[SomeEvent]:
+    """Return every event of this kind that the journal still has."""
+    return [entry.event for entry in lab.journal.since(0) if isinstance(entry.event, kind)]
+
+
+class Peer:
+    """A client of one of the lab's servers, awaited on the test's own loop."""
+
+    def __init__(self, sock: socket.socket, connection: Connection) -> None:
+        self.sock = sock
+        self.name = address(sock.getsockname())
+        self.connection = connection
+        """What the lab knows of it."""
+
+    async def say(self, data: bytes) -> None:
+        await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(self.sock, data), PATIENCE)
+
+    async def hear(self, size: int) -> bytes:
+        """Return the next `size` bytes; fewer only if the server closes."""
+        heard = bytearray()
+        async with asyncio.timeout(PATIENCE):
+            while len(heard) < size:
+                more = await asyncio.get_running_loop().sock_recv(self.sock, min(size - len(heard), 2**16))
+                if not more:
+                    break
+                heard += more
+        return bytes(heard)
+
+    async def hear_out(self) -> bytes:
+        """Return all that comes until the server closes."""
+        return await self.hear(2**62)
+
+    async def echoes(self, data: bytes = b"still here?\r\n") -> bool:
+        """Return whether exactly this comes back if it is said."""
+        await self.say(data)
+        return await self.hear(len(data)) == data
+
+    def say_no_more(self) -> None:
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        reset(self.sock)
+
+
+def reset(sock: socket.socket) -> None:
+    """Close a socket so that its peer is sent an RST."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    sock.close()
+
+
+async def connected(lab: Lab, server: str, *, receive_buffer: int | None = None) -> socket.socket:
+    """Return a socket that is connected to a server, accepted or not yet."""
+    sock = socket.socket()
+    sock.setblocking(False)
+    if receive_buffer is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", lab.servers[server].record.port))
+    return sock
+
+
+@asynccontextmanager
+async def a_peer(lab: Lab, server: str, *, receive_buffer: int | None = None) -> AsyncIterator[Peer]:
+    """Connect to a server, wait until it has accepted, and hang up at the end."""
+    with await connected(lab, server, receive_buffer=receive_buffer) as sock:
+        accepted = await happens(lab, events.Accepted, peer=address(sock.getsockname()))
+        connection = lab.connections.get(accepted.connection)
+        assert connection is not None
+        yield Peer(sock, connection)
