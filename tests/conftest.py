@@ -40,7 +40,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
-    _run_and_look_around(pyfuncitem.callspec.params["loop"], lambda: pyfuncitem.obj(**arguments))
+    loop = pyfuncitem.callspec.params["loop"]
+    assert isinstance(loop, Loop)
+    _run_and_look_around(loop, lambda: pyfuncitem.obj(**arguments))
     return True
 
 

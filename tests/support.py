@@ -103,9 +103,10 @@ async def happens(lab: Lab, kind: type[SomeEvent], *, after: int = 0, **fields: 
 
     def look(entry: Entry) -> None:
         event = entry.event
-        if not found.done() and isinstance(event, kind):
-            if all(getattr(event, name) == value for name, value in fields.items()):
-                found.set_result(event)
+        if found.done() or not isinstance(event, kind):
+            return
+        if all(getattr(event, name) == value for name, value in fields.items()):
+            found.set_result(event)
 
     for entry in lab.journal.since(after):
         look(entry)
@@ -155,6 +156,12 @@ class Peer:
         """Return whether exactly this comes back if it is said."""
         await self.say(data)
         return await self.hear(len(data)) == data
+
+    async def is_stuck(self) -> None:
+        """Return once the server has an answer for this peer that it cannot get rid of."""
+        async with asyncio.timeout(PATIENCE):
+            while not self.connection.unsent:  # noqa: ASYNC110 - a record is plain data and tells nobody
+                await asyncio.sleep(0)
 
     def say_no_more(self) -> None:
         self.sock.shutdown(socket.SHUT_WR)

@@ -82,8 +82,7 @@ async def test_a_write_that_fits_only_in_part_is_finished(flavour: Flavour) -> N
     async with a_lab(flavour) as lab, a_peer(lab, flavour.server, receive_buffer=4096) as peer:
         async with asyncio.TaskGroup() as group:
             group.create_task(peer.say(said))
-            while not peer.connection.unsent:
-                await asyncio.sleep(0)
+            await peer.is_stuck()
             assert peer.connection.condition == "unread"
             assert await peer.hear(len(said)) == said
         assert await peer.echoes()
@@ -107,8 +106,7 @@ async def test_a_reset_while_an_answer_is_being_sent_ends_its_own_connection_and
         async with a_peer(lab, flavour.server, receive_buffer=4096) as peer:
             async with asyncio.TaskGroup() as group:
                 saying = group.create_task(peer.say(b"x" * 2**24))
-                while not peer.connection.unsent:
-                    await asyncio.sleep(0)
+                await peer.is_stuck()
                 saying.cancel()
             peer.reset()
         closed = await happens(lab, events.Closed, peer=peer.name)
