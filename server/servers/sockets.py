@@ -16,6 +16,7 @@ when a task fails. In all three the others go on:
 """
 
 import asyncio
+import contextlib
 import functools
 import socket
 from time import monotonic
@@ -126,7 +127,13 @@ class SocketsServer(EchoServer):
 
     async def _echo(self, connection: Connection, sock: socket.socket) -> str:
         """Hold the conversation; return how it ended, or raise `Boom`."""
-        if await self._converse(connection, sock):
+        try:
+            boomed = await self._converse(connection, sock)
+        except OSError:
+            boomed = connection.id in self._booms
+            if not boomed:
+                raise
+        if boomed:
             # Raised out here, where no timeout is in the frame: an `asyncio.timeout` knows its task, the task
             # its exception, and the exception its frames, and such a cycle delays the complaint of A8.
             raise KeyboardBoom if connection.id in self._booms else Boom
@@ -190,8 +197,10 @@ class SocketsServer(EchoServer):
         if connection.id in self._tasks:
             # A task cannot be made to raise from outside other than by cancelling it, which would be another
             # story. So its peer's side falls silent for it: the pending read returns, and the handler raises.
+            # Where it hangs in a write instead, that has to fail too.
             self._booms.add(connection.id)
-            self._peers[connection.id].shutdown(socket.SHUT_RD)
+            with contextlib.suppress(OSError):  # the peer has reset just now, and the handler will notice
+                self._peers[connection.id].shutdown(socket.SHUT_RDWR if connection.unsent else socket.SHUT_RD)
 
     def interrupt(self, connection: Connection, why: str) -> None:
         task = self._tasks.get(connection.id)
