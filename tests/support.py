@@ -163,6 +163,19 @@ class Peer:
             while not self.connection.unsent:  # noqa: ASYNC110 - a record is plain data and tells nobody
                 await asyncio.sleep(0)
 
+    async def gets_stuck(self) -> int:
+        """Say as much as can be said without reading. Returns how many bytes that were."""
+        said = turns_in_vain = 0
+        while turns_in_vain < 100:
+            try:
+                said += self.sock.send(b"never read\r\n" * 1000)
+                turns_in_vain = 0
+            except BlockingIOError:
+                turns_in_vain += 1
+            await asyncio.sleep(0)
+        await self.is_stuck()
+        return said
+
     def say_no_more(self) -> None:
         self.sock.shutdown(socket.SHUT_WR)
 

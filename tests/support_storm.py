@@ -1,4 +1,4 @@
-"""A storm of real clients: threads with blocking sockets that say random things and check every byte that comes back."""
+"""A storm of real clients: threads with blocking sockets that say random things and check what comes back."""
 
 import random
 import socket
