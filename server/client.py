@@ -78,4 +78,4 @@ class BuiltInClient:
 
 def _own_address(host: str) -> str:
     """Return the address to connect from: any, where the server listens on all."""
-    return host if host not in ("0.0.0.0", "::") else ""
+    return host if host not in ("0.0.0.0", "::") else ""  # noqa: S104 - compared, not bound

@@ -110,9 +110,6 @@ class InThread(Host):
     So the selector is never changed while the thread selects: turns run only in between.
     """
 
-    def __init__(self, turns: Turns, selector: selectors.BaseSelector) -> None:
-        self._selector = selector
-
     def start(self) -> None:
         self._asleep, self._waker = socket.socketpair()
         self._asleep.setblocking(False)
