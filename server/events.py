@@ -286,10 +286,7 @@ class FailedSilently(Event):
 
     @property
     def sentence(self) -> str:
-        return (
-            f"connection {self.connection}: its task ended with {self.error}, "
-            "and asyncio says nothing: the task is kept"
-        )
+        return f"connection {self.connection}: {self.error}, and asyncio is silent: somebody keeps the task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,8 +367,7 @@ class CleaningUp(Event):
     @property
     def sentence(self) -> str:
         return (
-            f"clean up: {self.finished} finished by themselves, {self.ended} to be ended, "
-            f"after {duration(self.waited)}"
+            f"clean up: {self.finished} finished by themselves, {self.ended} to be ended, after {duration(self.waited)}"
         )
 
 

@@ -7,6 +7,7 @@ and nothing in here waits for anybody who looks.
 import asyncio
 import signal
 from collections.abc import Callable
+from functools import cached_property
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -66,10 +67,13 @@ class Lab:
         self._drain: Drain | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._signals = Signals(self._signalled) if signals else None
-        self.ended_by: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
-        """Done, with the signal, once a signal from outside has stopped all servers: the process should end."""
         self.on_last_call: Callable[[signal.Signals, float], None] = lambda _signal, _seconds: None
         """Called when a signal from outside begins to end the process, with the seconds that may take."""
+
+    @cached_property
+    def ended_by(self) -> asyncio.Future[signal.Signals]:
+        """Done, with the signal, once a signal from outside has stopped all servers: the process should end."""
+        return asyncio.get_running_loop().create_future()
 
     @property
     def vitals(self) -> Vitals:

@@ -143,4 +143,3 @@ def leave_after(seconds: float, status: int, restore_terminal: Callable[[], None
     timer = threading.Timer(seconds, leave)
     timer.daemon = True
     timer.start()
-

@@ -2,14 +2,16 @@
 
 import signal
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar
 
-from echotui.server.lab import Lab, Refused
-from echotui.server.records import ServerState
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.screen import Screen
+
+from echotui.server.lab import Lab, Refused
+from echotui.server.records import ServerState
 
 from .dialogs import AskSignal, Help
 from .frames import FrameClock, PaintMeter, Patience
@@ -35,8 +37,17 @@ of events: server kind id text.
 """
 
 
-class PatientPalette(Patience, CommandPalette):
+class PatientPalette(CommandPalette, Patience):
     """Textual's palette, with our patience for a slow terminal."""
+
+
+def _key(key: str, action: str, label: str, says: str, *, shown: str | None = None) -> Binding:
+    """Return a binding of the app.
+
+    They have priority: a key acts before the next one is handed out, so that what is typed fast after a slash goes
+    into the filter, and is not taken for keys.
+    """
+    return Binding(key, action, label, tooltip=says, key_display=shown, id=f"app.{action}", priority=True)
 
 
 class EchoApp(App[int]):
@@ -52,20 +63,19 @@ class EchoApp(App[int]):
 
     CSS_PATH = "echotui.tcss"
     TITLE = "echotui"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual declares it so
 
-    # Priority: a key acts before the next one is handed out, so that what is typed fast is not taken for other keys.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("b", "boom", "boom", id="connection.boom", tooltip="Let the selected connection's handler raise", priority=True),
-        Binding("x", "interrupt", "end", id="connection.end", tooltip="Cancel its task, or close it", priority=True),
-        Binding("n", "chat", "client", id="server.client", tooltip="A built-in client on the selected server", priority=True),
-        Binding("e", "treat", "errors", id="server.treatment", tooltip="What becomes of a failing task of sockets", priority=True),
-        Binding("space", "pause", "pause", id="view.pause", tooltip="Freeze the view; collecting goes on", priority=True),
-        Binding("r", "restart", "restart", id="lab.restart", tooltip="Start the servers that are stopped or failed", priority=True),
-        Binding("question_mark", "help", "help", key_display="?", id="app.help", priority=True),
-        Binding("q", "quit", "quit", id="app.quit", priority=True),
-        Binding("ctrl+c", "quit", "quit", show=False, priority=True),
-        Binding("s", "send_signal", "signal", id="lab.signal", tooltip="Send SIGINT, SIGTERM or SIGHUP to this process", priority=True),
+        _key("b", "boom", "boom", "Let the selected connection's handler raise"),
+        _key("x", "interrupt", "end", "Cancel the selected connection's task, or close it where it has none"),
+        _key("n", "chat", "client", "Let a built-in client chat with the selected server"),
+        _key("e", "treat", "errors", "Switch what becomes of a failing task of the sockets server"),
+        _key("space", "pause", "pause", "Freeze the view, or let it go on; collecting goes on all the time"),
+        _key("r", "restart", "restart", "Start the servers that are stopped, or could not listen"),
+        _key("question_mark", "help", "help", "The keys, and what the numbers mean", shown="?"),
+        _key("q", "quit", "quit", "Leave; what is still open is ended"),
+        Binding("ctrl+c", "quit", show=False, priority=True),
+        _key("s", "send_signal", "signal", "Send SIGINT, SIGTERM or SIGHUP to this very process; it asks first"),
     ]
 
     def __init__(
@@ -92,10 +102,10 @@ class EchoApp(App[int]):
     async def _leave_when_ended(self) -> None:
         self.exit(return_code=128 + await self.lab.ended_by)
 
-    def hang_up(self) -> None:
-        """Note that the terminal was closed."""
+    def check_terminal(self) -> None:
+        """Look whether the terminal was closed; nothing is drawn any more then."""
         if isinstance(self._driver, PatientDriver):
-            self._driver.hang_up()
+            self._driver.check()
 
     def _paint(self) -> None:
         if self._paused_at is None:
@@ -112,14 +122,12 @@ class EchoApp(App[int]):
 
     def refresh_bindings_if_changed(self) -> None:
         """Let the footer offer `r` only where there is something to start again."""
-        restartable = any(
-            record.state in (ServerState.STOPPED, ServerState.FAILED) for record in self._live.servers
-        )
+        restartable = any(record.state in (ServerState.STOPPED, ServerState.FAILED) for record in self._live.servers)
         if restartable is not self._restartable:
             self._restartable = restartable
             self.refresh_bindings()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Say which actions there are now."""
         if self.view.typing or (action in CHANGING and self.read_only):
             return False
@@ -205,33 +213,28 @@ class EchoApp(App[int]):
         """Leave. The lab ends what is still open."""
         self.exit(return_code=0)
 
+    def _offered(self) -> Iterable[Binding]:
+        """Yield the keys that do something now."""
+        for binding in (*self.BINDINGS, *self.view.BINDINGS):
+            if isinstance(binding, Binding) and binding.id and self.check_action(binding.action, ()):
+                yield binding
+
     def _keys(self) -> list[tuple[str, str]]:
-        keys = []
-        for source in (self.BINDINGS, self.view.BINDINGS):
-            for binding in source:
-                if isinstance(binding, Binding) and self.check_action(binding.action, ()) is not False:
-                    shown = binding.key_display or binding.key.replace(",", ", ")
-                    keys.append((shown, binding.tooltip or binding.description))
-        keys += [
-            ("tab", "the next pane"),
-            ("↑↓ j k", "move; page up, page down, home g, end G"),
-            ("enter", "details of the connection, where they are not on the screen"),
-            ("ctrl+p", "every action by name"),
+        return [
+            *((binding.key_display or binding.key, binding.tooltip) for binding in self._offered()),
+            ("tab", "The next pane"),
+            ("↑↓ j k", "Move; page up, page down, home g, end G"),
+            ("enter", "Details of the connection, where there is no room for them beside it"),
+            ("ctrl+p", "Every action by name, and themes"),
         ]
-        return keys
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every key's action in the palette, and what Textual has: themes, a screenshot."""
-        for binding in (*self.BINDINGS, *self.view.BINDINGS):
-            if isinstance(binding, Binding) and binding.id and binding.id not in ("app.quit", "view.back"):
-                name = binding.action.partition("(")[0]
-                if self.check_action(name, ()):
-                    title = (binding.tooltip or binding.description).capitalize()
-                    yield SystemCommand(title, f"key {binding.key_display or binding.key}", self._runner(binding.action))
+        for binding in self._offered():
+            if binding.action != "quit":
+                key = binding.key_display or binding.key
+                yield SystemCommand(binding.tooltip, f"key {key}", partial(self._run, binding))
         yield from super().get_system_commands(screen)
 
-    def _runner(self, action: str) -> Any:
-        async def run() -> None:
-            await self.view.run_action(action if action.startswith(("filter", "sort")) else f"app.{action}")
-
-        return run
+    async def _run(self, binding: Binding) -> None:
+        await self.run_action(binding.action, self if binding in self.BINDINGS else self.view)

@@ -20,7 +20,7 @@ _SIGNALS = {
 }
 
 
-class AskSignal(Patience, ModalScreen[signal.Signals | None]):
+class AskSignal(ModalScreen[signal.Signals | None], Patience):
     """Asks which signal to send. None: no signal."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "No signal")]
@@ -48,7 +48,7 @@ class AskSignal(Patience, ModalScreen[signal.Signals | None]):
         self.dismiss(None if event.option.id == "none" else signal.Signals[str(event.option.id)])
 
 
-class Help(Patience, ModalScreen[None]):
+class Help(ModalScreen[None], Patience):
     """The keys of a view, and what its numbers mean."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "dismiss", "Back")]

@@ -94,8 +94,7 @@ class Patience(Screen[Any]):
 
     def _compositor_refresh(self) -> None:
         meter = getattr(self.app, "paint_meter", None)
-        driver = self.app._driver
-        if isinstance(driver, PatientDriver) and driver.behind:
+        if self._terminal_is_behind:
             self._owed = True
             if meter is not None:
                 meter.held_back += 1
@@ -107,7 +106,11 @@ class Patience(Screen[Any]):
 
     def catch_up(self) -> None:
         """Paint everything anew if something was held back and the terminal has caught up."""
-        driver = self.app._driver
-        if self._owed and isinstance(driver, PatientDriver) and not driver.behind:
+        if self._owed and not self._terminal_is_behind:
             self._owed = False
             self.refresh()
+
+    @property
+    def _terminal_is_behind(self) -> bool:
+        driver = self.app._driver  # noqa: SLF001 - an app has no public way to its driver
+        return isinstance(driver, PatientDriver) and driver.behind

@@ -1,6 +1,7 @@
 """What the views draw: the lab's live records, or a copy of them that stays as it is while the view is paused."""
 
 import copy
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -17,6 +18,8 @@ class Picture:
 
     loop: str
     """What the loop is, in words: ``asyncio · epoll``."""
+    python: str
+    """What runs it: ``Python 3.11.7``."""
     started_at: float
     """By `now`."""
     now: Callable[[], float]
@@ -49,6 +52,7 @@ class Picture:
         now, vitals, draining_until = self.now(), copy.deepcopy(self.vitals()), self.draining_until()
         return Picture(
             self.loop,
+            self.python,
             self.started_at,
             lambda: now,
             [copy.copy(record) for record in self.servers],
@@ -64,6 +68,7 @@ def picture_of(lab: Lab, loop: str) -> Picture:
     """Return the live picture of a lab."""
     return Picture(
         loop,
+        f"Python {platform.python_version()}",
         lab.started_at,
         monotonic,
         lab.records,

@@ -22,19 +22,18 @@ LEAVE_TIME = 0.8
 def run(settings: Settings, loop: LoopKind, *, refresh: float, read_only: bool, mouse: bool) -> int:
     """Run the app until it is left. Returns the exit status: 0, or 128 + n after signal n from outside."""
     with asyncio.Runner(loop_factory=lambda: new_event_loop(loop)) as runner:
-        status, summary = runner.run(_run(settings, refresh, read_only, mouse))
+        status, summary = runner.run(_run(settings, refresh=refresh, read_only=read_only, mouse=mouse))
     print(summary)
     return status
 
 
-async def _run(settings: Settings, refresh: float, read_only: bool, mouse: bool) -> tuple[int, str]:
+async def _run(settings: Settings, *, refresh: float, read_only: bool, mouse: bool) -> tuple[int, str]:
     terminal = SavedTerminal(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0)
     async with Lab(settings, signals=True) as lab:
         app = EchoApp(lab, describe_loop(), refresh=refresh, read_only=read_only)
 
         def last_call(number: signal.Signals, seconds: float) -> None:
-            if number == signal.SIGHUP:
-                app.hang_up()
+            app.check_terminal()
             leave_after(seconds + LEAVE_TIME, 128 + number, terminal.restore)
 
         lab.on_last_call = last_call

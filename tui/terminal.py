@@ -7,6 +7,7 @@ every server. So we look whether the terminal has taken the last frame before an
 
 import contextlib
 import os
+import select
 import termios
 from typing import Any
 
@@ -23,12 +24,15 @@ class PatientDriver(LinuxDriver):
     def behind(self) -> bool:
         """Whether the terminal has not yet taken what was drawn last."""
         writer = self._writer_thread
-        return self.gone or (writer is not None and writer._queue.qsize() > 0)
+        return self.gone or (writer is not None and writer._queue.qsize() > 0)  # noqa: SLF001 - there is no public way
 
-    def hang_up(self) -> None:
-        """Note that the terminal was closed, and stop reading keys: a closed terminal is readable for ever."""
-        self.gone = True
-        self.exit_event.set()
+    def check(self) -> None:
+        """Look whether the terminal was closed, and if so stop reading keys: it would be readable for ever."""
+        poll = select.poll()
+        poll.register(self.fileno, 0)
+        if any(mask & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, mask in poll.poll(0)):
+            self.gone = True
+            self.exit_event.set()
 
 
 class SavedTerminal:

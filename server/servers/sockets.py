@@ -120,9 +120,7 @@ class SocketsServer(EchoServer):
         self.handler_failed(connection, error, outcome)
         self.leave_open(connection, outcome)
         if self.treatment is Treatment.RETAINED:
-            self.desk.journal.record(
-                events.FailedSilently(self.name, connection.id, connection.peer, describe(error))
-            )
+            self.desk.journal.record(events.FailedSilently(self.name, connection.id, connection.peer, describe(error)))
         return outcome
 
     async def _echo(self, connection: Connection, sock: socket.socket) -> str:

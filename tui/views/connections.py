@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from time import monotonic
 
-from echotui.server.records import Connection, ConnectionState
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widget import Widget
+
+from echotui.server.records import Connection, ConnectionState
 
 from .. import numbers
 from ..filter import Filter
@@ -112,11 +113,10 @@ class ConnectionsPane(Widget):
         return rows + ended
 
     def _sorted_rows(self) -> Sequence[Connection]:
-        order = self._sortable[self._sorted_by].order
-        assert order is not None
         rows = [row for row in self._plain_rows() if not self.filter or self.filter.matches(_row_fields(row))]
-        if self._sorted_by:
-            rows.sort(key=order, reverse=self._downwards)  # type: ignore[arg-type]
+        order = self._sortable[self._sorted_by].order
+        if self._sorted_by and order is not None:
+            rows.sort(key=order, reverse=self._downwards)
         return rows
 
     @property

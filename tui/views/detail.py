@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from echotui.server.records import Connection, ConnectionState
-from echotui.server.tcp import TcpInfo
 from textual.content import Content
 from textual.strip import Strip
+
+from echotui.server.records import Connection, ConnectionState
+from echotui.server.tcp import TcpInfo
 
 from .. import numbers
 from ..picture import Picture

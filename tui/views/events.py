@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from echotui.server.journal import Entry, Journal
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widget import Widget
+
+from echotui.server.journal import Entry, Journal
 
 from .. import numbers
 from ..filter import Filter
@@ -96,7 +97,9 @@ class EventsPane(Widget):
 
     def _time(self, seq: int) -> Piece:
         entry = self._entry(seq)
-        return ("", "") if entry is None else (f"{datetime.fromtimestamp(entry.time):%H:%M:%S.%f}"[:-3], "dim")
+        if entry is None:
+            return "", ""
+        return f"{datetime.fromtimestamp(entry.time).astimezone():%H:%M:%S.%f}"[:-3], "dim"
 
     def _server(self, seq: int) -> Piece:
         entry = self._entry(seq)

@@ -2,16 +2,19 @@
 
 from typing import ClassVar
 
-from echotui.server.lab import Lab
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer, Input
+from textual.content import Content
+from textual.widgets import Footer, Input, Static
+
+from echotui.server.lab import Lab
 
 from ..filter import BadFilter, parse
 from ..frames import PaintMeter, Patience
 from ..picture import Picture
+from ..text import clean
 from ..widgets.header import Header
 from ..widgets.table import VirtualTable
 from .connections import ConnectionsPane
@@ -24,10 +27,18 @@ class LiveView(Patience):
     """The panes, and what the keys do to them. What they do to the servers is the app's business."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", key_display="/", id="view.filter", priority=True),
-        Binding("o", "sort(1)", "Sort by the next column", show=False, id="view.sort"),
-        Binding("O", "sort(0)", "Turn the order round", show=False, id="view.reverse"),
-        Binding("escape", "back", "Back", show=False, id="view.back"),
+        Binding(
+            "slash",
+            "filter",
+            "filter",
+            tooltip="Show only what matches: words, field:value, !not",
+            key_display="/",
+            id="view.filter",
+            priority=True,
+        ),
+        Binding("o", "sort(1)", show=False, tooltip="Sort the connections by the next column", id="view.sort"),
+        Binding("O", "sort(0)", show=False, tooltip="Sort the connections the other way round", id="view.reverse"),
+        Binding("escape", "back", show=False, tooltip="Clear the filter, or close the detail", id="view.back"),
     ]
 
     def __init__(self, lab: Lab, picture: Picture, meter: PaintMeter) -> None:
@@ -49,6 +60,7 @@ class LiveView(Patience):
             yield self.connections
             yield self.detail
         yield self.events
+        yield Static(id="filter-wrong", markup=False)
         yield Input(id="filter", placeholder="words, field:value, !not; enter keeps it, esc clears it", compact=True)
         yield Footer(compact=True, show_command_palette=False)
 
@@ -56,6 +68,7 @@ class LiveView(Patience):
         """Give the keys to the connections."""
         self.servers.styles.height = len(self.picture.servers) + 3
         self.query_one("#filter").display = False
+        self._say_what_is_wrong("")
         self.connections.table.focus()
         self.repaint()
 
@@ -89,7 +102,7 @@ class LiveView(Patience):
         """Whether the keys go into the filter line."""
         return self.is_mounted and bool(self.query_one("#filter").display)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Leave a slash that is typed into the filter line to the line."""
         return not (action == "filter" and self.typing)
 
@@ -131,17 +144,21 @@ class LiveView(Patience):
         """Filter while it is being typed."""
         try:
             self._filtering.filter = parse(changed.value, self._filtering.fields)
-            changed.input.remove_class("-wrong")
-            changed.input.tooltip = None
+            self._say_what_is_wrong("")
         except BadFilter as wrong:
-            changed.input.add_class("-wrong")
-            self.notify(str(wrong), severity="warning", timeout=2, markup=False)
+            self._say_what_is_wrong(str(wrong))
         self.repaint()
+
+    def _say_what_is_wrong(self, why: str) -> None:
+        line = self.query_one("#filter-wrong", Static)
+        line.update(Content(clean(why)))
+        line.display = bool(why)
 
     @on(Input.Submitted, "#filter")
     def keep_filter(self) -> None:
         """Keep the filter and go back to the rows."""
         self.set_focus(self._filtering.table)
+        self._say_what_is_wrong("")
         self.query_one("#filter").display = False
         self.app.refresh_bindings()
 

@@ -1,9 +1,10 @@
 """The servers, a row each: what they wait by, and what they get through."""
 
-from echotui.server.records import ServerRecord, ServerState
-from echotui.server.vitals import Rates
 from textual.app import ComposeResult
 from textual.widget import Widget
+
+from echotui.server.records import ServerRecord, ServerState
+from echotui.server.vitals import Rates
 
 from .. import numbers
 from ..picture import Picture
@@ -40,7 +41,7 @@ class ServersPane(Widget):
                 Column("waits by", 17, lambda record: record.waits_by, rank=3),
                 Column("open", 6, lambda record: numbers.count(record.open), right=True),
                 Column("reads/s", 8, lambda record: numbers.count(self._rates(record).reads), right=True),
-                Column("", SPARK, lambda record: (numbers.spark([*self._rates(record).history], SPARK), "accent"), rank=4),
+                Column("", SPARK, self._spark, rank=4),
                 Column("bytes/s", 8, lambda record: numbers.size(self._rates(record).bytes), right=True, rank=1),
                 Column("no events", 9, lambda record: _count(record.select_timeouts), right=True, rank=2),
                 Column("booms", 5, lambda record: numbers.count(record.booms), right=True),
@@ -63,6 +64,9 @@ class ServersPane(Widget):
 
     def _rates(self, record: ServerRecord) -> Rates:
         return self.picture.vitals().rates.get(record.name) or Rates()
+
+    def _spark(self, record: ServerRecord) -> Piece:
+        return numbers.spark([*self._rates(record).history], SPARK), "accent"
 
     def _busy(self, record: ServerRecord) -> Piece:
         busy = self._rates(record).busy

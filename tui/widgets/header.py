@@ -1,10 +1,10 @@
 """The one line on top that says what runs, how it is, and what watching it costs."""
 
-import platform
 from collections.abc import Callable, Sequence
 
-from echotui.server.records import ServerState
 from textual.strip import Strip
+
+from echotui.server.records import ServerState
 
 from .. import numbers
 from ..frames import PaintMeter
@@ -29,12 +29,12 @@ class Header(LiveLines):
         """While paused: how many events have come in since; None while not paused."""
         self._meter = meter
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:
+    def lines(self, width: int, height: int) -> Sequence[Strip]:  # noqa: ARG002
         """Return the line."""
         vitals = self.picture.vitals()
         known = [
             (0, (f" echotui  {self.picture.loop} ", "accent")),
-            (3, (f" Python {platform.python_version()} ", "dim")),
+            (3, (f" {self.picture.python} ", "dim")),
             (0, self._state()),
             (2, (f" up {numbers.clock(self.picture.now() - self.picture.started_at)} ", "")),
             (1, (f" cpu {_or_unknown(vitals.cpu, numbers.share)} ", "")),

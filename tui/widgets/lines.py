@@ -100,11 +100,10 @@ class LiveLines(Widget):
         left = width
         for text, name in pieces:
             length = cell_len(text)
-            if length > left:
-                text, length = fit(text, left), left
-            if text:
-                segments.append(Segment(text, self.style(name) + under if name else under))
-                left -= length
+            shown = text if length <= left else fit(text, left)
+            if shown:
+                segments.append(Segment(shown, self.style(name) + under if name else under))
+            left = max(left - length, 0)
             if not left:
                 break
         if left:

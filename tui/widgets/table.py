@@ -37,7 +37,7 @@ class Column(Generic[Row]):
     """Whether it is aligned to the right, as numbers are."""
     rank: int = 0
     """The higher, the sooner it is left out where there is no room for all."""
-    order: Callable[[Row], object] | None = None
+    order: Callable[[Row], Any] | None = None
     """What to sort by; None where the column cannot be sorted by."""
 
 
@@ -85,7 +85,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
             self.column = column
             super().__init__(table)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what makes one table differ from another
         self,
         columns: Sequence[Column[Row]],
         key: Callable[[Row], Hashable],
@@ -94,7 +94,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         follows: bool = False,
         id: str | None = None,
         titles: bool = True,
-        across: Callable[[Row], Piece | None] = lambda row: None,
+        across: Callable[[Row], Piece | None] = lambda _: None,
     ) -> None:
         super().__init__(id=id)
         self.columns = columns
@@ -240,9 +240,8 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         strips = [self._title_line(width)] if self._titles else []
         if not self._rows:
             return [*strips, self.strip([(f"  {self.empty}", "dim")], width)][:height]
-        for at in range(self._top, min(self._top + self._height, len(self._rows))):
-            strips.append(self._row_line(at, width))
-        return strips[:height]
+        visible = range(self._top, min(self._top + self._height, len(self._rows)))
+        return [*strips, *(self._row_line(at, width) for at in visible)][:height]
 
     def _title_line(self, width: int) -> Strip:
         pieces: list[Piece] = []

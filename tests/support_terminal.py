@@ -1,0 +1,115 @@
+"""`echotui` in a real terminal: a pty, and an emulator that knows what a person would read on it."""
+
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fcntl import ioctl
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyte
+from support import PATIENCE
+
+ECHOTUI = Path(sys.executable).with_name("echotui")
+
+
+class Terminal:
+    """A program in a terminal of its own. `raw` is every byte it ever sent there."""
+
+    def __init__(self, *command: str | Path, width: int = 140, height: int = 45) -> None:
+        self._master, self._slave = pty.openpty()
+        self._screen = pyte.Screen(width, height)
+        self._stream = pyte.ByteStream(self._screen)
+        ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self.modes_before = termios.tcgetattr(self._slave)
+        self.raw = b""
+        self.process = subprocess.Popen(
+            command,
+            stdin=self._slave,
+            stdout=self._slave,
+            stderr=self._slave,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color"},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._slave)
+        os.close(self._master)
+
+    @property
+    def text(self) -> str:
+        """What stands on the screen."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    @property
+    def modes(self) -> list[object]:
+        """The terminal's modes, as ``stty -a`` would tell them."""
+        return termios.tcgetattr(self._slave)
+
+    def press(self, *keys: str) -> None:
+        """Type."""
+        for key in keys:
+            os.write(self._master, key.encode())
+
+    def read(self, seconds: float) -> bytes:
+        """Take what the program draws until it has drawn nothing for so long; return it."""
+        drawn = b""
+        while select.select([self._master], [], [], seconds)[0]:
+            more = os.read(self._master, 65536)
+            drawn += more
+            self.raw += more
+            self._stream.feed(more)
+        return drawn
+
+    def wait(self, until: Callable[[], bool], what: str) -> None:
+        """Read until something is true."""
+        deadline = time.monotonic() + PATIENCE
+        while not until():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what}: not within {PATIENCE:g} s; the screen says\n{self.text}")
+            self.read(0.02)
+
+    def shows(self, *texts: str) -> None:
+        """Read until all of these are on the screen."""
+        self.wait(lambda: all(text in self.text for text in texts), f"waiting for {texts}")
+
+    def shows_no(self, text: str) -> None:
+        """Read until this is not on the screen any more."""
+        self.wait(lambda: text not in self.text, f"waiting for {text!r} to go")
+
+    def status(self) -> int:
+        """Read until the program has ended; return its exit status."""
+        self.wait(lambda: self.process.poll() is not None, "waiting for the exit")
+        self.read(0.02)
+        return self.process.wait()
+
+
+@contextmanager
+def echotui(*arguments: str, width: int = 140, height: int = 45) -> Iterator[tuple[Terminal, dict[str, int]]]:
+    """Run `echotui` with these arguments on ports the system picks; yield its terminal, and the ports by server."""
+    with Terminal(ECHOTUI, "--port", "0", *arguments, width=width, height=height) as terminal:
+        terminal.shows("selectors", "sockets", "● serving")
+        yield terminal, dict(_ports(terminal.text))
+
+
+def _ports(text: str) -> Iterator[tuple[str, int]]:
+    for line in text.splitlines():
+        words = line.replace("│", " ").replace("▸", " ").split()
+        if len(words) > 2 and words[0] in ("selectors", "sockets") and words[1].isdigit():
+            yield words[0], int(words[1])

@@ -1,0 +1,246 @@
+"""What a person sees and does: the app on a pty, real clients on its ports, keys and signals."""
+
+import os
+import re
+import signal
+import socket
+
+import pytest
+from support import PATIENCE, reset
+from support_terminal import ECHOTUI, Terminal, echotui
+
+HOSTILE = b"\x1b]0;owned\x07\x1b[2J[/b][@click=app.quit]x\r\n"
+
+sizes = pytest.mark.parametrize(("width", "height"), [(140, 45), (80, 24)])
+
+
+def peer(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), PATIENCE)
+
+
+def echoes(sock: socket.socket, data: bytes) -> bool:
+    sock.sendall(data)
+    heard = b""
+    while len(heard) < len(data) and (more := sock.recv(4096)):
+        heard += more
+    return heard == data
+
+
+def cursor_on(terminal: Terminal, connection: int) -> None:
+    """Put the cursor on the newest connection, which should be this one."""
+    terminal.press("g")
+    terminal.wait(lambda: bool(re.search(rf"▸ +{connection}  ", terminal.text)), f"the cursor on {connection}")
+
+
+@sizes
+def test_peers_appear_speak_and_boom_and_the_others_go_on(loop_kind: str, width: int, height: int) -> None:
+    with (
+        echotui("--loop", loop_kind, width=width, height=height) as (terminal, ports),
+        peer(ports["selectors"]) as one,
+        peer(ports["sockets"]) as two,
+        peer(ports["sockets"]) as three,
+    ):
+        terminal.shows("Connections · 3 open · 0 ended")
+        assert echoes(one, b"first\r\n")
+        assert echoes(two, b"second\r\n")
+        terminal.shows(r"first\r\n", r"second\r\n")
+        three.sendall(b"boom\r\n")
+        assert three.recv(100) == b""
+        terminal.shows("Connections · 2 open · 1 ended", "handled, socket closed")
+        assert echoes(one, b"still here\r\n")
+        assert echoes(two, b"me too\r\n")
+        terminal.shows(r"still here\r\n", r"me too\r\n")
+
+
+def test_b_booms_and_x_ends_the_selected_connection_only(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, ports), peer(ports["sockets"]) as one:
+        terminal.shows("Connections · 1 open")
+        with peer(ports["sockets"]) as two:
+            terminal.shows("Connections · 2 open")
+            with peer(ports["selectors"]) as three:
+                terminal.shows("Connections · 3 open")
+                cursor_on(terminal, 3)
+                terminal.press("b")
+                terminal.shows("2 open · 1 ended", "KeyboardBoom", "(by keyboard)")
+                assert three.recv(100) == b""
+                cursor_on(terminal, 2)
+                terminal.press("x")
+                terminal.shows("1 open · 2 ended", "cancelled by the keyboard")
+                assert two.recv(100) == b""
+                assert echoes(one, b"hello\r\n")
+
+
+def test_nothing_a_peer_says_reaches_the_terminal_raw(loop_kind: str) -> None:
+    with (
+        echotui("--loop", loop_kind) as (terminal, ports),
+        peer(ports["selectors"]) as one,
+        peer(ports["sockets"]) as two,
+    ):
+        for sock in (one, two):
+            assert echoes(sock, HOSTILE)
+        terminal.shows(r"\x1b]0;owned\x07\x1b[2J[/b][@click=app.quit]x\r\n")
+        assert echoes(one, "\u202ertl \u200b\x9b31m \0 \xff".encode() + b"\xff\xfe\r\n")
+        terminal.shows(r"\u202ertl \u200b\x9b31m \x00 ÿ\xff\xfe\r\n")
+        terminal.press("q")
+        assert terminal.status() == 0
+        assert b"owned\x07" not in terminal.raw
+        assert b"\x1b]0;" not in terminal.raw
+        assert b"\x1b[2J[" not in terminal.raw
+        for character in "\u202e\u200b\x9b":
+            assert character.encode() not in terminal.raw
+
+
+def test_the_error_treatments_can_be_switched_and_seen(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, ports):
+        terminal.shows("errors: handled")
+        terminal.press("e")
+        terminal.shows("errors: unretrieved")
+        with peer(ports["sockets"]) as one:
+            one.sendall(b"boom\r\n")
+            terminal.shows("left open", "Task exception was never retrieved")
+        terminal.press("e")
+        terminal.shows("errors: retained")
+        with peer(ports["sockets"]) as two:
+            two.sendall(b"boom\r\n")
+            terminal.shows("asyncio is silent: somebody keeps the task")
+
+
+def test_a_built_in_client_chats_with_the_selected_server(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, _):
+        terminal.press("n")
+        terminal.shows("1 open", r"hello 1\r\n", "built-in client")
+
+
+@sizes
+def test_a_filter_is_typed_fast_and_takes_no_key_for_a_command(width: int, height: int) -> None:
+    with (
+        echotui(width=width, height=height) as (terminal, ports),
+        peer(ports["selectors"]),
+        peer(ports["sockets"]),
+    ):
+        terminal.shows("2 open")
+        terminal.press("/sockets beqx")
+        terminal.shows("filter: sockets beqx", "nothing matches the filter")
+        terminal.press("\x7f" * 5)
+        terminal.shows("filter: sockets", "1–1 of 1")
+        terminal.press("\x1b")
+        terminal.shows("1–2 of 2")
+        assert terminal.process.poll() is None
+
+
+def test_a_filter_that_is_wrong_says_why() -> None:
+    with echotui() as (terminal, _):
+        terminal.press("/colour:red")
+        terminal.shows("there is no field 'colour' here, only id, server, peer, state, said")
+
+
+def test_pause_freezes_the_view_and_says_what_has_come_in_since() -> None:
+    with echotui() as (terminal, ports):
+        terminal.press(" ")
+        terminal.shows("PAUSED, ")
+        with peer(ports["sockets"]) as one:
+            assert echoes(one, b"unseen\r\n")
+            terminal.wait(lambda: bool(re.search(r"PAUSED, [1-9]\d* events since", terminal.text)), "events to come in")
+            assert "unseen" not in terminal.text
+            terminal.press(" ")
+            terminal.shows(r"unseen\r\n", "1 open")
+
+
+def test_the_signal_key_asks_and_then_really_sends_and_the_app_stays(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind, "--drain", "0") as (terminal, ports), peer(ports["sockets"]):
+        terminal.press("s")
+        terminal.shows("Send a signal to this process", "SIGTERM: what kill")
+        terminal.press("\x1b")
+        terminal.shows_no("Send a signal to this process")
+        terminal.press("s")
+        terminal.shows("Send a signal to this process")
+        terminal.press("\x1b[B", "\x1b[B", "\r")
+        terminal.shows("SIGTERM received, sent from this keyboard", "○ stopped: r starts again")
+        with pytest.raises(ConnectionRefusedError):
+            peer(ports["sockets"])
+        terminal.press("r")
+        terminal.shows_no("○ stopped")
+        with peer(ports["sockets"]) as again:
+            assert echoes(again, b"back\r\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_from_outside_drains_restores_the_terminal_and_sets_the_status(
+    loop_kind: str, number: signal.Signals
+) -> None:
+    with echotui("--loop", loop_kind) as (terminal, ports), peer(ports["selectors"]) as one:
+        terminal.shows("1 open")
+        terminal.process.send_signal(number)
+        terminal.shows("draining, 1 open")
+        assert echoes(one, b"what is open is still served\r\n")
+        one.shutdown(socket.SHUT_WR)
+        assert one.recv(100) == b""
+        assert terminal.status() == 128 + number
+        assert terminal.modes == terminal.modes_before
+        assert b"\x1b[?1049l" in terminal.raw
+
+
+def test_a_second_signal_ends_it_at_once_although_a_peer_never_finishes(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind, "--drain", "600") as (terminal, ports), peer(ports["sockets"]):
+        terminal.shows("1 open")
+        terminal.process.send_signal(signal.SIGTERM)
+        terminal.shows("draining, 1 open")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.status() == 128 + signal.SIGTERM
+        assert terminal.modes == terminal.modes_before
+
+
+def test_a_terminal_that_takes_no_output_does_not_keep_it_from_ending(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind, "--drain", "0") as (terminal, ports), peer(ports["sockets"]) as one:
+        for number in range(3000):  # each line is drawn, until the pty is full: nobody reads it
+            assert echoes(one, b"line %d\r\n" % number)
+        os.kill(terminal.process.pid, signal.SIGTERM)
+        assert terminal.process.wait(PATIENCE) == 128 + signal.SIGTERM
+        assert terminal.modes == terminal.modes_before
+
+
+def test_reset_peers_leave_with_their_reason(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, ports):
+        for server in ports:
+            sock = peer(ports[server])
+            assert echoes(sock, b"hello\r\n")
+            reset(sock)
+        terminal.shows("0 open · 2 ended", "Connection reset by peer")
+
+
+def test_a_taken_port_is_said_in_its_row_and_the_others_serve() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with Terminal(ECHOTUI, "--port", str(port), "--servers", "selectors,sockets") as terminal:
+            terminal.shows("✗ failed", f"port {port} is taken by another program", "◐ serving in part", "r restart")
+
+
+def test_help_and_the_palette_name_what_can_be_done() -> None:
+    with echotui() as (terminal, _):
+        terminal.press("?")
+        terminal.shows("Help", "Let the selected connection's handler raise", "reads that brought data")
+        terminal.press("\x1b")
+        terminal.shows_no("reads that brought data")
+        terminal.press("\x10")
+        terminal.shows("Search for commands")
+        terminal.press("built-in\r")
+        terminal.shows("1 open", "starts to chat")
+
+
+def test_read_only_offers_nothing_that_changes_anything() -> None:
+    with echotui("--read-only") as (terminal, ports), peer(ports["sockets"]) as one:
+        terminal.shows("1 open", "/ filter")
+        assert "boom" not in terminal.text.splitlines()[-1]
+        terminal.press("b", "x", "s")
+        assert echoes(one, b"hello\r\n")
+        terminal.shows(r"hello\r\n")
+        assert "Send a signal" not in terminal.text
+
+
+def test_leaving_says_in_one_line_what_there_was() -> None:
+    with echotui() as (terminal, ports), peer(ports["sockets"]) as one:
+        assert echoes(one, b"hello\r\n")
+        terminal.press("q")
+        assert terminal.status() == 0
+        assert "sockets 1 connections 7 B in 7 B out 0 booms" in terminal.text.replace("\n", "")
+        assert terminal.modes == terminal.modes_before
