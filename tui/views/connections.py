@@ -44,7 +44,7 @@ class ConnectionsPane(Widget):
             [
                 Column("id", 6, lambda row: str(row.id), right=True, order=lambda row: row.id),
                 Column("server", 9, lambda row: row.server, order=lambda row: row.server),
-                Column("peer", 21, _peer, rank=2, order=lambda row: row.peer),
+                Column("peer", 17, _peer, rank=2, order=lambda row: row.peer),
                 Column("state", 9, _state, order=lambda row: row.condition),
                 Column("age", 6, self._age, right=True, rank=3, order=lambda row: -row.opened_at),
                 Column("in", 7, lambda row: numbers.size(row.bytes_in), right=True, order=lambda row: row.bytes_in),

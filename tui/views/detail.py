@@ -52,14 +52,8 @@ class DetailPane(LiveLines):
             facts.append([("ended    ", "dim"), (clean(connection.outcome), "warn")])
         until = connection.closed_at if connection.closed_at is not None else now
         facts.append([("age      ", "dim"), (numbers.ago(until - connection.opened_at), "")])
-        facts.append(
-            [
-                ("in       ", "dim"),
-                (f"{connection.bytes_in:,} B in {connection.reads:,} reads", ""),
-                ("   out  ", "dim"),
-                (f"{connection.bytes_out:,} B", ""),
-            ]
-        )
+        facts.append([("in       ", "dim"), (f"{connection.bytes_in:,} B in {connection.reads:,} reads", "")])
+        facts.append([("out      ", "dim"), (f"{connection.bytes_out:,} B", "")])
         return facts
 
     def _tcp(self, connection: Connection) -> list[Piece]:

@@ -35,9 +35,9 @@ class EventsPane(Widget):
         self.table = VirtualTable[int](
             [
                 Column("time", 12, self._time),
-                Column("server", 9, self._server, rank=2),
-                Column("kind", 16, self._kind, rank=1),
-                Column("what happened", 0, self._sentence),
+                Column("server", 9, self._server, rank=1),
+                Column("kind", 16, self._kind, rank=2),
+                Column("what happened", 0, self._sentence, least=40),
             ],
             key=lambda seq: seq,
             empty="nothing has happened yet",
@@ -116,7 +116,7 @@ class EventsPane(Widget):
         entry = self._entry(seq)
         if entry is None:
             return "overwritten", "dim"
-        return clean(entry.event.sentence), "dim" if entry.event.detail else ""
+        return clean(entry.event.sentence), "warn" if entry.event.alarming else "dim" if entry.event.detail else ""
 
 
 def _entry_fields(entry: Entry) -> dict[str, str]:

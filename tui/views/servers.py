@@ -46,7 +46,7 @@ class ServersPane(Widget):
                 Column("no events", 9, lambda record: _count(record.select_timeouts), right=True, rank=2),
                 Column("booms", 5, lambda record: numbers.count(record.booms), right=True),
                 Column("busy", 6, self._busy, right=True, rank=2),
-                Column("", 0, self._remark),
+                Column("", 0, self._remark, least=19),
             ],
             key=lambda record: record.name,
             empty="no servers",

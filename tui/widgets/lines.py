@@ -47,7 +47,7 @@ class LiveLines(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._strips: list[Strip] = []
-        self._styles: dict[str, Style] = {"": Style.null()}
+        self._styles: dict[str, Style] = {}
 
     def lines(self, width: int, height: int) -> Sequence[Strip]:
         """Return what is to be seen now: at most `height` lines. Called once a frame; make it cheap."""
@@ -59,7 +59,7 @@ class LiveLines(Widget):
         if not width or not height:
             return
         before, now = self._strips, list(self.lines(width, height))
-        now += [Strip.blank(width)] * (height - len(now))
+        now += [Strip.blank(width, self.style(""))] * (height - len(now))
         self._strips = now
         if len(before) != len(now):
             self.refresh()
@@ -76,7 +76,7 @@ class LiveLines(Widget):
     def notify_style_update(self) -> None:
         """Paint anew in the colours of another theme, or as the widget that has the focus now."""
         super().notify_style_update()
-        self._styles = {"": Style.null()}
+        self._styles = {}
         self._strips = []
 
     def render_line(self, y: int) -> Strip:
@@ -84,30 +84,33 @@ class LiveLines(Widget):
         if not self._strips and self.content_size:
             width, height = self.content_size
             self._strips = list(self.lines(width, height))
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.content_size.width)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.content_size.width, self.style(""))
 
     def style(self, name: str) -> Style:
-        """Return the style of this name, "" for plain."""
+        """Return the style of this name, "" for plain, on the widget's own background."""
         style = self._styles.get(name)
         if style is None:
-            style = self._styles[name] = self.get_component_rich_style(f"lines--{name}", partial=True)
+            style = self.get_component_rich_style(f"lines--{name}") if name else self.rich_style
+            self._styles[name] = style
         return style
 
-    def strip(self, pieces: Sequence[Piece], width: int, base: str = "") -> Strip:
-        """Return a line of exactly `width` cells made of these pieces, cut with an ellipsis where they are longer."""
-        under = self.style(base)
+    def strip(self, pieces: Sequence[Piece], width: int, over: str = "") -> Strip:
+        """Return a line of exactly `width` cells made of these pieces, cut with an ellipsis where they are longer.
+
+        A style `over` the pieces' own, such as the cursor's, takes their colours away.
+        """
         segments = []
         left = width
         for text, name in pieces:
             length = cell_len(text)
             shown = text if length <= left else fit(text, left)
             if shown:
-                segments.append(Segment(shown, self.style(name) + under if name else under))
+                segments.append(Segment(shown, self.style(name) + self.style(over) if over else self.style(name)))
             left = max(left - length, 0)
             if not left:
                 break
         if left:
-            segments.append(Segment(" " * left, under))
+            segments.append(Segment(" " * left, self.style(over)))
         return Strip(segments, width)
 
 

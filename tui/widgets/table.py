@@ -30,7 +30,7 @@ class Column(Generic[Row]):
 
     title: str
     width: int
-    """In cells; the one column with width 0 takes what the others leave."""
+    """In cells; the one column with width 0 takes what the others leave, if that is at least `least`."""
     cell: Callable[[Row], Piece | str]
     """What to show of a row: clean text, or text with the name of a style."""
     right: bool = False
@@ -39,6 +39,8 @@ class Column(Generic[Row]):
     """The higher, the sooner it is left out where there is no room for all."""
     order: Callable[[Row], Any] | None = None
     """What to sort by; None where the column cannot be sorted by."""
+    least: int = 10
+    """For the column with width 0: how many cells it should have before others are left out."""
 
 
 class VirtualTable(LiveLines, Generic[Row], can_focus=True):
@@ -273,7 +275,7 @@ def _widths(columns: Sequence[Column[Row]], room: int) -> list[tuple[Column[Row]
     while True:
         fixed = sum(column.width for column in kept) + GAP * (len(kept) - 1)
         flexible = [column for column in kept if not column.width]
-        least = 10 * len(flexible)
+        least = sum(column.least for column in flexible)
         if fixed + least <= room or len(kept) == 1:
             break
         droppable = max(reversed(kept), key=lambda column: column.rank)

@@ -1,0 +1,192 @@
+"""The Live view, driven with Textual's Pilot, over a real lab on the same loop.
+
+This is also a model for testing widgets of one's own: open what the widget shows, let a pilot press the keys, and
+look at the widget's own state.
+"""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from support import a_lab, a_peer, happens
+from textual.pilot import Pilot
+
+from echotui.server import events
+from echotui.server.lab import Lab
+from echotui.server.records import Connection, Treatment
+from echotui.tui.app import EchoApp
+from echotui.tui.views.live import LiveView
+
+
+@asynccontextmanager
+async def a_screen(lab: Lab, **options: Any) -> AsyncIterator[tuple[Pilot[int], LiveView]]:
+    """Run the app over a lab, without a terminal; yield the pilot and the view."""
+    app = EchoApp(lab, "a loop", **options)
+    async with app.run_test(size=(140, 45)) as pilot:
+        yield pilot, app.view
+
+
+async def shows(view: LiveView, *connections: int) -> None:
+    """Draw a frame; check that these connections are on the screen, from top to bottom."""
+    view.repaint()
+    assert [row.id for row in view.connections.table.rows] == list(connections)
+
+
+async def test_the_newest_connection_is_on_top_and_the_cursor_stays_with_its_own() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view), a_peer(lab, "sockets") as first:
+        await shows(view, first.connection.id)
+        async with a_peer(lab, "sockets") as second:
+            await shows(view, second.connection.id, first.connection.id)
+            assert view.connections.table.selected is first.connection
+            await pilot.press("up")
+            assert view.connections.table.selected is second.connection
+        await happens(lab, events.Closed, connection=second.connection.id)
+        await shows(view, first.connection.id, second.connection.id)
+        assert view.connections.table.selected is second.connection
+
+
+async def test_boom_reaches_the_selected_connection_and_no_other() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view), a_peer(lab, "sockets") as one:
+        async with a_peer(lab, "selectors") as other:
+            view.repaint()
+            view.connections.table.select(one.connection.id)
+            await pilot.press("b")
+            await happens(lab, events.Closed, connection=one.connection.id)
+            assert await one.hear(1) == b""
+            assert await other.echoes()
+
+
+async def test_a_command_that_cannot_be_done_is_answered_and_not_raised() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+        await pilot.press("b", "x")
+        async with a_peer(lab, "sockets") as peer:
+            view.repaint()
+        await happens(lab, events.Closed, connection=peer.connection.id)
+        await pilot.press("b")
+        notes = [note.message for note in pilot.app._notifications]
+        assert notes == [
+            "no connection is selected: connect one, or press n",
+            "no connection is selected: connect one, or press n",
+            f"connection {peer.connection.id} is closed already",
+        ]
+
+
+async def test_errors_go_through_the_three_treatments() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, _):
+        seen = []
+        for _ in Treatment:
+            await pilot.press("e")
+            seen.append(lab.servers["sockets"].record.treatment)
+        assert seen == [Treatment.UNRETRIEVED, Treatment.RETAINED, Treatment.HANDLED]
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [("server:sockets", ["sockets"]), ("!sockets", ["selectors"]), ("open", ["selectors", "sockets"]), ("42x", [])],
+)
+async def test_a_filter_narrows_the_connections(text: str, chosen: list[str]) -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+        async with a_peer(lab, "sockets"), a_peer(lab, "selectors"):
+            await pilot.press("slash", *text, "enter")
+            view.repaint()
+            assert [row.server for row in view.connections.table.rows] == chosen
+            await pilot.press("escape")
+            view.repaint()
+            assert len(view.connections.table.rows) == 2
+
+
+async def test_events_are_filtered_as_they_come() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+        view.events.table.focus()
+        await pilot.press("slash", *"kind:accepted", "enter")
+        async with a_peer(lab, "sockets"), a_peer(lab, "selectors"):
+            view.repaint()
+            kinds = [lab.journal[seq].event.kind for seq in view.events.table.rows]
+            assert kinds == ["accepted", "accepted"]
+
+
+async def test_events_follow_until_one_looks_back_and_again_from_the_end() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+        table = view.events.table
+        table.focus()
+        async with a_peer(lab, "sockets"):
+            view.repaint()
+            assert table.selected == table.rows[-1]
+            await pilot.press("home")
+            looked_at = table.selected
+        await happens(lab, events.Closed)
+        view.repaint()
+        assert table.selected == looked_at
+        await pilot.press("end")
+        assert table.selected == table.rows[-1]
+        assert table.follows
+
+
+async def test_pause_keeps_the_picture_and_the_lab_goes_on() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view), a_peer(lab, "sockets") as peer:
+        await peer.echoes(b"before\r\n")
+        await pilot.press("space")
+        async with a_peer(lab, "sockets"):
+            assert await peer.echoes(b"after\r\n")
+            view.repaint()
+            row = view.connections.table.rows[0]
+            assert [row.id for row in view.connections.table.rows] == [peer.connection.id]
+            assert row.last_in == b"before\r\n"
+            assert view.header.missed
+            await pilot.press("space")
+            assert len(view.connections.table.rows) == 2
+
+
+def by_bytes(rows: Any) -> list[int]:
+    return [row.bytes_in for row in rows if isinstance(row, Connection)]
+
+
+async def test_sorting_goes_through_the_columns_and_both_ways() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+        async with a_peer(lab, "sockets") as one, a_peer(lab, "sockets") as two:
+            await one.echoes(b"a longer line than the other\r\n")
+            await two.echoes(b"short\r\n")
+            for _ in range(5):  # server, peer, state, age, in
+                await pilot.press("o")
+            assert view.connections.table.mark == ("in", True)
+            assert by_bytes(view.connections.table.rows) == [30, 7]
+            await pilot.press("O")
+            assert by_bytes(view.connections.table.rows) == [7, 30]
+
+
+async def test_a_frame_in_which_nothing_changed_draws_nothing() -> None:
+    async with a_lab(select_timeout=60.0) as lab, a_screen(lab) as (_, view):
+        view.frame()
+        drawn = view._drawn
+        view.frame()
+        assert view._drawn is drawn or view._drawn == drawn
+        async with a_peer(lab, "selectors"):
+            view.frame()
+            assert view._drawn != drawn
+
+
+async def test_read_only_takes_every_key_away_that_changes_something() -> None:
+    async with a_lab() as lab, a_screen(lab, read_only=True) as (pilot, view), a_peer(lab, "sockets") as peer:
+        view.repaint()
+        before = lab.journal.recorded
+        await pilot.press("b", "x", "n", "e", "s", "r")
+        assert await peer.echoes()
+        kinds = {entry.event.kind for entry in lab.journal.since(before)}
+        assert kinds <= {"received", "sent", "select", "select_timeout", "details_skipped"}
+        assert pilot.app.screen is view
+
+
+async def test_a_thousand_connections_cost_a_frame_no_more_lines_than_fit() -> None:
+    async with a_lab() as lab, a_screen(lab) as (_, view):
+        server = lab.servers["selectors"].record
+        socks = [socket.create_connection((server.host, server.port)) for _ in range(300)]
+        try:
+            await happens(lab, events.Accepted, connection=300)
+            view.repaint()
+            assert len(view.connections.table.rows) == 300
+            assert len(view.connections.table._strips) == view.connections.table.content_size.height
+        finally:
+            for sock in socks:
+                sock.close()

@@ -1,0 +1,70 @@
+"""Every view as a picture, wide and small, from data that stand still."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support_picture import a_picture
+from textual.pilot import Pilot
+
+from echotui.server.lab import Lab
+from echotui.server.settings import Settings
+from echotui.tui.app import EchoApp
+
+sizes = pytest.mark.parametrize("size", [(140, 45), (80, 24)], ids=["wide", "small"])
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def an_app(**picture: int) -> EchoApp:
+    return EchoApp(Lab(Settings()), "asyncio · epoll", picture=a_picture(**picture))
+
+
+@sizes
+def test_live(snap_compare: Any, size: tuple[int, int]) -> None:
+    assert snap_compare(an_app(), terminal_size=size)
+
+
+@sizes
+def test_live_with_ten_thousand_connections(snap_compare: Any, size: tuple[int, int]) -> None:
+    assert snap_compare(an_app(connections=10_000), press=["pagedown"], terminal_size=size)
+
+
+@sizes
+def test_live_with_the_connection_that_does_not_read(snap_compare: Any, size: tuple[int, int]) -> None:
+    async def look(pilot: Pilot[Any]) -> None:
+        app = pilot.app
+        assert isinstance(app, EchoApp)
+        await pilot.pause()
+        app.view.connections.table.select(2)
+        await pilot.press("enter")
+
+    assert snap_compare(an_app(), run_before=look, terminal_size=size)
+
+
+@sizes
+def test_live_filtered(snap_compare: Any, size: tuple[int, int]) -> None:
+    assert snap_compare(an_app(), press=["slash", *"sockets"], terminal_size=size)
+
+
+@sizes
+def test_live_paused(snap_compare: Any, size: tuple[int, int]) -> None:
+    assert snap_compare(an_app(), press=["space"], terminal_size=size)
+
+
+@sizes
+def test_help(snap_compare: Any, size: tuple[int, int]) -> None:
+    assert snap_compare(an_app(), press=["question_mark"], terminal_size=size)
+
+
+@sizes
+def test_the_question_before_a_signal(snap_compare: Any, size: tuple[int, int]) -> None:
+    assert snap_compare(an_app(), press=["s"], terminal_size=size)

@@ -1,0 +1,50 @@
+"""What is typed after the slash finds what one would expect, or says why it cannot."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from echotui.tui.filter import BadFilter, parse
+
+FIELDS = ("id", "server", "peer")
+ROW = {"id": "17", "server": "sockets", "peer": "127.0.0.1:53211"}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", True),
+        ("sock", True),
+        ("SOCK", True),
+        ("selectors", False),
+        ("server:sock 17", True),
+        ("server:17", False),
+        ("!selectors", True),
+        ("!server:sockets", False),
+        ("127.0.0.1:53211", True),
+        ("sock !53211", False),
+    ],
+)
+def test_all_parts_have_to_match(text: str, found: bool) -> None:  # noqa: FBT001 - a table of examples
+    assert parse(text, FIELDS).matches(ROW) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("colour:red", "there is no field 'colour' here, only id, server, peer"),
+        ("!", "what should '!' find? write something after it"),
+        ("server:", "what should 'server:' find? write something after it"),
+    ],
+)
+def test_a_filter_that_means_nothing_says_why(text: str, why: str) -> None:
+    with pytest.raises(BadFilter, match="^" + why.replace("?", r"\?")):
+        parse(text, FIELDS)
+
+
+@given(st.text(max_size=40))
+def test_whatever_is_typed_is_a_filter_or_is_refused(text: str) -> None:
+    with contextlib.suppress(BadFilter):
+        parse(text, FIELDS).matches(ROW)
