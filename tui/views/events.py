@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widget import Widget
 
+from echotui.server.events import DetailsSkipped, Event
 from echotui.server.journal import Entry, Journal
 
 from .. import numbers
@@ -110,13 +111,19 @@ class EventsPane(Widget):
         if entry is None:
             return "", ""
         event = entry.event
-        return event.kind.replace("_", " "), "alarm" if event.alarming else "dim" if event.detail else "accent"
+        return event.kind.replace("_", " "), "alarm" if event.alarming else "dim" if _is_dull(event) else "accent"
 
     def _sentence(self, seq: int) -> Piece:
         entry = self._entry(seq)
         if entry is None:
             return "overwritten", "dim"
-        return clean(entry.event.sentence), "warn" if entry.event.alarming else "dim" if entry.event.detail else ""
+        event = entry.event
+        return clean(event.sentence), "warn" if event.alarming else "dim" if _is_dull(event) else ""
+
+
+def _is_dull(event: Event) -> bool:
+    """Return whether there is so much of this that it should stand back."""
+    return event.detail or isinstance(event, DetailsSkipped)
 
 
 def _entry_fields(entry: Entry) -> dict[str, str]:
