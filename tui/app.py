@@ -86,7 +86,6 @@ class EchoApp(App[int]):
         self.read_only = read_only
         self.paint_meter = PaintMeter()
         self._live = picture_of(lab, loop) if picture is None else picture
-        self._paused_at: int | None = None
         self._clock = FrameClock(refresh, self.paint_meter, self._paint)
         self.view = LiveView(lab, self._live, self.paint_meter)
 
@@ -108,12 +107,7 @@ class EchoApp(App[int]):
             self._driver.check()
 
     def _paint(self) -> None:
-        if self._paused_at is None:
-            self.view.frame()
-        else:
-            self.view.catch_up()
-            self.view.header.missed = self._live.journal.recorded - self._paused_at
-            self.view.header.repaint()
+        self.view.frame()
         self.refresh_bindings_if_changed()
 
     # -- keys -------------------------------------------------------------------------------------------------
@@ -173,12 +167,7 @@ class EchoApp(App[int]):
 
     def action_pause(self) -> None:
         """Freeze the view, or let it go on."""
-        if self._paused_at is None:
-            self._paused_at = self._live.journal.recorded
-            self.view.look_at(self._live.freeze(), missed=0)
-        else:
-            self._paused_at = None
-            self.view.look_at(self._live)
+        self.view.look_at(self._live if self.view.picture.frozen else self._live.freeze())
 
     def action_restart(self) -> None:
         """Start the servers that are stopped, or could not listen."""

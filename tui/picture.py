@@ -30,7 +30,13 @@ class Picture:
     vitals: Callable[[], Vitals]
     draining_until: Callable[[], float | None]
     """Until when open connections may finish, by `now`; None while nothing is stopping."""
-    frozen: bool = False
+    missed: Callable[[], int] | None = None
+    """In a frozen picture, how many events have come in since; None in a live one."""
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stays as it is."""
+        return self.missed is not None
 
     def stamp(self) -> object:
         """Return something that is another one whenever there is something new to draw.
@@ -50,6 +56,7 @@ class Picture:
     def freeze(self) -> "Picture":
         """Return a picture of this moment."""
         now, vitals, draining_until = self.now(), copy.deepcopy(self.vitals()), self.draining_until()
+        journal = self.journal.frozen()
         return Picture(
             self.loop,
             self.python,
@@ -57,10 +64,10 @@ class Picture:
             lambda: now,
             [copy.copy(record) for record in self.servers],
             self.connections.frozen(),
-            self.journal.frozen(),
+            journal,
             lambda: vitals,
             lambda: draining_until,
-            frozen=True,
+            missed=lambda: self.journal.recorded - journal.recorded,
         )
 
 

@@ -72,17 +72,19 @@ class LiveView(Patience):
         self.connections.table.focus()
         self.repaint()
 
-    def look_at(self, picture: Picture, missed: int | None = None) -> None:
+    def look_at(self, picture: Picture) -> None:
         """Draw this picture from now on."""
         self.picture = picture
         for pane in (self.header, self.servers, self.connections, self.detail, self.events):
             pane.picture = picture
-        self.header.missed = missed
         self.repaint()
 
     def frame(self) -> None:
-        """Draw a frame, if anything has changed since the last one."""
+        """Draw a frame, if anything has changed since the last one; while paused, only how much one has missed."""
         self.catch_up()
+        if self.picture.frozen:
+            self.header.repaint()
+            return
         stamp = self.picture.stamp()
         if stamp != self._drawn:
             self._drawn = stamp

@@ -25,8 +25,6 @@ class Header(LiveLines):
     def __init__(self, picture: Picture, meter: PaintMeter) -> None:
         super().__init__()
         self.picture = picture
-        self.missed: int | None = None
-        """While paused: how many events have come in since; None while not paused."""
         self._meter = meter
 
     def lines(self, width: int, height: int) -> Sequence[Strip]:  # noqa: ARG002
@@ -50,8 +48,8 @@ class Header(LiveLines):
         return [self.strip([piece for _, piece in known], width)]
 
     def _state(self) -> Piece:
-        if self.missed is not None:
-            return f" ‖ PAUSED, {numbers.count(self.missed)} events since ", "warn"
+        if self.picture.missed is not None:
+            return f" ‖ PAUSED, {numbers.count(self.picture.missed())} events since ", "warn"
         until = self.picture.draining_until()
         if until is not None:
             left = max(until - self.picture.now(), 0)
