@@ -188,8 +188,12 @@ class SocketsServer(EchoServer):
     # -- what EchoServer asks for ---------------------------------------------------------------------------
 
     def _close_listener(self) -> None:
+        # A cancellation that overtakes an accept would lose the accepted socket. So nothing more becomes ready,
+        # and what is ready has its turn before the cancellation has.
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listening)
+        loop.call_soon(self._listener.cancel, "stop accepting")
         self._listener.add_done_callback(lambda _: self._listening.close())
-        self._listener.cancel("stop accepting")
 
     def boom(self, connection: Connection) -> None:
         if connection.id in self._tasks:
