@@ -15,9 +15,11 @@ from collections.abc import Awaitable, Callable
 
 import psutil
 import pytest
-from support import LOOPS, Loop
 
 from echotui.server.loops import LOOP_KINDS
+
+pytest.register_assert_rewrite("support")  # before it is imported: what it asserts should be explained, too
+from support import LOOPS, Loop  # noqa: E402 - see above
 
 
 def pytest_sessionstart() -> None:

@@ -80,13 +80,14 @@ async def a_lab(
     with patch.dict(SERVERS, changed):
         lab = Lab(
             Settings(port=0, servers=names, **{"select_timeout": 0.05, "drain": 0.0, **settings}),
-            journal or Journal(detail_rate=None),
+            Journal(detail_rate=None) if journal is None else journal,
         )
     async with lab:
         yield lab
     if not may_complain:
         unexpected = (events.Complaint, events.InstrumentDisabled)
-        assert [entry.event for entry in lab.journal.since(0) if isinstance(entry.event, unexpected)] == []
+        complaints = [entry.event for entry in lab.journal.since(0) if isinstance(entry.event, unexpected)]
+        assert complaints == []
 
 
 def _selecting_with(selector: Callable[[], selectors.BaseSelector]) -> type[SelectorsServer]:
@@ -195,7 +196,11 @@ async def connected(lab: Lab, server: str, *, receive_buffer: int | None = None)
     sock.setblocking(False)
     if receive_buffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", lab.servers[server].record.port))
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", lab.servers[server].record.port))
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 
