@@ -106,10 +106,14 @@ class Signals:
         self._own: list[signal.Signals] = []
 
     def install(self) -> None:
-        """Take the signals over, on the running loop. It has to run in the main thread."""
+        """Take the signals over, on the running loop. It has to run in the main thread.
+
+        A SIGHUP that is ignored stays so: that is how ``nohup`` asks for a process that outlives its terminal.
+        """
         self._loop = asyncio.get_running_loop()
         for number in SIGNALS:
-            self._loop.add_signal_handler(number, self._arrived, number)
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                self._loop.add_signal_handler(number, self._arrived, number)
 
     def uninstall(self) -> None:
         """Give the signals back."""
