@@ -1,7 +1,6 @@
 """``echotui serve`` and friends as real processes: their lines, their signals, their exit status."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -22,26 +21,26 @@ ECHOTUI = [sys.executable, "-W", "error", str(Path(sysconfig.get_path("scripts")
 Line = dict[str, Any]
 
 
-def echotui(*arguments: str, stdin: bytes = b"", **options: Any) -> subprocess.CompletedProcess[bytes]:
+def echotui(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run a command that ends by itself; return its output and exit status."""
-    return subprocess.run(
-        [*ECHOTUI, *arguments], input=stdin, capture_output=True, timeout=PATIENCE, check=False, **options
-    )
+    options = {"input": b"", "capture_output": True, "timeout": PATIENCE, **options}
+    return subprocess.run([*ECHOTUI, *arguments], check=False, **options)
 
 
 class Serving:
     """A running ``echotui serve``. `lines` are the JSON lines it has written."""
 
-    def __init__(self, *options: str, stdout: int = subprocess.PIPE, **more: Any) -> None:
-        self.process = subprocess.Popen(
-            [*ECHOTUI, "serve", "--port", "0", *options], stdout=stdout, stderr=subprocess.PIPE, bufsize=0, **more
-        )
+    def __init__(self, *options: str, **more: Any) -> None:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0, **more}
+        self.process = subprocess.Popen([*ECHOTUI, "serve", "--port", "0", *options], **pipes)
         self.lines: list[Line] = []
         self.stderr = ""
         self._news = threading.Condition()
-        self._readers = [threading.Thread(target=self._read_stderr, args=(self.process.stderr,))]
-        if self.process.stdout is not None:
-            self._readers.append(threading.Thread(target=self._read_lines, args=(self.process.stdout,)))
+        self._readers = [
+            threading.Thread(target=read, args=(file,))
+            for read, file in ((self._read_lines, self.process.stdout), (self._read_stderr, self.process.stderr))
+            if file is not None
+        ]
         for reader in self._readers:
             reader.start()
 
@@ -129,8 +128,3 @@ def eventually(condition: Any, within: float = PATIENCE) -> bool:
     while not (met := condition()) and monotonic() < until:
         pause.wait(0.01)
     return bool(met)
-
-
-def shut_out(path: str = os.devnull) -> int:
-    """Return a descriptor that swallows what is written to it."""
-    return os.open(path, os.O_WRONLY)
