@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Generic, TextIO, TypeVar
 
 from echotui.server.journal import Entry, Journal
 from echotui.server.lab import Lab
@@ -21,33 +21,45 @@ from .text import clean
 
 log = logging.getLogger("echotui")
 
-#: How many events may wait for whoever reads stdout. What comes on top is dropped, and counted.
+Item = TypeVar("Item")
+
+#: How many lines may wait for whoever reads stdout, or the log. What comes on top is dropped, and counted.
 QUEUED = 100_000
 
-#: How long the last events may take to be written, in seconds, before the process ends without them.
+#: How long the last lines may take to be written, in seconds, before the process ends without them.
 FLUSH_TIME = 0.5
 
 
-class JsonLines:
-    """Writes journal entries as JSON lines, from a thread of its own: a reader that is slow never holds up the loop.
+class Lines(Generic[Item]):
+    """Writes a line for each item, from a thread of its own: a reader that is slow never holds up the loop.
 
     Args:
         file: where the lines go.
-        on_broken: called, from the thread, once nobody reads any more.
+        line: makes the line of an item, on that thread.
+        lost: makes the line that stands before this item and says how many were dropped.
+        on_broken: called, on that thread, once nobody reads any more.
     """
 
-    def __init__(self, file: TextIO, on_broken: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        file: TextIO,
+        line: Callable[[Item], str],
+        lost: Callable[[int, Item], str],
+        on_broken: Callable[[], object] = lambda: None,
+    ) -> None:
         self._file = file
+        self._line = line
+        self._lost = lost
         self._on_broken = on_broken
-        self._queue: queue.Queue[Entry | None] = queue.Queue(QUEUED)
+        self._queue: queue.Queue[Item | None] = queue.Queue(QUEUED)
         self._dropped = 0
-        self._thread = threading.Thread(target=self._write, name="echotui-json", daemon=True)
+        self._thread = threading.Thread(target=self._write, name="echotui-lines", daemon=True)
         self._thread.start()
 
-    def __call__(self, entry: Entry) -> None:
-        """Take an entry; drop and count it where too many wait already."""
+    def __call__(self, item: Item) -> None:
+        """Take an item; drop and count it where too many wait already."""
         try:
-            self._queue.put_nowait(entry)
+            self._queue.put_nowait(item)
         except queue.Full:
             self._dropped += 1
 
@@ -62,24 +74,37 @@ class JsonLines:
     def _write(self) -> None:
         told = 0
         try:
-            while (entry := self._queue.get()) is not None:
+            while (item := self._queue.get()) is not None:
                 if self._dropped > told:
                     lost, told = self._dropped - told, self._dropped
-                    self._line({"time": _iso(entry.time), "seq": entry.seq, "kind": "dropped", "count": lost})
-                self._line({"time": _iso(entry.time), "seq": entry.seq, **entry.event.as_dict()})
+                    self._file.write(self._lost(lost, item) + "\n")
+                self._file.write(self._line(item) + "\n")
                 if self._queue.empty():
                     self._file.flush()
             self._file.flush()
         except (OSError, ValueError):
             self._on_broken()
 
-    def _line(self, row: dict[str, object]) -> None:
-        self._file.write(json.dumps(row) + "\n")
+
+class LogLines(logging.Handler):
+    """A log on stderr whose reader may be slow, or gone: logging's own handler would hold up whoever logs."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self._lines: Lines[str] = Lines(sys.stderr, str, lambda lost, _: f"{lost} lines of the log were lost")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines(self.format(record))
+
+    def close(self) -> None:
+        self._lines.close()
+        super().close()
 
 
 def run(settings: Settings, loop: LoopKind, *, all_events: bool) -> int:
     """Serve until a signal ends it. Returns the exit status: 128 + n after signal n, 1 if a port cannot be had."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, handlers=[LogLines()])  # closed by logging, at the exit
     with asyncio.Runner(loop_factory=lambda: new_event_loop(loop)) as runner:
         return runner.run(_serve(settings, all_events=all_events))
 
@@ -92,7 +117,7 @@ async def _serve(settings: Settings, *, all_events: bool) -> int:
     def broke() -> None:
         running.call_soon_threadsafe(_set, broken)
 
-    writer = JsonLines(sys.stdout, broke)
+    writer = Lines(sys.stdout, _as_json, _lost_as_json, broke)
     journal.subscribe(writer)
     journal.subscribe(_log_what_alarms)
     try:
@@ -118,6 +143,14 @@ def _set(future: asyncio.Future[None]) -> None:
 def _log_what_alarms(entry: Entry) -> None:
     if entry.event.alarming:
         log.warning("%s", clean(f"{entry.event.about_server or 'loop'}: {entry.event.sentence}"))
+
+
+def _as_json(entry: Entry) -> str:
+    return json.dumps({"time": _iso(entry.time), "seq": entry.seq, **entry.event.as_dict()})
+
+
+def _lost_as_json(count: int, entry: Entry) -> str:
+    return json.dumps({"time": _iso(entry.time), "seq": entry.seq, "kind": "dropped", "count": count})
 
 
 def _iso(seconds: float) -> str:
