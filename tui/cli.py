@@ -5,6 +5,8 @@ import math
 import sys
 from typing import Any, NoReturn
 
+from .text import clean
+
 EXAMPLES = """\
 examples:
   echotui                              servers on ports 8000 and 8001, and the screen
@@ -19,7 +21,7 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line that says what to do."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        print(clean(f"{self.prog}: {message} (see {self.prog} --help)"), file=sys.stderr)
         raise SystemExit(2)
 
 
