@@ -1,0 +1,122 @@
+"""The command line: bad usage is one line that says what to do, and nothing loads a screen that needs none."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from support_serve import ECHOTUI, echotui, serving
+
+from echotui.server.settings import SERVER_NAMES
+
+BAD_NUMBERS = ["-1", "nan", "inf", "-inf", "1e400", "86401", "one", "", "1,5", "0x10"]
+
+
+def refused(*arguments: str) -> str:
+    """Return the one line that says why these arguments are refused."""
+    done = echotui(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    (line,) = done.stderr.decode().splitlines()
+    assert line.isprintable()
+    return line
+
+
+@pytest.mark.parametrize("command", [[], ["serve"]], ids=["screen", "serve"])
+@pytest.mark.parametrize("option", ["--select-timeout", "--idle-timeout", "--drain"])
+@pytest.mark.parametrize("value", BAD_NUMBERS)
+def test_a_time_that_is_none_is_refused_in_one_line(command: list[str], option: str, value: str) -> None:
+    assert option in refused(*command, option, value)
+
+
+@pytest.mark.parametrize("value", ["0", "0.0001"])
+def test_a_select_that_would_not_wait_is_refused(value: str) -> None:
+    assert "at least 0.001 s" in refused("serve", "--select-timeout", value)
+
+
+@pytest.mark.parametrize("value", ["-1", "65536", "65535", "99999999999999", "8000.5", "http", "", "٣"])
+@pytest.mark.parametrize("command", ["serve", "connect"])
+def test_a_port_that_is_none_is_refused_in_one_line(command: str, value: str) -> None:
+    assert "--port" in refused(command, "--port", value)
+
+
+@pytest.mark.parametrize("value", ["telnet", "", "selectors,", "Selectors", "selectors,\x1b[2J"])
+def test_an_unknown_server_is_refused_and_the_known_ones_are_named(value: str) -> None:
+    line = refused("serve", "--servers", value)
+    for name in SERVER_NAMES:
+        assert name in line
+
+
+@pytest.mark.parametrize("value", ["trio", "", "Asyncio"])
+def test_an_unknown_loop_is_refused_and_the_known_ones_are_named(value: str) -> None:
+    assert "choose asyncio or uvloop" in refused("serve", "--loop", value)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "61", "nan", "fast"])
+def test_a_frame_rate_that_is_none_is_refused(value: str) -> None:
+    assert "0.1 to 60" in refused("--refresh", value)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--nonsense"], ["serve", "now"], ["serve", "a\nb\x1b[2J"], ["connect", "a", "b"]]
+)
+def test_what_nobody_knows_is_refused_in_one_line(arguments: list[str]) -> None:
+    assert "--help" in refused(*arguments)
+
+
+@pytest.mark.parametrize(
+    "where", ["localhost", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", ":8000", "x:y", "\x1b:1:a"]
+)
+def test_a_place_nobody_can_connect_to_is_refused(where: str) -> None:
+    assert "HOST:PORT" in refused("connect", where)
+
+
+def test_without_a_terminal_the_screen_says_to_use_serve() -> None:
+    assert "use `echotui serve`" in refused()
+
+
+def test_the_version_is_one_line() -> None:
+    done = echotui("--version")
+    assert (done.returncode, done.stderr) == (0, b"")
+    name, number = done.stdout.decode().split()
+    assert name == "echotui"
+    assert number[0].isdigit()
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["connect"]], ids=["screen", "serve", "connect"])
+def test_the_help_fits_its_options(command: list[str]) -> None:
+    done = echotui(*command, "--help")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"usage: echotui" in done.stdout
+    assert b"default" in done.stdout or not command
+
+
+def test_the_help_of_the_screen_has_examples() -> None:
+    assert b"examples:" in echotui("--help").stdout
+
+
+def imported(*arguments: str) -> str:
+    """Return what a command that ends by itself has imported."""
+    return subprocess.run(
+        [ECHOTUI[0], "-X", "importtime", ECHOTUI[-1], *arguments], capture_output=True, check=True, timeout=30
+    ).stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["serve", "--help"], ["connect", "--help"]], ids=" ".join
+)
+def test_what_only_prints_imports_no_screen_and_no_loop(arguments: list[str]) -> None:
+    modules = imported(*arguments)
+    assert "echotui.tui.cli" in modules
+    for needless in ("textual", "rich", "asyncio", "uvloop", "psutil"):
+        assert f" {needless}\n" not in modules
+
+
+def test_serve_imports_no_screen_and_on_asyncio_no_uvloop() -> None:
+    with serving(env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}) as served:
+        served.tells("listening", server="sockets")
+        served.send(signal.SIGTERM)
+        assert served.ends() == 143
+        assert " echotui.server.lab\n" in served.stderr
+        for needless in ("textual", "rich", "uvloop"):
+            assert f" {needless}\n" not in served.stderr
