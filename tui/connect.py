@@ -19,6 +19,13 @@ def run(host: str, port: int) -> int:
     On a terminal, what the server sends is shown with everything unprintable escaped; into a pipe it goes as it is.
     """
     try:
+        return _talk(host, port)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _talk(host: str, port: int) -> int:
+    try:
         sock = socket.create_connection((host, port), CONNECT_TIME)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -30,8 +37,6 @@ def run(host: str, port: int) -> int:
         try:
             while data := sock.recv(65536):
                 _show(data)
-        except KeyboardInterrupt:
-            return 130
         except BrokenPipeError:
             _point_stdout_to_nothing()
             return 141
@@ -44,8 +49,9 @@ def run(host: str, port: int) -> int:
 
 def _send_lines(sock: socket.socket) -> None:
     """Send what is typed. A line that cannot be sent any more is the server's end, which the reader notices."""
-    with contextlib.suppress(OSError):
-        for line in sys.stdin.buffer:
+    # Not sys.stdin itself: Python takes its lock on the way out, and aborts if this thread still waits in a read.
+    with contextlib.suppress(OSError), open(sys.stdin.fileno(), "rb", closefd=False) as typed:
+        for line in typed:
             sock.sendall(line.rstrip(b"\r\n") + b"\r\n")
         sock.shutdown(socket.SHUT_WR)
 
