@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, process_time
 
 import psutil
 
@@ -43,9 +43,9 @@ class Vitals:
     cpu: float | None = None
     """CPU time of the process by wall time: 1.0 is one core."""
     rss: int | None = None
-    """Resident memory, in bytes."""
+    """Resident memory, in bytes. None also while no descriptor is left to ask the system with."""
     fds: int | None = None
-    """Open descriptors."""
+    """Open descriptors. None also while none is left."""
     lag: float | None = None
     """By how many seconds the latest of a timer's beats in this second came at the most late."""
     rates: dict[str, Rates] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Pulse:
         """Begin to beat on the running loop."""
         self._loop = asyncio.get_running_loop()
         self._sampled_at = monotonic()
-        self._cpu_before = _cpu(self._process)
+        self._cpu_before = process_time()
         self._remember()
         self._next()
 
@@ -97,13 +97,12 @@ class Pulse:
         self._next()
 
     def _sample(self) -> None:
-        now, cpu = monotonic(), _cpu(self._process)
+        now, cpu = monotonic(), process_time()
         seconds = now - self._sampled_at
         vitals = self.vitals
         vitals.samples += 1
         vitals.cpu = (cpu - self._cpu_before) / seconds
-        vitals.rss = self._process.memory_info().rss
-        vitals.fds = self._process.num_fds()
+        vitals.rss, vitals.fds = self._ask_the_system()
         vitals.lag, self._worst = self._worst, 0.0
         for record in self._servers:
             reads, size, busy = self._before[record.name]
@@ -115,12 +114,14 @@ class Pulse:
         self._sampled_at, self._cpu_before = now, cpu
         self._remember()
 
+    def _ask_the_system(self) -> tuple[int | None, int | None]:
+        """Return memory and descriptors; None for both where even asking takes a descriptor, and none is left."""
+        try:
+            return self._process.memory_info().rss, self._process.num_fds()
+        except OSError:
+            return None, None
+
     def _remember(self) -> None:
         self._before = {
             record.name: (record.reads, record.bytes_in + record.bytes_out, record.busy) for record in self._servers
         }
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
