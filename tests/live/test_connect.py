@@ -92,7 +92,7 @@ def test_ctrl_c_ends_it_without_a_traceback() -> None:
 def test_ctrl_c_ends_it_also_while_it_connects() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_connection(full.getsockname()):
         where = f"127.0.0.1:{full.getsockname()[1]}"
-        command = [ECHOTUI[0], ECHOTUI[-1], "connect", where]  # without -W error: socket.create_connection leaves its own
+        command = [ECHOTUI[0], ECHOTUI[-1], "connect", where]  # no -W error: socket.create_connection leaks here
         with subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1) as process:
             asked = psutil.Process(process.pid)
             assert eventually(lambda: any(each.status == psutil.CONN_SYN_SENT for each in asked.net_connections()))
