@@ -1,6 +1,6 @@
 """Makes the README's pictures: the app itself, over a real lab, with real clients. Run it from the top folder.
 
-    python tests/pictures.py
+python tests/pictures.py
 """
 
 import asyncio
@@ -69,7 +69,9 @@ async def live() -> None:
                 await asyncio.sleep(SECONDS - 0.6)
                 running += [
                     clients.create_task(say(8001, b"all is well\r\nboom\r\n")),
-                    clients.create_task(say(8000, b"\x1b]0;owned\x07\x1b[2J[/b] hostile text is only text\r\nboom\r\n")),
+                    clients.create_task(
+                        say(8000, b"\x1b]0;owned\x07\x1b[2J[/b] hostile text is only text\r\nboom\r\n")
+                    ),
                 ]
                 await asyncio.sleep(0.6)
                 app.view.repaint()

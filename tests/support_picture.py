@@ -28,6 +28,7 @@ def a_picture(*, connections: int = 6) -> Picture:
         journal=journal,
         vitals=_vitals,
         draining_until=lambda: None,
+        painting=lambda: 0.011,
     )
 
 

@@ -85,9 +85,9 @@ class EchoApp(App[int]):
         self.lab = lab
         self.read_only = read_only
         self.paint_meter = PaintMeter()
-        self._live = picture_of(lab, loop) if picture is None else picture
+        self._live = picture_of(lab, loop, lambda: self.paint_meter.cost) if picture is None else picture
         self._clock = FrameClock(refresh, self.paint_meter, self._paint)
-        self.view = LiveView(lab, self._live, self.paint_meter)
+        self.view = LiveView(lab, self._live)
 
     def get_default_screen(self) -> Screen[Any]:
         """Begin with the Live view."""

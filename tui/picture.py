@@ -30,6 +30,8 @@ class Picture:
     vitals: Callable[[], Vitals]
     draining_until: Callable[[], float | None]
     """Until when open connections may finish, by `now`; None while nothing is stopping."""
+    painting: Callable[[], float | None]
+    """The share of the last second that went into drawing, from 0 to 1; None while that is not known."""
     missed: Callable[[], int] | None = None
     """In a frozen picture, how many events have come in since; None in a live one."""
 
@@ -67,12 +69,13 @@ class Picture:
             journal,
             lambda: vitals,
             lambda: draining_until,
+            self.painting,
             missed=lambda: self.journal.recorded - journal.recorded,
         )
 
 
-def picture_of(lab: Lab, loop: str) -> Picture:
-    """Return the live picture of a lab."""
+def picture_of(lab: Lab, loop: str, painting: Callable[[], float | None]) -> Picture:
+    """Return the live picture of a lab, drawn at the cost that `painting` tells."""
     return Picture(
         loop,
         f"Python {platform.python_version()}",
@@ -83,4 +86,5 @@ def picture_of(lab: Lab, loop: str) -> Picture:
         lab.journal,
         lambda: lab.vitals,
         lambda: lab.draining_until,
+        painting,
     )

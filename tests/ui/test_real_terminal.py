@@ -1,6 +1,8 @@
 """What a person sees and does: the app on a pty, real clients on its ports, keys and signals."""
 
+import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -16,6 +18,13 @@ sizes = pytest.mark.parametrize(("width", "height"), [(140, 45), (80, 24)])
 
 def peer(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), PATIENCE)
+
+
+def a_listener_between_free_ports() -> socket.socket:
+    """Return a listening socket outside the range the system picks from, so that the next port is free as well."""
+    while True:
+        with contextlib.suppress(OSError):
+            return socket.create_server(("127.0.0.1", random.randrange(20_000, 30_000)))
 
 
 def echoes(sock: socket.socket, data: bytes) -> bool:
@@ -209,7 +218,7 @@ def test_reset_peers_leave_with_their_reason(loop_kind: str) -> None:
 
 
 def test_a_taken_port_is_said_in_its_row_and_the_others_serve() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with a_listener_between_free_ports() as taken:
         port = taken.getsockname()[1]
         with Terminal(ECHOTUI, "--port", str(port), "--servers", "selectors,sockets") as terminal:
             terminal.shows("✗ failed", f"port {port} is taken by another program", "◐ serving in part", "r restart")

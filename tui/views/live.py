@@ -12,7 +12,7 @@ from textual.widgets import Footer, Input, Static
 from echotui.server.lab import Lab
 
 from ..filter import BadFilter, parse
-from ..frames import PaintMeter, Patience
+from ..frames import Patience
 from ..picture import Picture
 from ..text import clean
 from ..widgets.header import Header
@@ -41,10 +41,10 @@ class LiveView(Patience):
         Binding("escape", "back", show=False, tooltip="Clear the filter, or close the detail", id="view.back"),
     ]
 
-    def __init__(self, lab: Lab, picture: Picture, meter: PaintMeter) -> None:
+    def __init__(self, lab: Lab, picture: Picture) -> None:
         super().__init__()
         self.picture = picture
-        self.header = Header(picture, meter)
+        self.header = Header(picture)
         self.servers = ServersPane(picture)
         self.connections = ConnectionsPane(picture)
         self.detail = DetailPane(picture, lab.tcp_info)

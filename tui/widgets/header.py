@@ -7,7 +7,6 @@ from textual.strip import Strip
 from echotui.server.records import ServerState
 
 from .. import numbers
-from ..frames import PaintMeter
 from ..picture import Picture
 from .lines import LiveLines, Piece
 
@@ -22,10 +21,9 @@ class Header(LiveLines):
     Header { height: 1; background: $panel; color: $foreground; }
     """
 
-    def __init__(self, picture: Picture, meter: PaintMeter) -> None:
+    def __init__(self, picture: Picture) -> None:
         super().__init__()
         self.picture = picture
-        self._meter = meter
 
     def lines(self, width: int, height: int) -> Sequence[Strip]:  # noqa: ARG002
         """Return the line."""
@@ -39,7 +37,7 @@ class Header(LiveLines):
             (2, (f" rss {_or_unknown(vitals.rss, numbers.memory)} ", "")),
             (2, (f" fds {_or_unknown(vitals.fds, numbers.count)} ", "")),
             (1, (f" lag {_or_unknown(vitals.lag, _milliseconds)} ", "warn" if (vitals.lag or 0) > 0.1 else "")),
-            (1, (f" painting {_or_unknown(self._meter.cost, numbers.share)} ", "dim")),
+            (1, (f" painting {_or_unknown(self.picture.painting(), numbers.share)} ", "dim")),
         ]
         for rank in (3, 2, 1):
             if sum(len(text) for _, (text, _) in known) <= width:
