@@ -1,0 +1,18 @@
+"""What a loop does, told by the loop itself.
+
+A reader's map, in the order the data flows; nothing flows back:
+
+    loop.py, uv.py     the two observed loops: every hook is here, and only hooks
+      → tasks.py         each task and its steps          waiting.py   where a task waits, read when somebody looks
+      → cancellations.py each cancellation's life-line
+      → timers.py        each call_later and call_at
+      → ticks.py         each turn of the loop, and who is registered (asyncio only)
+      → complaints.py    what asyncio complains about, or would in debug mode
+      → stalls.py        what blocks the loop, while it does
+    observation.py     holds these instruments, and hands what matters to the journal
+    events.py          what the journal is told
+    places.py          (code, offset) pairs now, file and line when somebody looks
+
+Live records are changed in place and read by whoever looks. What happens per step, timer or tick changes records only;
+what is rare becomes an event. Whatever an instrument raises switches that instrument off, never what it watches.
+"""

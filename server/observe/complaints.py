@@ -1,0 +1,331 @@
+"""Complaints: what is wrong with the program on this loop, what it means, and how to mend it.
+
+They come from asyncio (the loop's exception handler, its logger), from the interpreter (a coroutine that was
+never awaited), and from what the other instruments see without debug mode.
+"""
+
+import asyncio
+import logging
+import sys
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import get_ident
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from weakref import WeakSet
+
+from ..events import duration
+from .events import Complained
+from .places import MACHINERY, Mark, Place, place_of, program_mark
+
+if TYPE_CHECKING:
+    from .cancellations import Cancellation
+    from .observation import Observation
+    from .tasks import TaskRecord
+
+#: How many complaints stay visible.
+KEPT = 500
+
+
+class Kind(NamedTuple):
+    """What a kind of complaint means, and how to mend it in one line."""
+
+    meaning: str
+    fix: str
+
+
+KINDS: dict[str, Kind] = {
+    "never retrieved": Kind(
+        "A task failed, and was dropped before anyone asked for its result: its exception would have been lost.",
+        "Await the task, put it into a TaskGroup, or handle the exception inside it.",
+    ),
+    "never awaited": Kind(
+        "A coroutine function was called, and its coroutine dropped: nothing of it ever ran.",
+        "Write await before the call, or give the coroutine to create_task.",
+    ),
+    "destroyed pending": Kind(
+        "A task was collected as garbage before it ended: the loop holds tasks only weakly.",
+        "Keep a reference to the task until it has ended, or put it into a TaskGroup.",
+    ),
+    "callback raised": Kind(
+        "A callback raised, and nobody could be given the exception: the loop goes on without it.",
+        "Handle the exception inside the callback.",
+    ),
+    "slow step": Kind(
+        "A step ran so long without awaiting that everything else on the loop had to wait.",
+        "Move the work to a thread (asyncio.to_thread), or await in between.",
+    ),
+    "wrong thread": Kind(
+        "A loop was told from another thread to do something: it may not notice until something else wakes it.",
+        "Use loop.call_soon_threadsafe, or asyncio.run_coroutine_threadsafe.",
+    ),
+    "task made while cancelled": Kind(
+        "A task was made while its maker was dealing with a cancellation: if the loop ends first, it is destroyed pending.",
+        "Do the clean-up in the task itself, or await the new one.",
+    ),
+    "cancellation swallowed": Kind(
+        "A task caught CancelledError and went on: whoever asked it to end waits in vain.",
+        "Raise again after the clean-up, or call uncancel() if going on is meant.",
+    ),
+    "logged": Kind("asyncio wrote this to its log.", "Read the message: it says what asyncio could not do."),
+    "other": Kind("asyncio had nobody else to tell.", "Read the message and the exception."),
+}
+
+#: What asyncio's messages begin with, and the kind they are.
+_MESSAGES = (
+    ("Task exception was never retrieved", "never retrieved"),
+    ("Future exception was never retrieved", "never retrieved"),
+    ("Task was destroyed but it is pending", "destroyed pending"),
+    ("Exception in callback", "callback raised"),
+    ("Unhandled exception in client_connected_cb", "callback raised"),
+    ("Fatal error: protocol", "callback raised"),
+)
+
+
+@dataclass(slots=True, eq=False)
+class Complaint:
+    """One complaint. `at` is when, by `time.monotonic`, in seconds."""
+
+    kind: str
+    message: str
+    at: float
+    error: str | None = None
+    task_id: int | None = None
+    task_name: str | None = None
+    owner: str | None = None
+    mark: Mark | None = None
+    only_debug: bool = False
+    """Whether asyncio's debug mode was needed to see it."""
+
+    @property
+    def meaning(self) -> str:
+        """What it means."""
+        return KINDS[self.kind].meaning
+
+    @property
+    def fix(self) -> str:
+        """How to mend it, in one line."""
+        return KINDS[self.kind].fix
+
+    @property
+    def place(self) -> Place | None:
+        """The line it is about; None where there is none."""
+        return place_of(self.mark)
+
+
+class Complaints:
+    """The latest complaints about one loop, and how many there were of each kind."""
+
+    name = "complaints"
+
+    def __init__(self, observation: "Observation") -> None:
+        self.on = True
+        self.recent: deque[Complaint] = deque(maxlen=KEPT)
+        self.counts: Counter[str] = Counter()
+        """How many of each kind there were, ever."""
+        self.handling = False
+        """Whether the loop's exception handler is at work: what it logs has been noted already."""
+        self.thread: int | None = None
+        """The thread that runs the loop; None while none does."""
+        self._observation = observation
+        self._thread_told: set[tuple[int, str]] = set()
+
+    @property
+    def forgotten(self) -> int:
+        """How many are no longer kept."""
+        return self.counts.total() - len(self.recent)
+
+    def handled(self, context: dict[str, Any]) -> None:
+        """Note what asyncio hands to the loop's exception handler."""
+        if not self.on:
+            return
+        try:
+            self._handled(context)
+        except Exception as error:  # noqa: BLE001 - nothing here may keep the handler from its work
+            self._observation.disable(self, error)
+
+    def _handled(self, context: dict[str, Any]) -> None:
+        from .tasks import describe, raised_at
+
+        message = str(context.get("message") or "Unhandled exception in event loop")
+        kind = next((kind for start, kind in _MESSAGES if message.startswith(start)), "other")
+        error: BaseException | None = context.get("exception")
+        record = self._observation.tasks.record_of(context.get("task") or context.get("future"))
+        mark = None if error is None else raised_at(error)
+        if mark is None and record is not None:
+            mark = record.made
+        self._add(kind, message, None if error is None else describe(error), record, mark)
+        if kind == "destroyed pending" and record is not None:
+            self._observation.tasks.destroyed(record)
+
+    def slow_step(self, record: "TaskRecord", took: float) -> None:
+        """Note a step over the loop's limit for slow callbacks."""
+        if self.on:
+            stall = self._observation.stalls.during(took)
+            mark = stall.mark if stall is not None and stall.mark is not None else self._observation.tasks.last_mark(record)
+            self._add("slow step", f"a step took {duration(took)}", None, record, mark)
+
+    def swallowed(self, record: "TaskRecord", cancellation: "Cancellation") -> None:
+        """Note a task that went on after a cancellation was delivered to it."""
+        if self.on:
+            self._add("cancellation swallowed", "a cancellation was swallowed", None, record, cancellation.delivered_mark)
+
+    def made_while_cancelled(self, made: "TaskRecord", maker: "TaskRecord") -> None:
+        """Note a task that was made by code that is dealing with CancelledError."""
+        if self.on and isinstance(sys.exc_info()[1], asyncio.CancelledError):
+            self._add("task made while cancelled", f"{maker.name} makes a task while it is cancelled", None, made, made.made)
+
+    def check_thread(self, what: str) -> None:
+        """Note a call from another thread than the loop's. In debug mode asyncio itself raises instead."""
+        if not self.on or self.thread is None or get_ident() == self.thread:
+            return
+        mark = program_mark(sys._getframe(2))
+        # From here everything runs on the other thread. A program that does this does it often: told once a place.
+        told = (0 if mark is None else id(mark[0]), what)
+        if told not in self._thread_told and len(self._thread_told) < KEPT:
+            self._thread_told.add(told)
+            self._observation.from_elsewhere(lambda: self._add("wrong thread", f"{what} from another thread", None, None, mark))
+
+    def _add(
+        self,
+        kind: str,
+        message: str,
+        error: str | None,
+        record: "TaskRecord | None",
+        mark: Mark | None,
+        *,
+        only_debug: bool = False,
+    ) -> None:
+        complaint = Complaint(
+            kind,
+            message,
+            monotonic(),
+            error,
+            None if record is None else record.id,
+            None if record is None else record.name,
+            None if record is None else record.owner,
+            mark,
+            only_debug,
+        )
+        self.recent.append(complaint)
+        self.counts[kind] += 1
+        place = complaint.place
+        self._observation.tell(
+            Complained(
+                kind,
+                message,
+                complaint.meaning,
+                complaint.fix,
+                error,
+                complaint.task_name,
+                complaint.owner,
+                None if place is None else str(place),
+                only_debug,
+            )
+        )
+
+    def begin(self) -> None:
+        """The loop begins to run, in this thread."""
+        self.thread = get_ident()
+        _Everywhere.join(self)
+
+    def end(self) -> None:
+        """The loop does not run any more."""
+        _Everywhere.leave(self)
+        self.thread = None
+
+    def never_awaited(self, coroutine: Any) -> None:
+        """Note a coroutine that was dropped before it ran."""
+        if not self.on:
+            return
+        try:
+            code = coroutine.cr_code
+            # In debug mode the coroutine knows where it was made; else its definition must do.
+            origin = coroutine.cr_origin
+            message = f"coroutine {code.co_qualname}() was never awaited"
+            if origin:
+                file, line, function = origin[0]
+                message += f", made at {file}:{line} in {function}"
+            self._add("never awaited", message, None, None, (code, -1), only_debug=False)
+        except Exception as error:  # noqa: BLE001 - this runs while an object is deallocated
+            self._observation.disable(self, error)
+
+    def logged(self, entry: logging.LogRecord) -> None:
+        """Note what asyncio logs, beyond what its exception handlers log."""
+        if not self.on or self.handling or entry.levelno < logging.WARNING:
+            return
+        try:
+            message = entry.getMessage()
+            slow = message.startswith("Executing ")
+            if slow and message.startswith("Executing <Task") and self._observation.tasks.on:
+                return  # `slow_step` has seen it already, and without debug mode
+            self._add("slow step" if slow else "logged", message, None, None, None, only_debug=slow)
+        except Exception as error:  # noqa: BLE001 - nothing here may break the logging of others
+            self._observation.disable(self, error)
+
+
+class _Everywhere:
+    """What belongs to the process and not to a loop: the hook for coroutines never awaited, and asyncio's logger.
+
+    Both are in place while an observed loop runs, in any thread.
+    """
+
+    running: ClassVar["WeakSet[Complaints]"] = WeakSet()
+    before: ClassVar[Callable[[Any], None] | None] = None
+    hook: ClassVar[type | None] = None
+
+    @classmethod
+    def join(cls, complaints: Complaints) -> None:
+        if not cls.running:
+            cls.before = getattr(warnings, "_warn_unawaited_coroutine", None)
+            if cls.before is not None:
+                cls.hook = _hook_before(cls.before)
+                warnings._warn_unawaited_coroutine = cls.hook  # type: ignore[attr-defined]
+            logging.getLogger("asyncio").addFilter(_logged)
+        cls.running.add(complaints)
+
+    @classmethod
+    def leave(cls, complaints: Complaints) -> None:
+        cls.running.discard(complaints)
+        if not cls.running:
+            if cls.hook is not None and getattr(warnings, "_warn_unawaited_coroutine", None) is cls.hook:
+                warnings._warn_unawaited_coroutine = cls.before  # type: ignore[attr-defined]
+            logging.getLogger("asyncio").removeFilter(_logged)
+
+    @classmethod
+    def here(cls) -> Complaints | None:
+        """Return the complaints of the loop that runs in this thread."""
+        thread = get_ident()
+        return next((one for one in cls.running if one.thread == thread), None)
+
+
+def _hook_before(original: Callable[[Any], None]) -> type:
+    """Return what notes a coroutine that was never awaited, and then calls the interpreter's own hook.
+
+    It is a class, because the hook warns about the frame that called it: calling a class runs `__new__`, and then `__init__`
+    with no frame of ours around it.
+    """
+
+    class Hook:
+        def __new__(cls, coroutine: Any) -> "Hook":
+            complaints = _Everywhere.here()
+            if complaints is not None:
+                complaints.never_awaited(coroutine)
+            return super().__new__(cls)
+
+        __init__ = staticmethod(original)  # type: ignore[assignment]
+
+    return Hook
+
+
+def _logged(entry: logging.LogRecord) -> bool:
+    """Listen to asyncio's logger as a filter that lets everything pass: a handler would change who else handles it."""
+    complaints = _Everywhere.here()
+    if complaints is not None:
+        complaints.logged(entry)
+    return True
+
+
+MACHINERY.add(id(globals()))

@@ -1,0 +1,134 @@
+"""What the observed loop tells the journal: what is rare and matters. Everything else is in live records."""
+
+from dataclasses import dataclass
+
+from ..events import Event, duration
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationAsked(Event):
+    """Somebody asked a task to end. `by` is the task that asked, if a task did; `reason` how it asked."""
+
+    kind = "cancellation_asked"
+    cancellation: int
+    task: str
+    owner: str
+    reason: str
+    by: str | None
+    place: str | None
+    message: str | None
+
+    @property
+    def sentence(self) -> str:
+        by = f" by {self.by}" if self.by else ""
+        place = f" at {self.place}" if self.place else ""
+        message = f": {self.message}" if self.message else ""
+        return f"{self.task} is asked to end, {self.reason}{by}{place}{message}"
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationDelivered(Event):
+    """A request to end has reached its task, as CancelledError at an await, `after` seconds."""
+
+    kind = "cancellation_delivered"
+    cancellation: int
+    task: str
+    owner: str
+    place: str | None
+    after: float
+    before_first_step: bool
+
+    @property
+    def sentence(self) -> str:
+        if self.before_first_step:
+            return f"{self.task} is cancelled before its first step: nothing of it ever runs"
+        return f"{self.task} gets CancelledError at {self.place}, {duration(self.after)} after it was asked"
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationSettled(Event):
+    """What became of a request to end, and how long the task took over it (`clean_up`, seconds)."""
+
+    kind = "cancellation_settled"
+    cancellation: int
+    task: str
+    owner: str
+    outcome: str
+    clean_up: float | None
+    error: str | None
+
+    @property
+    def sentence(self) -> str:
+        took = "" if self.clean_up is None else f", clean-up took {duration(self.clean_up)}"
+        error = f" by {self.error}" if self.error else ""
+        return f"cancellation of {self.task}: {self.outcome}{error}{took}"
+
+
+@dataclass(frozen=True, slots=True)
+class Complained(Event):
+    """Something is wrong with the program: `about` names the kind, see `complaints.KINDS`.
+
+    `only_debug` tells that it would not have been seen without asyncio's debug mode.
+    """
+
+    kind = "complaint"
+    alarming = True
+    about: str
+    message: str
+    meaning: str
+    fix: str
+    error: str | None = None
+    task: str | None = None
+    owner: str | None = None
+    place: str | None = None
+    only_debug: bool = False
+
+    @property
+    def sentence(self) -> str:
+        return " · ".join(part for part in (self.message, self.task, self.error, self.place) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class StallBegan(Event):
+    """The loop does not turn: something on it has not come back for `lasted` seconds."""
+
+    kind = "stall_began"
+    alarming = True
+    stall: int
+    lasted: float
+    place: str | None
+    task: str | None
+
+    @property
+    def sentence(self) -> str:
+        who = f" in {self.task}" if self.task else ""
+        return f"the loop is blocked for {duration(self.lasted)} now, at {self.place or 'a place that cannot be seen'}{who}"
+
+
+@dataclass(frozen=True, slots=True)
+class StallEnded(Event):
+    """The loop turns again after `lasted` seconds, with what had to wait for it meanwhile."""
+
+    kind = "stall_ended"
+    alarming = True
+    stall: int
+    lasted: float
+    place: str | None
+    task: str | None
+    delayed_timers: int
+    delayed_descriptors: int | None
+    delayed_callbacks: int | None
+
+    @property
+    def sentence(self) -> str:
+        delayed = [
+            f"{count} {what}"
+            for count, what in (
+                (self.delayed_timers, "timers"),
+                (self.delayed_descriptors, "descriptors"),
+                (self.delayed_callbacks, "callbacks"),
+            )
+            if count
+        ]
+        late = f"; {', '.join(delayed)} had to wait" if delayed else ""
+        return f"the loop was blocked for {duration(self.lasted)}, at {self.place or 'a place that was not seen'}{late}"

@@ -1,0 +1,159 @@
+"""An observation: the instruments of one loop, and their way into the journal."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from time import monotonic
+from types import CodeType
+from typing import Protocol
+
+from ..events import Event, InstrumentDisabled
+from ..journal import Journal
+from .cancellations import Cancellations
+from .complaints import Complaints
+from .places import MACHINERY
+from .stalls import Stalls
+from .tasks import Tasks
+from .ticks import NOT_ON_UVLOOP, Ticks
+from .timers import Timer, Timers
+
+#: How many events are kept for a journal that is not attached yet, or from other threads until the loop turns.
+LETTERS_KEPT = 1_000
+
+_log = logging.getLogger("echotui.observe")
+
+
+class Instrument(Protocol):
+    """What all instruments have."""
+
+    name: str
+    on: bool
+
+
+class Observation:
+    """What is known of one loop: live records to read, instruments to switch, and a journal to tell.
+
+    Read the instruments' records at any time. Switch an instrument with its `on`: that changes what is known, never what
+    the loop does.
+
+    Args:
+        loop: the loop that is observed.
+        scheduled: gives the timers that it holds.
+        ticks: whether its ticks can be seen.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, scheduled: Callable[[], Iterable[Timer]], *, ticks: bool
+    ) -> None:
+        self.letters: deque[Callable[[], object]] = deque(maxlen=LETTERS_KEPT)
+        """What other threads have to say. The loop opens them when it turns."""
+        self.cancellations = Cancellations(self)
+        self.complaints = Complaints(self)
+        self.timers = Timers(scheduled)
+        self.tasks = Tasks(self, by_module)
+        self.stalls = Stalls(self, loop)
+        self.ticks = Ticks(self, loop) if ticks else None
+        """None where the loop's ticks cannot be seen."""
+        self.why_no_ticks = None if ticks else NOT_ON_UVLOOP
+        """Why `ticks` is None."""
+        self.disabled: dict[str, str] = {}
+        """The instruments that raised and are switched off, and what they raised."""
+        self._loop = loop
+        self._journal: Journal | None = None
+        self._early: deque[Event] = deque(maxlen=LETTERS_KEPT)
+
+    def attach(self, journal: Journal) -> None:
+        """Tell this journal from now on, first of all what there was to tell before."""
+        self._journal = journal
+        while self._early:
+            journal.record(self._early.popleft())
+
+    @property
+    def lag(self) -> float:
+        """How long what is ready has to wait for its turn, at worst in the last second, in seconds."""
+        now = monotonic()
+        ticks = self.ticks
+        if ticks is None or not ticks.on:
+            return self.stalls.lag or 0.0
+        return max(ticks.worst(now - 1.0), 0.0 if ticks.asleep else now - ticks.awake_since)
+
+    @property
+    def slow_callback_duration(self) -> float:
+        """The loop's own limit for slow callbacks, in seconds."""
+        return self._loop.slow_callback_duration  # type: ignore[attr-defined, no-any-return]
+
+    def begin(self) -> None:
+        """The loop begins to run, in this thread."""
+        self._guard(self.complaints, self.complaints.begin)
+        self._guard(self.stalls, self.stalls.begin)
+        if self.ticks is not None:
+            self._guard(self.ticks, self.ticks.begin)
+
+    def end(self) -> None:
+        """The loop does not run any more."""
+        if self.ticks is not None:
+            self._guard(self.ticks, self.ticks.end)
+        self._guard(self.stalls, self.stalls.end)
+        self._guard(self.complaints, self.complaints.end)
+        self.open_letters()
+
+    def close(self) -> None:
+        """The loop is closed."""
+        self._guard(self.stalls, self.stalls.close)
+        self.open_letters()
+
+    def tell(self, event: Event) -> None:
+        """Record an event. To be called in the loop's thread."""
+        if self._journal is None:
+            self._early.append(event)
+        else:
+            self._journal.record(event)
+
+    def from_elsewhere(self, letter: Callable[[], object]) -> None:
+        """Have this called in the loop's thread, when the loop turns next. To be called in any thread."""
+        self.letters.append(letter)
+
+    def open_letters(self) -> None:
+        """Call what other threads have left."""
+        while self.letters:
+            try:
+                self.letters.popleft()()
+            except Exception as error:  # noqa: BLE001 - nothing that is told may stop the loop
+                self.report("letters", error)
+
+    def disable(self, instrument: Instrument, error: Exception) -> None:
+        """Switch an instrument off that has raised."""
+        instrument.on = False
+        self.report(instrument.name, error)
+
+    def report(self, name: str, error: Exception) -> None:
+        """Say that something that watches has raised: once in the log, and in the journal."""
+        if name not in self.disabled:
+            self.disabled[name] = repr(error)
+            _log.error("%s raised, and is switched off", name, exc_info=error)
+            self.tell(InstrumentDisabled(name, repr(error)))
+
+    def _guard(self, instrument: Instrument, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - an instrument that fails must not stop the loop
+            self.disable(instrument, error)
+
+
+def by_module(code: CodeType) -> str | None:
+    """Say whose a coroutine is by the package it is written in. asyncio's own belong to who made them: None."""
+    file = code.co_filename
+    if file.startswith(_ASYNCIO):
+        return None
+    for package, owner in (("textual", "ui"), ("echotui.tui", "ui"), ("echotui.server", "server")):
+        path = getattr(sys.modules.get(package), "__path__", ())
+        if any(file.startswith(folder + os.sep) for folder in path):
+            return owner
+    return "program"
+
+
+_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+MACHINERY.add(id(globals()))

@@ -1,0 +1,114 @@
+"""Where in the program something happened: cheap to note, formatted when somebody looks.
+
+A `Mark` is a code object and an offset into its bytecode. Noting one costs two attribute reads, where asking a frame
+for its line number has to walk a table; and it keeps no frame, so it keeps no local variable alive.
+"""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Iterator
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
+from typing import Any, NamedTuple
+
+Mark = tuple[CodeType, int]
+"""A code object and an offset in its bytecode (``f_lasti``; -1 before the first instruction)."""
+
+
+class Place(NamedTuple):
+    """A line of a program, for people."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} in {self.function}"
+
+
+#: Namespaces that are asyncio's, or ours: who looks for the program's own line passes over frames in them.
+MACHINERY = {id(vars(module)) for name, module in sys.modules.items() if name.partition(".")[0] == "asyncio"}
+
+#: Functions under which the program ends and the loop begins, by the id of their code. Each is a module's, for good.
+BOTTOMS: set[int] = {id(asyncio.Handle._run.__code__)}
+
+
+def place_of(mark: Mark | None) -> Place | None:
+    """Return the file, line and function of a mark."""
+    if mark is None:
+        return None
+    code, offset = mark
+    line = code.co_firstlineno
+    for start, end, at in code.co_lines():
+        if at is not None and start <= offset < end:
+            line = at
+            break
+    return Place(code.co_filename, line, code.co_qualname)
+
+
+def program_mark(frame: FrameType | None) -> Mark | None:
+    """Return where the program is, from this frame outwards: the first frame that is neither asyncio's nor ours.
+
+    None where there is none before the loop itself, as in a callback that is asyncio's own.
+    """
+    while frame is not None:
+        if id(frame.f_globals) not in MACHINERY:
+            return frame.f_code, frame.f_lasti
+        if id(frame.f_code) in BOTTOMS:
+            return None
+        frame = frame.f_back
+    return None
+
+
+def await_chain(awaitable: Any) -> Iterator[Any]:
+    """Yield the coroutines, generators and async generators that wait for one another, outermost first.
+
+    The last is the one that is suspended at something else, most often a future. What has ended is not yielded.
+    """
+    while awaitable is not None:
+        if isinstance(awaitable, CoroutineType):
+            if awaitable.cr_frame is None:
+                return
+            following = awaitable.cr_await
+        elif isinstance(awaitable, GeneratorType):
+            if awaitable.gi_frame is None:
+                return
+            following = awaitable.gi_yieldfrom
+        elif isinstance(awaitable, AsyncGeneratorType):
+            if awaitable.ag_frame is None:
+                return
+            following = awaitable.ag_await
+        else:
+            # ``async for`` awaits a small object around the generator, and ``__await__`` one around a coroutine; neither
+            # tells what it is around, except to the garbage collector.
+            awaitable = next((held for held in gc.get_referents(awaitable) if isinstance(held, _FRAMED)), None)
+            continue
+        yield awaitable
+        awaitable = following
+
+
+_FRAMED = (CoroutineType, GeneratorType, AsyncGeneratorType)
+
+
+def frame_of(awaitable: Any) -> FrameType:
+    """Return the frame of what `await_chain` yields."""
+    if isinstance(awaitable, CoroutineType):
+        frame = awaitable.cr_frame
+    elif isinstance(awaitable, GeneratorType):
+        frame = awaitable.gi_frame
+    else:
+        frame = awaitable.ag_frame
+    return frame  # type: ignore[no-any-return]
+
+
+def innermost_mark(awaitable: Any) -> Mark | None:
+    """Return where the program's own innermost frame of an await chain is suspended; asyncio's if it has only those."""
+    found: Mark | None = None
+    ours = False
+    for link in await_chain(awaitable):
+        frame = frame_of(link)
+        program = id(frame.f_globals) not in MACHINERY
+        if program or not ours:
+            found = (frame.f_code, frame.f_lasti)
+            ours = ours or program
+    return found

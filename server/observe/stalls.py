@@ -1,0 +1,316 @@
+"""Stalls: what blocks the loop, told while it does.
+
+A thread looks now and then whether the loop still turns, and if it does not, at which line the loop's thread is. On asyncio the
+selector says when the loop sleeps, which is not a stall. On uvloop nothing says so: there the thread sends a beat through
+the loop, and a beat that does not come back is a stall. The same beat measures the lag.
+
+A call that holds the interpreter's lock stops this thread too: such a stall is told afterwards, without a line.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from .events import StallBegan, StallEnded
+from .places import BOTTOMS, MACHINERY, Mark, Place, place_of
+from .timers import name_of
+
+if TYPE_CHECKING:
+    from .observation import Observation
+
+#: How many stalls stay visible.
+KEPT = 200
+
+#: How many frames of a stack are kept.
+STACK_KEPT = 40
+
+#: From how many seconds on it is a stall, unless told otherwise: asyncio's own limit for slow callbacks.
+DEFAULT_LIMIT = 0.1
+
+_log = logging.getLogger("echotui.observe")
+
+_STDLIB = os.path.dirname(os.__file__) + os.sep
+_INSTALLED = ("site-packages" + os.sep, "dist-packages" + os.sep)
+
+
+class Stall:
+    """A time in which the loop did not turn. Times are by `time.monotonic`, in seconds."""
+
+    def __init__(self, id: int, began: float) -> None:
+        self.id = id
+        self.began = began
+        """Since when; on uvloop at the latest since then."""
+        self.ended: float | None = None
+        """Until when; None while it lasts."""
+        self.samples = 0
+        """How often the loop's thread was looked at. 0: it held the interpreter's lock, or was over too soon."""
+        self.lines: Counter[Mark] = Counter()
+        """The program's lines at which it was seen, and how often."""
+        self.stack: tuple[Mark, ...] = ()
+        """The stack at the latest look, innermost first, at most `STACK_KEPT` frames."""
+        self.callback: str | None = None
+        """The name of the callback that blocks, where that is not written in Python and so has no line."""
+        self.task_id: int | None = None
+        self.task_name: str | None = None
+        self.delayed_timers = 0
+        """How many timers were due before it ended."""
+        self.delayed_descriptors: int | None = None
+        """How many descriptors were ready when it ended; None where that cannot be seen."""
+        self.delayed_callbacks: int | None = None
+        """How many callbacks were waiting for their turn when it ended; None where that cannot be seen."""
+
+    @property
+    def lasted(self) -> float:
+        """How long it lasted, or has lasted until now, in seconds."""
+        return (self.ended or monotonic()) - self.began
+
+    @property
+    def mark(self) -> Mark | None:
+        """The line at which it was seen most often."""
+        return self.lines.most_common(1)[0][0] if self.lines else None
+
+    @property
+    def place(self) -> Place | None:
+        """The line at which it was seen most often."""
+        return place_of(self.mark)
+
+    @property
+    def where(self) -> str | None:
+        """That line, else the callback that blocks, in words; None if nothing was seen."""
+        place = self.place
+        if place is not None:
+            return str(place)
+        return None if self.callback is None else f"callback {self.callback}()"
+
+
+class _Watch:
+    """What the thread and the loop share, so that the thread keeps no loop alive."""
+
+    def __init__(self) -> None:
+        self.running = threading.Event()
+        """Whether there is anything to watch."""
+        self.closing = threading.Event()
+
+    def close(self) -> None:
+        self.closing.set()
+        self.running.set()
+
+
+class Stalls:
+    """The stall that lasts, if one does, and the latest that are over."""
+
+    name = "stalls"
+
+    def __init__(self, observation: "Observation", loop: asyncio.AbstractEventLoop) -> None:
+        self.on = True
+        """Whether a thread watches the loop while it runs."""
+        self.limit = DEFAULT_LIMIT
+        """From how long on it is a stall, in seconds."""
+        self.current: Stall | None = None
+        self.recent: deque[Stall] = deque(maxlen=KEPT)
+        """Those that are over, oldest first."""
+        self.count = 0
+        """How many there were, ever, the current one included."""
+        self.lag: float | None = None
+        """How long the latest beat took through the loop, in seconds; None where no beat is sent."""
+        self.listeners: list[Callable[[Stall], object]] = []
+        """Called with a stall as soon as it is noticed, *in the watching thread*, while the loop is still blocked."""
+        self._observation = observation
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._watch: _Watch | None = None
+        self._thread: threading.Thread | None = None
+        self._loop_thread = 0
+        self._beat_sent: float | None = None
+
+    def begin(self) -> None:
+        """The loop begins to run, in this thread."""
+        self._loop_thread = threading.get_ident()
+        self._beat_sent = None
+        if not self.on:
+            return
+        if self._watch is None:
+            self._watch = _Watch()
+            weakref.finalize(self, self._watch.close)
+            self._thread = threading.Thread(
+                target=_look_now_and_then, args=(weakref.ref(self), self._watch), name="echotui-stalls", daemon=True
+            )
+            self._thread.start()
+        self._watch.running.set()
+
+    def end(self) -> None:
+        """The loop does not run any more."""
+        if self._watch is not None:
+            self._watch.running.clear()
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._watch is not None and self._thread is not None:
+            self._watch.close()
+            self._thread.join()
+            self._watch = self._thread = None
+
+    # -- in the watching thread
+
+    def look(self) -> float:
+        """Look once. Return after how many seconds to look again."""
+        since = self._blocked_since()
+        if since is None:
+            return self.limit * 2  # It sleeps. A stall that begins now is still seen before long.
+        if monotonic() - since >= self.limit:
+            self._see(since)
+        return self.limit / 2
+
+    def _blocked_since(self) -> float | None:
+        """Return since when the loop has not turned; None while it sleeps, or is known to be well."""
+        ticks = self._observation.ticks
+        if ticks is not None and ticks.on:
+            return None if ticks.asleep else ticks.awake_since
+        if self._beat_sent is None:
+            self._beat_sent = monotonic()
+            self._loop.call_soon_threadsafe(self._beat)
+        tasks = self._observation.tasks
+        return min(self._beat_sent, tasks.started) if tasks.running is not None else self._beat_sent
+
+    def _see(self, since: float) -> None:
+        frame = sys._current_frames().get(self._loop_thread)
+        with self._lock:
+            if self._blocked_since() != since:
+                return
+            stall = self.current
+            begins = stall is None
+            if stall is None:
+                stall = self.current = self._new(since)
+            _sample(stall, frame)
+            running = self._observation.tasks.running
+        del frame
+        if begins:
+            if running is not None:
+                stall.task_id, stall.task_name = running.id, running.name
+            self._tell_begin(stall)
+
+    def _tell_begin(self, stall: Stall) -> None:
+        event = StallBegan(stall.id, stall.lasted, stall.where, stall.task_name)
+        _log.warning("%s", event.sentence)
+        self._observation.from_elsewhere(lambda: self._observation.tell(event))
+        for listener in tuple(self.listeners):
+            try:
+                listener(stall)
+            except Exception as error:  # noqa: BLE001 - a listener is anybody's code
+                self.listeners.remove(listener)
+                name = getattr(listener, "__qualname__", repr(listener))
+                self._observation.from_elsewhere(partial(self._observation.report, name, error))
+
+    # -- in the loop's thread
+
+    def _beat(self) -> None:
+        """Come back from a turn of the loop."""
+        sent, now = self._beat_sent, monotonic()
+        if sent is None:
+            return
+        self.lag = now - sent
+        with self._lock:
+            stall = self.current
+            self._beat_sent = None
+        if stall is not None or self.lag >= self.limit:
+            self.over(sent if stall is None else stall.began, now)
+        self._observation.open_letters()
+
+    def over(self, began: float, ended: float) -> None:
+        """Note that the loop turns again."""
+        if not self.on:
+            return
+        with self._lock:
+            stall = self.current or self._new(began)
+            self.current = None
+            stall.ended = ended
+            stall.delayed_timers = self._observation.timers.due_before(ended)
+            ready = getattr(self._loop, "_ready", None)
+            stall.delayed_callbacks = None if ready is None else len(ready)
+            self.recent.append(stall)
+        # As a letter: it is opened after the next select, when it is known how many descriptors have waited.
+        self._observation.letters.append(partial(self._tell_end, stall))
+
+    def _tell_end(self, stall: Stall) -> None:
+        ticks = self._observation.ticks
+        stall.delayed_descriptors = None if ticks is None else ticks.ready_now
+        self._observation.tell(
+            StallEnded(
+                stall.id,
+                stall.lasted,
+                stall.where,
+                stall.task_name,
+                stall.delayed_timers,
+                stall.delayed_descriptors,
+                stall.delayed_callbacks,
+            )
+        )
+
+    def during(self, seconds: float) -> Stall | None:
+        """Return the stall that was seen within the last `seconds`, if there is one."""
+        stall = self.current or (self.recent[-1] if self.recent else None)
+        return stall if stall is not None and (stall.ended or monotonic()) >= monotonic() - seconds else None
+
+    def _new(self, began: float) -> Stall:
+        self.count += 1
+        return Stall(self.count, began)
+
+
+def _look_now_and_then(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
+    """Look at the loop while it runs, until it is closed. The thread's main function."""
+    pause = DEFAULT_LIMIT
+    while True:
+        watch.running.wait()
+        if watch.closing.wait(pause):
+            return
+        here = stalls()
+        if here is None:
+            return
+        if not here.on or not watch.running.is_set():
+            continue
+        try:
+            pause = here.look()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the loop must not know
+            if not watch.closing.is_set() and not here._loop.is_closed():
+                here._observation.from_elsewhere(partial(here._observation.disable, here, error))
+                here.on = False
+        del here
+
+
+def _sample(stall: Stall, frame: FrameType | None) -> None:
+    """Note at which line the loop's thread is."""
+    stack: list[Mark] = []
+    line: Mark | None = None
+    while frame is not None and len(stack) < STACK_KEPT:
+        stack.append((frame.f_code, frame.f_lasti))
+        if line is None and not _is_stdlib(frame):
+            line = stack[-1]
+        if frame.f_code is asyncio.Handle._run.__code__:
+            handle = frame.f_locals.get("self")
+            stall.callback = name_of(getattr(handle, "_callback", None))
+        if id(frame.f_code) in BOTTOMS:
+            break
+        frame = frame.f_back
+    stall.samples += 1
+    stall.stack = tuple(stack)
+    if line is not None:
+        stall.lines[line] += 1
+
+
+def _is_stdlib(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return id(frame.f_globals) in MACHINERY or (
+        (file.startswith(_STDLIB) or file.startswith("<frozen ")) and not any(part in file for part in _INSTALLED)
+    )
+
+
+MACHINERY.add(id(globals()))

@@ -1,0 +1,245 @@
+"""Ticks: each turn of an asyncio loop, seen by the selector it sleeps in.
+
+The loop's selector is put behind one that notes when the loop falls asleep in it, when it wakes, and with what. What
+the loop does with the rest of its time lies between two selects.
+"""
+
+import selectors
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .places import MACHINERY
+from .timers import name_of
+from .waiting import tasks_waiting_for
+
+if TYPE_CHECKING:
+    from .observation import Observation
+
+#: How many ticks stay visible.
+KEPT = 1_000
+
+#: How many of the descriptors that were ready in a tick are kept.
+READY_KEPT = 8
+
+#: Why there are no ticks on uvloop.
+NOT_ON_UVLOOP = "not observable: libuv owns the selector"
+
+
+class Tick(NamedTuple):
+    """One turn of the loop: it sleeps until something is ready or a timer is due, then runs what that led to.
+
+    Times are by `time.monotonic`, in seconds.
+    """
+
+    number: int
+    began: float
+    """When it went to sleep."""
+    asked: float | None
+    """For how long at most it went to sleep: 0 if there was work left, None for as long as it takes."""
+    set_by: str | None
+    """The callback of the timer that set this limit; None if no timer did."""
+    set_by_task: int | None
+    """The id of the task that set this timer."""
+    slept: float
+    ready: tuple[tuple[int, int], ...]
+    """The descriptors that were ready, each with its events (1 read, 2 write): the first `READY_KEPT` of them."""
+    ready_count: int
+    callbacks: int
+    """How many callbacks ran: those left from before, one for each ready descriptor, and one for each due timer."""
+    ran: float
+    """How long it ran after it woke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A descriptor that the loop watches."""
+
+    fd: int
+    events: str
+    """``read``, ``write`` or ``read, write``."""
+    whose: str
+    """Who is called when it is ready."""
+    task_id: int | None
+    """The id of the task that waits for it, where one does."""
+
+
+class ObservedSelector(selectors.BaseSelector):
+    """A selector that notes when it is slept in, and leaves everything else to the one it stands before."""
+
+    def __init__(self, inner: selectors.BaseSelector, ticks: "Ticks") -> None:
+        self.inner = inner
+        self._ticks = ticks
+        self._select = inner.select
+        # Looked up on the instance these are the inner one's own: only `select` has a price.
+        self.register = inner.register  # type: ignore[method-assign]
+        self.unregister = inner.unregister  # type: ignore[method-assign]
+        self.modify = inner.modify  # type: ignore[method-assign]
+        self.get_key = inner.get_key  # type: ignore[method-assign]
+        self.get_map = inner.get_map  # type: ignore[method-assign]
+        self.close = inner.close  # type: ignore[method-assign]
+
+    # `BaseSelector` is abstract: these say so to whoever looks at the class, and are never reached.
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Leave it to the inner selector."""
+        return self.inner.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        """Leave it to the inner selector."""
+        return self.inner.unregister(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        """Leave it to the inner selector."""
+        return self.inner.get_map()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Sleep in the inner selector, and note it."""
+        if not self._ticks.on:
+            return self._select(timeout)
+        return self._ticks.select(self._select, timeout)  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+class Ticks:
+    """The latest ticks of one loop, and the tick it is in."""
+
+    name = "ticks"
+
+    def __init__(self, observation: "Observation", loop: Any) -> None:
+        self.on = True
+        self.count = 0
+        """How many ticks are over, ever."""
+        self.asleep = True
+        """Whether the loop sleeps in its selector, or does not run at all."""
+        self.awake_since = 0.0
+        """When it woke for the tick it is in, by `time.monotonic`, in seconds."""
+        self.ran = 0.0
+        """How long it has run in the ticks that are over, in seconds."""
+        self.slept = 0.0
+        """How long it has slept in them."""
+        self._ring: deque[tuple[Any, ...]] = deque(maxlen=KEPT)
+        self._observation = observation
+        self._timers = observation.timers
+        self._loop = loop
+        self._began = 0.0
+        # How the tick the loop is in began: the start of its row in the ring.
+        self._start: tuple[Any, ...] | None = None
+        self._work = 0
+
+    @property
+    def recent(self) -> list[Tick]:
+        """The latest ticks that are over, oldest first."""
+        return [Tick(*row) for row in list(self._ring)]
+
+    @property
+    def forgotten(self) -> int:
+        """How many ticks that are over are no longer kept."""
+        return self.count - len(self._ring)
+
+    @property
+    def ready_now(self) -> int:
+        """How many descriptors were ready in the tick the loop is in."""
+        return 0 if self._start is None else self._start[6]  # type: ignore[no-any-return]
+
+    def worst(self, since: float) -> float:
+        """Return the longest run of a tick that is over and began after `since`, in seconds; 0 if there is none."""
+        longest = 0.0
+        for row in reversed(self._ring):
+            if row[1] < since:
+                break
+            longest = max(longest, row[-1])
+        return longest
+
+    def begin(self) -> None:
+        """The loop begins to run."""
+        self.awake_since = monotonic()
+        self.asleep = False
+
+    def end(self) -> None:
+        """The loop does not run any more."""
+        self._finish(monotonic())
+        self.asleep = True
+
+    def _finish(self, now: float) -> None:
+        """End the tick the loop is in, if it is in one."""
+        ran = now - self.awake_since
+        self.asleep = True
+        if self._start is not None:
+            self.count += 1
+            self.ran += ran
+            self.slept += self._start[4]
+            self._ring.append((self.count, *self._start, self._work + self._timers.fired, ran))
+            self._start = None
+        if ran > self._observation.stalls.limit:
+            self._observation.stalls.over(self.awake_since, now)
+
+    def select(self, select: Any, timeout: float | None) -> Any:
+        """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
+        began = monotonic()
+        self._finish(began)
+        loop = self._loop
+        work = len(loop._ready)
+        setter = None
+        name = None
+        if timeout and loop._scheduled:
+            timer = loop._scheduled[0]
+            name = name_of(timer._callback)
+            setter = timer.setter
+        ready = select(timeout)
+        now = monotonic()
+        self.awake_since = now
+        self.asleep = False
+        self._start = (
+            began,
+            timeout,
+            name,
+            None if setter is None else setter.id,
+            now - began,
+            tuple([(key.fd, mask) for key, mask in ready[:READY_KEPT]]) if ready else (),
+            len(ready),
+        )
+        self._work = work + len(ready) - self._timers.fired
+        if self._observation.letters:
+            self._observation.open_letters()
+        return ready
+
+    def registrations(self) -> list[Registration]:
+        """Return the descriptors that the loop watches now, by number."""
+        found = []
+        for key in list((self._loop._selector.get_map() or {}).values()):
+            reader, writer = key.data
+            whose, task = _whose(self._loop, reader or writer)
+            words = ", ".join(word for handle, word in ((reader, "read"), (writer, "write")) if handle is not None)
+            found.append(Registration(key.fd, words, whose, task))
+        return sorted(found, key=_fd)
+
+
+def _fd(registration: Registration) -> int:
+    return registration.fd
+
+
+def _whose(loop: Any, handle: Any) -> tuple[str, int | None]:
+    """Say who is called when a descriptor is ready, and which task waits for it."""
+    callback, arguments = handle._callback, handle._args or ()
+    holder = getattr(callback, "__self__", None)
+    for argument in arguments:
+        for task in tasks_waiting_for(argument):
+            record = getattr(task, "record", None)
+            return f"task {task.get_name()!r}", None if record is None else record.id
+    if holder is loop:
+        return _OF_THE_LOOP.get(callback.__name__, callback.__name__), None
+    protocol = getattr(holder, "_protocol", None)
+    if protocol is not None:
+        return f"{type(protocol).__name__} of {type(holder).__name__.lstrip('_')}", None
+    return name_of(callback), None
+
+
+#: What the loop itself watches descriptors for, by the name of its method.
+_OF_THE_LOOP = {"_read_from_self": "the loop's own wake-up", "_accept_connection": "a listener"}
+
+
+MACHINERY.add(id(globals()))

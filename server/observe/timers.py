@@ -1,0 +1,175 @@
+"""Timers: every `call_later` and `call_at`, from when it is set to when it fires or is cancelled."""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .places import MACHINERY, Mark, Place, place_of
+from .waiting import tasks_waiting_for
+
+if TYPE_CHECKING:
+    from .tasks import TaskRecord
+
+#: How many timers that fired or were cancelled stay visible.
+KEPT = 1_000
+
+
+class PastTimer(NamedTuple):
+    """A timer that has fired, or was cancelled. Times are by the loop's clock, in seconds."""
+
+    due: float
+    lateness: float | None
+    """How long after it was due it fired; None if it was cancelled."""
+    at: float
+    """When it fired or was cancelled."""
+    callback: str
+    """The name of its callback."""
+    task_id: int | None
+    """The id of the task that set it; None if no task did."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTimer:
+    """A timer that is set. `due` is by the loop's clock, in seconds."""
+
+    due: float
+    callback: str
+    place: Place | None
+    """Where its callback is defined; None where that is not written in Python."""
+    behind: str
+    """What it is for: ``timeout of 'echo-17'``, ``sleep of 'pinger'``, or the name of its callback."""
+    task_id: int | None
+    """The id of the task it is for, else of the task that set it."""
+
+
+class Timer(asyncio.TimerHandle):
+    """The timer handle of an observed loop: an asyncio.TimerHandle that knows which task set it, and tells its end."""
+
+    __slots__ = ("inner", "over", "setter", "timers")
+    timers: "Timers"
+    setter: "TaskRecord | None"
+    """The task that set it; None if no task did."""
+    over: bool
+    """Whether it has fired."""
+    inner: asyncio.TimerHandle
+    """The loop's own handle, set only where that is of another make than asyncio's."""
+    # What asyncio's own handles hold, for the type checker.
+    _when: float
+    _callback: Callable[..., object] | None
+
+    def _run(self) -> None:
+        """Fire. The loop calls this when the timer is due."""
+        timers = self.timers
+        self.over = True
+        timers.fired += 1
+        if timers.on:
+            now = monotonic()
+            setter = self.setter
+            callback = name_of(self._callback)
+            timers.ring.append((self._when, now - self._when, now, callback, None if setter is None else setter.id))
+        super()._run()
+
+    def cancel(self) -> None:
+        """Cancel it, as `asyncio.TimerHandle.cancel` does. No effect if it has fired or is cancelled already."""
+        if not self.over and not self._cancelled:
+            timers = self.timers
+            timers.cancelled += 1
+            if timers.on:
+                setter = self.setter
+                callback = name_of(self._callback)
+                timers.ring.append((self._when, None, monotonic(), callback, None if setter is None else setter.id))
+        super().cancel()
+
+
+# Its parent's name, because its ``repr`` shows that.
+Timer.__name__ = Timer.__qualname__ = "TimerHandle"
+MACHINERY.add(id(globals()))
+
+
+class Timers:
+    """The timers of one loop: those that are set, and the latest that have fired or were cancelled."""
+
+    name = "timers"
+
+    def __init__(self, scheduled: Callable[[], Iterable[Timer]]) -> None:
+        self.on = True
+        """Whether the end of each timer is noted. They are counted in any case."""
+        self.made = 0
+        """How many were set, ever."""
+        self.fired = 0
+        self.cancelled = 0
+        self.ring: deque[tuple[float, float | None, float, str, int | None]] = deque(maxlen=KEPT)
+        self._scheduled = scheduled
+
+    @property
+    def forgotten(self) -> int:
+        """How many that fired or were cancelled are no longer kept."""
+        return max(0, self.fired + self.cancelled - len(self.ring))
+
+    @property
+    def past(self) -> list[PastTimer]:
+        """The latest that fired or were cancelled, oldest first."""
+        return [PastTimer(*row) for row in self.ring]
+
+    def soonest(self, count: int) -> list[LiveTimer]:
+        """Return the next `count` timers that will fire, soonest first. Costs a look at every timer that is set."""
+        return [_describe(timer) for timer in heapq.nsmallest(count, self._live(), key=_due)]
+
+    def due_before(self, when: float) -> int:
+        """Return how many timers that have not fired were due before a time of the loop's clock."""
+        return sum(1 for timer in self._live() if timer._when < when)
+
+    @property
+    def live(self) -> int:
+        """How many timers are set."""
+        return self.made - self.fired - self.cancelled
+
+    def _live(self) -> Iterable[Timer]:
+        return (timer for timer in list(self._scheduled()) if not timer.cancelled())
+
+
+def _due(timer: Timer) -> float:
+    return timer._when
+
+
+def name_of(callback: object) -> str:
+    """Return the name of a callback."""
+    name = getattr(callback, "__qualname__", None)
+    if name is None:
+        name = getattr(getattr(callback, "func", None), "__qualname__", None)
+    return name if isinstance(name, str) else type(callback).__name__
+
+
+def _describe(timer: Timer) -> LiveTimer:
+    callback = timer._callback
+    code = getattr(callback, "__code__", None)
+    behind, task = _behind(timer)
+    return LiveTimer(
+        due=timer._when,
+        callback=name_of(callback),
+        place=None if code is None else place_of((code, -1)),
+        behind=behind,
+        task_id=task.id if task else None,
+    )
+
+
+def _behind(timer: Timer) -> "tuple[str, TaskRecord | None]":
+    """Say what a timer is for: a timeout, a sleep, or what its callback is called."""
+    holder = getattr(timer._callback, "__self__", None)
+    arguments: tuple[Any, ...] = timer._args or ()  # type: ignore[attr-defined]
+    if isinstance(holder, asyncio.Timeout):
+        task = holder._task  # type: ignore[attr-defined]
+        return f"timeout of {task.get_name()!r}", getattr(task, "record", None)
+    words = _WORDS.get(name_of(timer._callback))
+    if words is not None and arguments:
+        for task in tasks_waiting_for(arguments[0]):
+            return f"{words} of {task.get_name()!r}", getattr(task, "record", None)
+    return name_of(timer._callback), timer.setter
+
+
+#: asyncio's own callbacks for timers, by name, and what they are for.
+_WORDS = {"_set_result_unless_cancelled": "sleep", "_release_waiter": "wait_for"}

@@ -1,0 +1,49 @@
+"""uvloop's loop, observed. Its ticks are libuv's own affair and cannot be seen; everything else can."""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context
+from time import monotonic
+from typing import Any
+
+import uvloop
+
+from .loop import Observed
+from .observation import Observation
+from .places import MACHINERY
+from .timers import Timer
+
+
+class UvLoop(Observed, uvloop.Loop):
+    """uvloop's loop, observed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._timers: dict[int, Timer] = {}
+        self.observation = Observation(self, self._timers.values, ticks=False)
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Have something called after some seconds."""
+        observation = self.observation
+        timer = Timer(monotonic() + delay, callback, args, self, context)
+        timer.timers = timers = observation.timers
+        timer.setter = observation.tasks.running
+        timer.over = False
+        timer.inner = super().call_later(delay, self._fire, timer)
+        timers.made += 1
+        self._timers[id(timer)] = timer
+        return timer
+
+    def _fire(self, timer: Timer) -> None:
+        del self._timers[id(timer)]
+        timer._run()
+
+    def _timer_handle_cancelled(self, timer: Timer) -> None:
+        """Cancel the loop's own handle. asyncio's handles call this when they are cancelled."""
+        timer.inner.cancel()
+        self._timers.pop(id(timer), None)
+
+
+MACHINERY.add(id(globals()))

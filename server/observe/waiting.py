@@ -1,0 +1,159 @@
+"""Where a task waits, and at what: read from its await chain when somebody looks, never noted before."""
+
+import asyncio
+import asyncio.streams
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from .places import MACHINERY, Place, await_chain, frame_of, place_of
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Where a task is suspended."""
+
+    chain: tuple[Place, ...]
+    """The await chain, outermost first; the lines of asyncio's own coroutines at its end included."""
+    at: Place | None
+    """The innermost line of it that is the program's own; asyncio's where there is no other."""
+    what: str
+    """What it awaits there, in words: ``sleep 1.0 s``, ``socket read of fd 17``, ``lock``, ``task 'pinger'``."""
+    fd: int | None = None
+    """The descriptor it waits for, where that can be seen."""
+    task: "asyncio.Task[Any] | None" = None
+    """The task it waits for, if it is one."""
+
+
+def what_a_task_waits_for(task: "asyncio.Task[Any]") -> Wait | None:
+    """Return where a suspended task is suspended; None if it has ended."""
+    frames = [frame_of(link) for link in await_chain(task.get_coro())]
+    if not frames:
+        return None
+    chain = tuple(place for frame in frames if (place := place_of((frame.f_code, frame.f_lasti))))
+    at = next(
+        (place for frame, place in zip(reversed(frames), reversed(chain), strict=True) if id(frame.f_globals) not in MACHINERY),
+        chain[-1],
+    )
+    if len(frames) == 1 and frames[0].f_lasti <= 0:
+        return Wait(chain, at, "its first step")
+    waiter = task._fut_waiter  # type: ignore[attr-defined]
+    what, fd = _what(frames, waiter)
+    return Wait(chain, at, what, fd, waiter if isinstance(waiter, asyncio.Task) else None)
+
+
+def _what(frames: list[FrameType], waiter: Any) -> tuple[str, int | None]:
+    """Say what the end of an await chain awaits; and its descriptor, if it has one."""
+    for frame in reversed(frames):
+        words = _WORDS.get(id(frame.f_code))
+        if words is not None:
+            return words(frame)
+        if id(frame.f_globals) not in MACHINERY:
+            break
+    if waiter is None:
+        return "its next turn", None
+    if isinstance(waiter, asyncio.Task):
+        return f"task {waiter.get_name()!r}", None
+    if isinstance(waiter, asyncio.Future) and hasattr(waiter, "_children"):
+        return f"gather of {len(waiter._children)}", None
+    hidden = shielded_by(waiter)
+    if hidden is not None:
+        name = f"task {hidden.get_name()!r}" if isinstance(hidden, asyncio.Task) else "a future"
+        return f"{name}, shielded", None
+    return _what_sets(waiter), None
+
+
+def _what_sets(waiter: Any) -> str:
+    """Say what will set a future, as far as its callbacks tell."""
+    for callback, _ in getattr(waiter, "_callbacks", None) or ():
+        if getattr(callback, "__qualname__", "").startswith("_chain_future."):
+            return "a thread's or process's result"
+    return "a future"
+
+
+def shielded_by(waiter: Any) -> "asyncio.Future[Any] | None":
+    """Return what a future that `asyncio.shield` has made protects; None if it is another future."""
+    for callback, _ in getattr(waiter, "_callbacks", None) or ():
+        if getattr(callback, "__qualname__", "") == "shield.<locals>._outer_done_callback":
+            names = callback.__code__.co_freevars
+            if "inner" in names:
+                return callback.__closure__[names.index("inner")].cell_contents  # type: ignore[no-any-return]
+    return None
+
+
+def tasks_waiting_for(future: Any) -> "Iterator[asyncio.Task[Any]]":
+    """Yield the tasks that a future wakes when it is done."""
+    for callback, _ in getattr(future, "_callbacks", None) or ():
+        task = getattr(callback, "__self__", None)
+        if isinstance(task, asyncio.Task):
+            yield task
+
+
+Words = Callable[[FrameType], tuple[str, int | None]]
+
+
+def _plain(words: str) -> Words:
+    return lambda frame: (words, None)
+
+
+def _sleep(frame: FrameType) -> tuple[str, int | None]:
+    delay = frame.f_locals.get("delay")
+    return (f"sleep {delay:g} s" if isinstance(delay, (int, float)) else "sleep"), None
+
+
+def _socket(words: str) -> Words:
+    def say(frame: FrameType) -> tuple[str, int | None]:
+        sock = frame.f_locals.get("sock")
+        fd = sock.fileno() if isinstance(sock, socket.socket) else None
+        return (words if fd is None else f"{words} of fd {fd}"), fd
+
+    return say
+
+
+def _stream(words: str) -> Words:
+    def say(frame: FrameType) -> tuple[str, int | None]:
+        reader = frame.f_locals.get("self")
+        transport = getattr(reader, "_transport", None)
+        sock = transport.get_extra_info("socket") if transport is not None else None
+        fd = sock.fileno() if sock is not None else None
+        return (words if fd is None or fd < 0 else f"{words} of fd {fd}"), fd
+
+    return say
+
+
+def _known_waits() -> dict[int, Words]:
+    """Map the code of asyncio's own coroutines to what waiting in them means. What a version lacks is left out."""
+    loop = asyncio.selector_events.BaseSelectorEventLoop  # type: ignore[attr-defined]
+    streams: Any = asyncio.streams
+    known: list[tuple[Any, Words]] = [
+        (asyncio.sleep, _sleep),
+        (asyncio.Lock.acquire, _plain("lock")),
+        (asyncio.Event.wait, _plain("event")),
+        (asyncio.Condition.wait, _plain("condition")),
+        (asyncio.Semaphore.acquire, _plain("semaphore")),
+        (asyncio.Barrier.wait, _plain("barrier")),
+        (asyncio.Queue.get, _plain("an item of a queue")),
+        (asyncio.Queue.put, _plain("room in a queue")),
+        (asyncio.Queue.join, _plain("a queue to be worked off")),
+        (asyncio.wait, _plain("the first or all of several tasks")),
+        (asyncio.TaskGroup.__aexit__, _plain("the tasks of its group")),
+        (loop.sock_recv, _socket("socket read")),
+        (loop.sock_recv_into, _socket("socket read")),
+        (loop.sock_recvfrom, _socket("socket read")),
+        (loop.sock_recvfrom_into, _socket("socket read")),
+        (loop.sock_sendall, _socket("socket write")),
+        (loop.sock_sendto, _socket("socket write")),
+        (loop.sock_accept, _socket("socket accept")),
+        (loop.sock_connect, _socket("socket connect")),
+        (streams.StreamReader._wait_for_data, _stream("stream read")),
+        (streams.FlowControlMixin._drain_helper, _stream("room to write")),
+        (asyncio.base_events.Server.serve_forever, _plain("a server's end")),  # type: ignore[attr-defined]
+        (asyncio.subprocess.Process.wait, _plain("a process's end")),
+    ]
+    return {id(function.__code__): words for function, words in known}
+
+
+_WORDS = _known_waits()
+MACHINERY.add(id(globals()))
