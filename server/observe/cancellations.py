@@ -29,6 +29,9 @@ KEPT = 500
 #: How many of them a task's own record keeps.
 KEPT_BY_TASK = 8
 
+#: Less than any step takes: see `TaskRecord.look_above`.
+LOOK_ALWAYS = -1.0
+
 
 class Outcome(StrEnum):
     """What became of a request to end."""
@@ -192,6 +195,7 @@ class Cancellations:
         )
         self.open[cancellation.id] = cancellation
         record.unsettled += (cancellation,)
+        record.look_above = LOOK_ALWAYS
         record.cancellations = (*record.cancellations, cancellation)[-KEPT_BY_TASK:]
         place = cancellation.asked_from
         self._observation.tell(

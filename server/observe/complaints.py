@@ -19,6 +19,7 @@ from weakref import WeakSet
 from ..events import duration
 from .events import Complained
 from .places import MACHINERY, Mark, Place, place_of, program_mark
+from .timers import name_of
 
 if TYPE_CHECKING:
     from .cancellations import Cancellation
@@ -130,7 +131,7 @@ class Complaints:
         self.thread: int | None = None
         """The thread that runs the loop; None while none does."""
         self._observation = observation
-        self._thread_told: set[tuple[int, str]] = set()
+        self._elsewhere: set[tuple[int, int]] = set()
 
     @property
     def forgotten(self) -> int:
@@ -177,16 +178,17 @@ class Complaints:
         if self.on and isinstance(sys.exc_info()[1], asyncio.CancelledError):
             self._add("task made while cancelled", f"{maker.name} makes a task while it is cancelled", None, made, made.made)
 
-    def check_thread(self, what: str) -> None:
-        """Note a call from another thread than the loop's. In debug mode asyncio itself raises instead."""
-        if not self.on or self.thread is None or get_ident() == self.thread:
+    def called_from_elsewhere(self, method: str, callback: object) -> None:
+        """Note a call from another thread than the loop's, in that thread. In debug mode asyncio itself raises instead."""
+        if not self.on:
             return
         mark = program_mark(sys._getframe(2))
-        # From here everything runs on the other thread. A program that does this does it often: told once a place.
-        told = (0 if mark is None else id(mark[0]), what)
-        if told not in self._thread_told and len(self._thread_told) < KEPT:
-            self._thread_told.add(told)
-            self._observation.from_elsewhere(lambda: self._add("wrong thread", f"{what} from another thread", None, None, mark))
+        # A program that does this does it often: it is told once a line.
+        line = (0, 0) if mark is None else (id(mark[0]), mark[1])
+        if line not in self._elsewhere and len(self._elsewhere) < KEPT:
+            self._elsewhere.add(line)
+            message = f"{method}({name_of(callback)}) from another thread"
+            self._observation.from_elsewhere(lambda: self._add("wrong thread", message, None, None, mark))
 
     def _add(
         self,

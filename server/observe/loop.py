@@ -9,11 +9,12 @@ import selectors
 import sys
 from collections.abc import Callable
 from contextvars import Context
+from threading import get_ident
 from typing import Any
 
 from .observation import Observation
 from .places import BOTTOMS, MACHINERY
-from .tasks import FIRST_STEP, WAKEUP, WAKEUP_NAME, Task
+from .tasks import FIRST_STEP, WAKEUP, Step, Task
 from .ticks import ObservedSelector
 from .timers import Timer
 
@@ -23,6 +24,8 @@ class Observed(asyncio.AbstractEventLoop):
 
     observation: Observation
     """What is known of this loop."""
+    factory: Any
+    """The task factory that was set; None if none was."""
 
     def run_forever(self) -> None:
         """Run until stopped."""
@@ -37,25 +40,28 @@ class Observed(asyncio.AbstractEventLoop):
         super().close()
         self.observation.close()
 
+    def set_task_factory(self, factory: Any) -> None:
+        """Set what makes tasks. asyncio's eager factory goes on making observed ones."""
+        super().set_task_factory(factory)
+        self.factory = factory
+
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         """Make an observed task of a coroutine.
 
         A task factory that was set is used, asyncio's eager one with observed tasks; what any other one makes is its own.
         """
-        factory = self.get_task_factory()
         tasks = self.observation.tasks
-        if factory is not None:
-            if not (tasks.on and _is_eager_factory(factory)):
-                task = super().create_task(coro, **kwargs)
+        if self.factory is not None:
+            if not (tasks.on and _is_eager_factory(self.factory)):
                 tasks.unobserved += 1
-                return task
+                return super().create_task(coro, **kwargs)
             kwargs.setdefault("eager_start", True)
         elif not tasks.on:
             return super().create_task(coro, **kwargs)
         if self.is_closed():
             raise RuntimeError("Event loop is closed")
         try:
-            task = tasks.make(self, coro, sys._getframe(1), **kwargs)
+            task = tasks.make(self, coro, sys._getframe(1), kwargs)
             if task._source_traceback:
                 # The frames of this method and the one below it are no part of the program.
                 del task._source_traceback[-2:]
@@ -63,15 +69,6 @@ class Observed(asyncio.AbstractEventLoop):
         finally:
             # Else an exception of the task would hold this frame, and this frame the task.
             del task
-
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
-        """Have something called in the next turn. A step of a task is timed."""
-        kind = type(callback)
-        if kind is FIRST_STEP or (kind is WAKEUP and callback.__name__ == WAKEUP_NAME):
-            task = callback.__self__
-            if type(task) is Task:
-                return super().call_soon(task.observed_step, callback, *args, context=context)
-        return super().call_soon(callback, *args, context=context)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Note what went wrong, and handle it as the loop does."""
@@ -100,10 +97,35 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
     """
 
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+        self.factory = None
         self.observation = observation = Observation(self, lambda: self._scheduled, ticks=True)
         ticks = observation.ticks
         assert ticks is not None
         super().__init__(ObservedSelector(selector or selectors.DefaultSelector(), ticks))
+
+    # The two below do what their parents do, with other handles. They save the frames that the parents call through, which
+    # pays for most of what is noted in them.
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+        """Have something called in the next turn. A step of a task is timed."""
+        if self._closed:
+            self._check_closed()
+        if self._debug:
+            self._check_thread()
+            self._check_callback(callback, "call_soon")
+        elif self._thread_id != get_ident() and self._thread_id is not None:
+            self.observation.complaints.called_from_elsewhere("call_soon", callback)
+        kind = type(callback)
+        handle: asyncio.Handle
+        if (kind is FIRST_STEP or kind is WAKEUP) and type(task := callback.__self__) is Task:  # type: ignore[attr-defined]
+            handle = Step(callback, args, self, context)
+            handle.task = task
+        else:
+            handle = asyncio.Handle(callback, args, self, context)
+        if handle._source_traceback:
+            del handle._source_traceback[-1]
+        self._ready.append(handle)
+        return handle
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -111,10 +133,13 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         """Have something called at a time of the loop's clock."""
         if when is None:
             raise TypeError("when cannot be None")
-        self._check_closed()
+        if self._closed:
+            self._check_closed()
         if self._debug:
             self._check_thread()
             self._check_callback(callback, "call_at")
+        elif self._thread_id != get_ident() and self._thread_id is not None:
+            self.observation.complaints.called_from_elsewhere("call_at", callback)
         timer = Timer(when, callback, args, self, context)
         if timer._source_traceback:
             del timer._source_traceback[-1]

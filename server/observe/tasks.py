@@ -10,12 +10,14 @@ import sys
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
 from types import BuiltinFunctionType, CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
-from .cancellations import recognise
+from .cancellations import LOOK_ALWAYS, recognise
 from .places import BOTTOMS, MACHINERY, Mark, Place, innermost_mark, place_of, program_mark
 from .waiting import Wait, what_a_task_waits_for
 
@@ -29,8 +31,8 @@ ENDED_KEPT = 1_000
 #: A step at least this long, in seconds, is compared with the loop's own limit for slow callbacks.
 WORTH_A_LOOK = 0.001
 
-#: How many codes are remembered with their owner.
-OWNERS_KEPT = 10_000
+#: How many coroutine functions are told apart.
+KINDS_KEPT = 10_000
 
 #: How much of what an exception says is kept.
 ERROR_KEPT = 200
@@ -55,19 +57,17 @@ class TaskState(StrEnum):
     """It was collected as garbage before it ended."""
 
 
+FINISHED, FAILED, CANCELLED = TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELLED
+
+
 class TaskRecord:
     """What is true of one task now, and what was, once it has ended.
 
     Times are by the clock of `time.monotonic`, in seconds; so are durations.
     """
 
-    # Defaults live on the class: a record is made for every task, and most never get past a few of these.
-    steps = 0
-    """How often it has run."""
-    busy = 0.0
-    """How long it has run, in all its steps. What a task that starts eagerly inside one of them takes is not in it."""
-    longest = 0.0
-    """Its longest step."""
+    # What a step touches is set when a record is made; the rest has its default on the class, because most tasks never
+    # get past it and every task pays for making its record.
     eager = False
     """Whether its first step ran while it was created."""
     ended_at: float | None = None
@@ -76,34 +76,47 @@ class TaskRecord:
     error_mark: Mark | None = None
     histogram: Counter[int] | None = None
     """How many steps took less than 2ⁿ µs, by n, since `Tasks.keep_histogram`; None if nobody asked."""
-    unsettled: "tuple[Cancellation, ...]" = ()
-    """The cancellations whose outcome is open, oldest first."""
     cancellations: "tuple[Cancellation, ...]" = ()
     """The latest cancellations, open or not, oldest first."""
-    _name: str | None = None
-    _outcome: TaskState | None = None
-    _owner: str | None = None
+    outcome: TaskState | None = None
+    """How it ended; None if it has not."""
+    final_name: str | None = None
+    """Its name when it ended."""
 
-    def __init__(
-        self, tasks: "Tasks", id: int, code: CodeType | None, made: Mark | None, creator: "TaskRecord | None", since: float
-    ) -> None:
+    creator_id: int | None = None
+    """The id of the task that made it; None if it was not made in a task."""
+    _task: "weakref.ref[Task] | None" = None
+
+    def __init__(self, tasks: "Tasks", id: int, code: CodeType | None, made: Mark | None, since: float) -> None:
         self.tasks = tasks
         self.id = id
         """Its number among the tasks of its loop, from 1."""
         self.code = code
         """The code of its coroutine; None where that is not written in Python."""
         self.made = made
-        self.creator_id = None if creator is None else creator.id
-        """The id of the task that made it; None if it was not made in a task."""
         self.since = since
         """When its latest step ended, or when it was made."""
-        self.task: weakref.ref[Task] | None = None
+        self.steps = 0
+        """How often it has run."""
+        self.busy = 0.0
+        """How long it has run, in all its steps. What a task that starts eagerly inside one of them takes is not in it."""
+        self.longest = 0.0
+        """Its longest step."""
+        self.look_above = WORTH_A_LOOK
+        """A step that takes longer than this is looked at closer: see `Tasks.look_at_step`."""
+        self.unsettled: tuple[Cancellation, ...] = ()
+        """The cancellations whose outcome is open, oldest first."""
+
+    @property
+    def task(self) -> "Task | None":
+        """The task itself; None if it is gone."""
+        return None if self._task is None else self._task()
 
     @property
     def name(self) -> str:
         """Its name now, or when it ended."""
-        task = self.task and self.task()
-        return task.get_name() if task else self._name or f"task {self.id}"
+        task = self.task
+        return task.get_name() if task else self.final_name or f"task {self.id}"
 
     @property
     def function(self) -> str:
@@ -123,21 +136,19 @@ class TaskRecord:
     @property
     def owner(self) -> str:
         """Whose task it is: ``server``, ``ui``, ``program``, or what `Tasks.classify` says."""
-        if self._owner is None:
-            self._owner = self.tasks.owner_of(self)
-        return self._owner
+        return self.tasks.owner_of(self)
 
     @property
     def ended(self) -> bool:
         """Whether it has ended."""
-        return self._outcome is not None
+        return self.outcome is not None
 
     @property
     def state(self) -> TaskState:
         """Where it is in its life."""
-        if self._outcome is not None:
-            return self._outcome
-        task: Any = self.task and self.task()
+        if self.outcome is not None:
+            return self.outcome
+        task: Any = self.task
         if task is None:
             return TaskState.DESTROYED
         if task.cancelling() or self.unsettled:
@@ -151,7 +162,7 @@ class TaskRecord:
     @property
     def wait(self) -> Wait | None:
         """Where it is suspended, and at what; None if it is not."""
-        task = self.task and self.task()
+        task = self.task
         if task is None or self.ended or self is self.tasks.running:
             return None
         return what_a_task_waits_for(task)
@@ -164,7 +175,7 @@ class TaskRecord:
     @property
     def group(self) -> asyncio.TaskGroup | None:
         """The `TaskGroup` it is in, if that has not let it go."""
-        task: Any = self.task and self.task()
+        task: Any = self.task
         for callback, _ in (task and task._callbacks) or ():
             holder = getattr(callback, "__self__", None)
             if isinstance(holder, asyncio.TaskGroup):
@@ -174,7 +185,7 @@ class TaskRecord:
     @property
     def unretrieved(self) -> bool:
         """Whether it failed, still exists, and nobody has asked for its exception: asyncio is silent about it till it goes."""
-        task: Any = self.task and self.task()
+        task: Any = self.task
         return bool(task is not None and task.done() and task._log_traceback)
 
 
@@ -188,7 +199,7 @@ class Task(asyncio.Task[Any]):
     record: TaskRecord
 
     def observed_step(self, step: Callable[..., object], *args: Any) -> None:
-        """Run one step, and note what it took. The loop calls this in place of `step`."""
+        """Run one step, and note what it took. uvloop calls this in place of `step`; asyncio's has `Step` for it."""
         record = self.record
         tasks = record.tasks
         if record.unsettled:
@@ -206,7 +217,7 @@ class Task(asyncio.Task[Any]):
             record.busy += took
             if took > record.longest:
                 record.longest = took
-            if took > WORTH_A_LOOK or record.unsettled or record.histogram is not None:
+            if took > record.look_above:
                 tasks.look_at_step(self, took)
             if self.done():
                 tasks.end(self, record)
@@ -228,6 +239,55 @@ class Task(asyncio.Task[Any]):
         if self.record.cancellations:
             self.record.tasks.cancellations.uncancelled(self, sys._getframe(1))
         return super().uncancel()
+
+
+class Step(asyncio.Handle):
+    """One step of an observed task, in the queue of an asyncio loop. It does what `Task.observed_step` does.
+
+    Said twice because it is the one place that runs for every message of every server: each call costs.
+    """
+
+    __slots__ = ("task",)
+    task: Task
+    # What asyncio's own handles hold, for the type checker.
+    _loop: Any
+    _context: Context
+    _callback: Callable[..., object]
+    _args: tuple[Any, ...]
+
+    def _run(self) -> None:
+        """Run the step, and note what it took."""
+        task = self.task
+        record = task.record
+        tasks = record.tasks
+        if record.unsettled:
+            tasks.cancellations.before_step(task, self._args)
+        tasks.running = record
+        tasks.started = monotonic()
+        try:
+            self._context.run(self._callback, *self._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the loop tells its exception handler, and goes on
+            message = f"Exception in callback {self._callback!r}"
+            self._loop.call_exception_handler({"message": message, "exception": error, "handle": self})
+        finally:
+            now = monotonic()
+            took = now - tasks.started
+            tasks.running = None
+            record.since = now
+            record.steps += 1
+            record.busy += took
+            if took > record.longest:
+                record.longest = took
+            if took > record.look_above:
+                tasks.look_at_step(task, took)
+            if task.done():
+                tasks.end(task, record)
+
+
+# Its parent's name, because its ``repr`` shows that.
+Step.__name__ = Step.__qualname__ = "Handle"
 
 
 # What asyncio's tasks hand to call_soon: for a first step and after ``sleep(0)`` an object of a type with no public name,
@@ -264,7 +324,7 @@ def _find_step_type() -> type:
 
 FIRST_STEP = _find_step_type()
 
-BOTTOMS.add(id(Task.observed_step.__code__))
+BOTTOMS.update((id(Task.observed_step.__code__), id(Step._run.__code__)))
 recognise("its awaiter", Task.cancel)
 MACHINERY.add(id(globals()))
 
@@ -290,8 +350,6 @@ class Tasks:
         """How many have ended, ever."""
         self.unobserved = 0
         """How many a task factory has made that are not observed."""
-        self.busy_by_owner: Counter[str] = Counter()
-        """How long the tasks that have ended ran, in seconds, by owner."""
         self.running: TaskRecord | None = None
         self.started = 0.0
         """When the running step began."""
@@ -299,7 +357,7 @@ class Tasks:
         """Says whose a coroutine is, from its code; None if it is its creator's."""
         self.cancellations = observation.cancellations
         self._observation = observation
-        self._owners: dict[int, tuple[CodeType, str | None]] = {}
+        self._kinds: dict[int, CoroutineKind] = {}
 
     @property
     def forgotten(self) -> int:
@@ -324,36 +382,35 @@ class Tasks:
         """Count the steps of a task by their length from now on."""
         if record.histogram is None:
             record.histogram = Counter()
-
-    def destroyed(self, record: TaskRecord) -> None:
-        """Note that a live task is being collected as garbage."""
-        if not record.ended:
-            record._name = record.name
-            self._forget(record, TaskState.DESTROYED)
+            record.look_above = LOOK_ALWAYS
 
     def last_mark(self, record: TaskRecord) -> Mark | None:
         """Return the line at which a task waits; None if it has ended."""
-        task = record.task and record.task()
+        task = record.task
         return None if task is None else innermost_mark(task.get_coro())
 
     def sweep(self) -> None:
         """Move what was collected as garbage before it ended out of the live tasks."""
         for record in list(self.live.values()):
-            if record.task is None or record.task() is None:
-                self._forget(record, TaskState.DESTROYED)
+            if record.task is None:
+                self.destroyed(record)
 
-    def make(self, loop: asyncio.AbstractEventLoop, coro: Any, frame: FrameType | None, **kwargs: Any) -> Task:
-        """Return a new observed task. `frame` is who asked for it."""
-        now = monotonic()
-        self.made += 1
+    def make(self, loop: asyncio.AbstractEventLoop, coro: Any, frame: FrameType | None, arguments: dict[str, Any]) -> Task:
+        """Return a new observed task. `frame` is who asked for it, `arguments` are the task's own."""
+        self.made = id = self.made + 1
+        record = TaskRecord(self, id, getattr(coro, "cr_code", None), program_mark(frame), monotonic())
         creator = self.running
-        record = TaskRecord(self, self.made, getattr(coro, "cr_code", None), program_mark(frame), creator, now)
-        if kwargs.get("eager_start"):
-            return self._make_eagerly(record, loop, coro, kwargs)
-        task = Task(coro, loop=loop, **kwargs)
+        if creator is not None:
+            record.creator_id = creator.id
+        if arguments:
+            if arguments.get("eager_start"):
+                return self._make_eagerly(record, loop, coro, arguments)
+            task = Task(coro, loop=loop, **arguments)
+        else:
+            task = Task(coro, loop=loop)
         task.record = record
-        record.task = weakref.ref(task)
-        self.live[record.id] = record
+        record._task = weakref.ref(task)
+        self.live[id] = record
         if creator is not None and creator.unsettled:
             self._observation.complaints.made_while_cancelled(record, creator)
         return task
@@ -364,10 +421,10 @@ class Tasks:
         """Make a task that runs its first step at once, inside the step that makes it."""
         task: Task = Task.__new__(Task)
         task.record = record
-        record.task = weakref.ref(task)
+        record._task = weakref.ref(task)
         outer, outer_started = self.running, self.started
         self.live[record.id] = record
-        # Without a running loop asyncio does not start it now, whatever it was asked.
+        # Without its loop running asyncio does not start it now, whatever it was asked.
         record.eager = asyncio._get_running_loop() is loop
         self.running, self.started = record, record.since
         try:
@@ -379,81 +436,114 @@ class Tasks:
             now = monotonic()
             took = now - self.started
             self.running = outer
-            # The time since is not the outer step's own.
+            # The time since then is not the outer step's own.
             self.started = outer_started + (now - record.since)
         if record.eager:
             record.since = now
             record.steps = 1
             record.busy = record.longest = took
-            if took > WORTH_A_LOOK or record.unsettled:
+            if took > record.look_above:
                 self.look_at_step(task, took)
         if task.done():
             self.end(task, record)
         return task
 
     def look_at_step(self, task: Task, took: float) -> None:
-        """Look closer at a step that was long, or of a task that is being cancelled or studied."""
+        """Look closer at a step: it was long, or its task is being cancelled or studied."""
         record = task.record
         try:
             if record.histogram is not None:
                 record.histogram[int(took * 1e6).bit_length()] += 1
             if record.unsettled:
                 self.cancellations.after_step(task)
-            if took >= self._observation.slow_callback_duration:
+            if took > WORTH_A_LOOK and took >= self._observation.slow_callback_duration:
                 self._observation.complaints.slow_step(record, took)
+            closely = record.unsettled or record.histogram is not None
+            record.look_above = LOOK_ALWAYS if closely else WORTH_A_LOOK
         except Exception as error:  # noqa: BLE001 - nothing here may break the step that has just run
             self._observation.disable(self, error)
 
     def end(self, task: Task, record: TaskRecord) -> None:
         """Note how a task has ended, without retrieving its exception."""
         try:
-            self._end(task, record)
+            outcome = FINISHED
+            if task.cancelled():
+                outcome = CANCELLED
+            elif task._exception is not None:  # type: ignore[attr-defined]
+                outcome = FAILED
+                error: BaseException = task._exception  # type: ignore[attr-defined]
+                record.error = describe(error)
+                record.error_mark = raised_at(error)
+            record.final_name = task.get_name()
+            record.outcome = outcome
+            record.ended_at = record.since
+            del self.live[record.id]
+            self.ended.append(record)
+            self.ended_count += 1
+            kind = self._kinds.get(id(record.code))
+            if kind is None:
+                kind = self._new_kind(record.code)
+            kind.busy += record.busy
+            if record.unsettled:
+                self.cancellations.task_ended(record)
         except Exception as failure:  # noqa: BLE001 - nothing here may break the step that has just run
             self._observation.disable(self, failure)
 
-    def _end(self, task: Task, record: TaskRecord) -> None:
-        outcome = TaskState.FINISHED
-        if task.cancelled():
-            outcome = TaskState.CANCELLED
-        else:
-            error: BaseException | None = task._exception
-            if error is not None:
-                outcome = TaskState.FAILED
-                record.error = describe(error)
-                record.error_mark = raised_at(error)
-        record._name = task.get_name()
-        self._forget(record, outcome)
+    def destroyed(self, record: TaskRecord) -> None:
+        """Note that a live task is collected as garbage."""
+        if self.live.pop(record.id, None) is not None:
+            record.final_name = record.name
+            record.outcome = TaskState.DESTROYED
+            record.ended_at = record.since
+            self.ended.append(record)
+            self.ended_count += 1
+            if record.unsettled:
+                self.cancellations.task_ended(record)
 
-    def _forget(self, record: TaskRecord, outcome: TaskState) -> None:
-        record._outcome = outcome
-        record.ended_at = record.since
-        self.live.pop(record.id, None)
-        self.ended.append(record)
-        self.ended_count += 1
-        if record.unsettled:
-            self.cancellations.task_ended(record)
-        self.busy_by_owner[record.owner] += record.busy  # type: ignore[assignment]
-
-    def owner_of(self, record: TaskRecord) -> str:
-        """Ask the classifier whose task it is. If it is asyncio's own, then its creator's."""
-        code = record.code
-        if code is None:
-            return "program"
-        known = self._owners.get(id(code))
-        if known is None:
-            if len(self._owners) >= OWNERS_KEPT:
-                self._owners.clear()
+    def _new_kind(self, code: CodeType | None) -> "CoroutineKind":
+        if len(self._kinds) >= KINDS_KEPT:
+            # A program that makes new code all the time: their times are kept, who they were is not.
+            rest = CoroutineKind(None, "program", sum(kind.busy for kind in self._kinds.values()))
+            self._kinds = {id(None): rest}
+        owner: str | None = "program"
+        if code is not None:
             try:
-                known = (code, self.classify(code))
+                owner = self.classify(code)
             except Exception as error:  # noqa: BLE001 - a classifier is anybody's code
                 self.classify = _nobody_knows
-                self._observation.disable(self, error)
-                return "program"
-            self._owners[id(code)] = known
-        if known[1] is not None:
-            return known[1]
+                self._observation.report("classifier", error)
+        kind = self._kinds[id(code)] = CoroutineKind(code, owner, 0.0)
+        return kind
+
+    def owner_of(self, record: TaskRecord) -> str:
+        """Return whose task it is. One whose coroutine is asyncio's own is its creator's."""
+        kind = self._kinds.get(id(record.code)) or self._new_kind(record.code)
+        if kind.owner is not None:
+            return kind.owner
         creator = self.get(record.creator_id)
         return "program" if creator is None else creator.owner
+
+    @property
+    def busy_by_owner(self) -> dict[str, float]:
+        """How long all tasks ran, the ended ones included, in seconds, by owner; asyncio's own under ``asyncio``."""
+        busy: Counter[str] = Counter()
+        for kind in self._kinds.values():
+            busy[kind.owner or "asyncio"] += kind.busy  # type: ignore[assignment]
+        for record in list(self.live.values()):
+            kind = self._kinds.get(id(record.code)) or self._new_kind(record.code)
+            busy[kind.owner or "asyncio"] += record.busy  # type: ignore[assignment]
+        return dict(busy)
+
+
+@dataclass(slots=True)
+class CoroutineKind:
+    """What tasks of the same coroutine function have in common."""
+
+    code: CodeType | None
+    """Held, so that no other code can have its id."""
+    owner: str | None
+    busy: float
+    """How long those that have ended ran, in seconds."""
 
 
 def _nobody_knows(code: CodeType) -> str:

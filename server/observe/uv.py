@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
+from threading import get_ident
 from time import monotonic
 from typing import Any
 
@@ -11,7 +12,10 @@ import uvloop
 from .loop import Observed
 from .observation import Observation
 from .places import MACHINERY
+from .tasks import FIRST_STEP, WAKEUP, Task
 from .timers import Timer
+
+_call_soon = uvloop.Loop.call_soon
 
 
 class UvLoop(Observed, uvloop.Loop):
@@ -19,8 +23,19 @@ class UvLoop(Observed, uvloop.Loop):
 
     def __init__(self) -> None:
         super().__init__()
+        self.factory = None
         self._timers: dict[int, Timer] = {}
         self.observation = Observation(self, self._timers.values, ticks=False)
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+        """Have something called in the next turn. A step of a task is timed."""
+        thread = self.observation.complaints.thread
+        if thread is not None and thread != get_ident() and not self.get_debug():
+            self.observation.complaints.called_from_elsewhere("call_soon", callback)
+        kind = type(callback)
+        if (kind is FIRST_STEP or kind is WAKEUP) and type(task := callback.__self__) is Task:  # type: ignore[attr-defined]
+            return _call_soon(self, task.observed_step, callback, *args, context=context)
+        return _call_soon(self, callback, *args, context=context)
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
