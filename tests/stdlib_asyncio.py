@@ -12,11 +12,11 @@ import argparse
 import importlib.util
 import json
 import pkgutil
+import signal
 import subprocess
 import sys
 import unittest
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 Outcomes = dict[str, str]
@@ -83,8 +83,9 @@ def run_here(names: list[str], *, observed: bool) -> None:
     """Run tests in this process and print how each ended."""
     from test import support
 
+    # A shell starts what runs in the background with SIGINT ignored, and the tests of Runner need it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     support.use_resources = {}  # nothing that needs the network beyond this machine
-    support.setup_unraisable_hook() if hasattr(support, "setup_unraisable_hook") else None
     if observed:
         put_the_observed_loop_in_place()
     unittest.defaultTestLoader.loadTestsFromNames(names).run(Listing())
@@ -164,5 +165,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).parent]
     sys.exit(main())

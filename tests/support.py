@@ -6,6 +6,7 @@ Nothing in here sleeps: whoever waits, waits for bytes or for an entry of the jo
 import asyncio
 import selectors
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,16 +36,31 @@ class Loop:
     """A kind of loop that every coroutine test runs on."""
 
     kind: LoopKind
+    eager: bool = False
+    """Whether tasks run their first step while they are made, as Textual has it on Python 3.12 and later."""
+    debug: bool = False
+    """Whether it is in asyncio's debug mode."""
 
     def __str__(self) -> str:
-        return self.kind
+        return "-".join([self.kind, *(["eager"] if self.eager else []), *(["debug"] if self.debug else [])])
+
+    def make(self) -> asyncio.AbstractEventLoop:
+        loop = new_event_loop(self.kind)
+        if self.eager:
+            loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+        return loop
 
     def runner(self) -> asyncio.Runner:
-        return asyncio.Runner(loop_factory=lambda: new_event_loop(self.kind))
+        return asyncio.Runner(loop_factory=self.make, debug=self.debug)
 
 
 #: Every kind of loop there is to test on.
-LOOPS = [Loop(kind) for kind in LOOP_KINDS]
+LOOPS = [
+    Loop(kind, eager, debug)
+    for kind in LOOP_KINDS
+    for eager in ([False, True] if sys.version_info >= (3, 12) else [False])
+    for debug in (False, True)
+]
 
 
 @dataclass(frozen=True)

@@ -62,12 +62,12 @@ class Observation:
         self.disabled: dict[str, str] = {}
         """The instruments that raised and are switched off, and what they raised."""
         self._loop = loop
-        self._journal: Journal | None = None
+        self.journal: Journal | None = None
         self._early: deque[Event] = deque(maxlen=LETTERS_KEPT)
 
     def attach(self, journal: Journal) -> None:
         """Tell this journal from now on, first of all what there was to tell before."""
-        self._journal = journal
+        self.journal = journal
         while self._early:
             journal.record(self._early.popleft())
 
@@ -107,10 +107,10 @@ class Observation:
 
     def tell(self, event: Event) -> None:
         """Record an event. To be called in the loop's thread."""
-        if self._journal is None:
+        if self.journal is None:
             self._early.append(event)
         else:
-            self._journal.record(event)
+            self.journal.record(event)
 
     def from_elsewhere(self, letter: Callable[[], object]) -> None:
         """Have this called in the loop's thread, when the loop turns next. To be called in any thread."""

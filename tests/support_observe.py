@@ -1,0 +1,31 @@
+"""What the tests of the observed loop share."""
+
+import asyncio
+from typing import Any, TypeVar
+
+from echotui.server.events import Event
+from echotui.server.journal import Journal
+from echotui.server.observe.observation import Observation
+
+SomeEvent = TypeVar("SomeEvent", bound=Event)
+
+
+def observed() -> Observation:
+    """Return what is known of the running loop."""
+    loop: Any = asyncio.get_running_loop()
+    observation: Observation = loop.observation
+    return observation
+
+
+def journal() -> Journal:
+    """Return the journal of the running loop, attached on the first call."""
+    observation = observed()
+    if observation.journal is None:
+        observation.attach(Journal())
+    assert observation.journal is not None
+    return observation.journal
+
+
+def told(kind: type[SomeEvent]) -> list[SomeEvent]:
+    """Return every event of this kind that the running loop has told."""
+    return [entry.event for entry in journal().since(0) if isinstance(entry.event, kind)]
