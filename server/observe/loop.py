@@ -26,6 +26,8 @@ class Observed(asyncio.AbstractEventLoop):
     """What is known of this loop."""
     factory: Any
     """The task factory that was set; None if none was."""
+    eager_by_factory = True
+    """Whether asyncio's eager factory makes eager tasks if one does not say ``eager_start``."""
 
     def run_forever(self) -> None:
         """Run until stopped."""
@@ -55,7 +57,7 @@ class Observed(asyncio.AbstractEventLoop):
             if not (tasks.on and _is_eager_factory(self.factory)):
                 tasks.unobserved += 1
                 return super().create_task(coro, **kwargs)
-            kwargs.setdefault("eager_start", True)
+            kwargs.setdefault("eager_start", self.eager_by_factory)
         elif not tasks.on:
             return super().create_task(coro, **kwargs)
         if self.is_closed():

@@ -315,7 +315,8 @@ def _find_step_type() -> type:
         """Never run."""
 
     coroutine = nothing()
-    task: Any = asyncio.Task(coroutine, loop=Catch())
+    # With a name, else it would use up the "Task-1" of whoever makes the first task.
+    task: Any = asyncio.Task(coroutine, loop=Catch(), name="nothing")
     task._log_destroy_pending = False
     del task
     coroutine.close()

@@ -1,6 +1,7 @@
 """uvloop's loop, observed. Its ticks are libuv's own affair and cannot be seen; everything else can."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from contextvars import Context
 from threading import get_ident
@@ -20,6 +21,10 @@ _call_soon = uvloop.Loop.call_soon
 
 class UvLoop(Observed, uvloop.Loop):
     """uvloop's loop, observed."""
+
+    # uvloop 0.23 hands ``eager_start=None`` to every factory from Python 3.13 on, which makes asyncio's eager factory
+    # make lazy tasks. It is not for an observer to mend that.
+    eager_by_factory = sys.version_info < (3, 13)
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,286 @@
+"""An observed task tells whoever asks exactly what a bare one tells: each program runs on both, and they must agree."""
+
+import asyncio
+import contextvars
+import inspect
+import re
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Coroutine
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import LOOPS, Loop
+
+from echotui.server.loops import LoopKind
+
+each_loop = pytest.mark.parametrize("loop", LOOPS, ids=str)
+
+Program = Callable[[], Coroutine[Any, Any, Any]]
+
+
+def on_bare_and_observed(loop: Loop, program: Program) -> tuple[Any, Any]:
+    """Return what a program says on the bare loop and on the observed one, addresses aside."""
+
+    def bare() -> asyncio.AbstractEventLoop:
+        made = _bare_loop(loop.kind)
+        if loop.eager:
+            made.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+        return made
+
+    said = []
+    for make in (bare, loop.make):
+        with asyncio.Runner(loop_factory=make, debug=loop.debug) as runner:
+            said.append(_without_addresses(runner.run(program())))
+    return said[0], said[1]
+
+
+def _bare_loop(kind: LoopKind) -> asyncio.AbstractEventLoop:
+    if kind == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop()
+    return asyncio.SelectorEventLoop()
+
+
+def _without_addresses(said: Any) -> Any:
+    """Leave out what cannot be the same: addresses, and in debug mode which line of the *loop* made something."""
+    said = re.sub(r"0x[0-9a-f]+", "0x…", repr(said))
+    return re.sub(r" created at [^ ]*/(asyncio|observe)/[^ ]*?:\d+", "", said)
+
+
+async def wait(release: asyncio.Event) -> str:
+    await asyncio.sleep(0)
+    await release.wait()
+    return "released"
+
+
+async def fail() -> None:
+    await asyncio.sleep(0)
+    raise ValueError("on purpose")
+
+
+@each_loop
+def test_repr_in_every_state(loop: Loop) -> None:
+    async def program() -> list[str]:
+        here = asyncio.get_running_loop()
+        release = asyncio.Event()
+        tasks = [
+            here.create_task(wait(release), name="waits"),
+            here.create_task(fail(), name="fails"),
+            here.create_task(wait(release), name="is cancelled"),
+        ]
+        said = [repr(task) for task in tasks]
+        await asyncio.sleep(0)
+        said += [repr(task) for task in tasks]
+        tasks[2].cancel()
+        said += [repr(task) for task in tasks]
+        release.set()
+        await asyncio.wait(tasks)
+        said += [repr(task) for task in tasks]
+        tasks[1].exception()
+        return said
+
+    bare, observed = on_bare_and_observed(loop, program)
+    assert observed == bare
+    assert "name='waits'" in bare
+
+
+@each_loop
+def test_repr_of_handles_and_futures(loop: Loop) -> None:
+    if loop.kind == "uvloop":
+        pytest.skip("its handles are of its own make")
+
+    async def program() -> list[str]:
+        here = asyncio.get_running_loop()
+        soon, later = here.call_soon(print), here.call_later(1000.0, print, "argument")
+        said = [repr(soon), re.sub(r"when=[\d.]+", "when", repr(later))]
+        soon.cancel()
+        later.cancel()
+        said += [repr(soon), re.sub(r"when=[\d.]+", "when", repr(later))]
+        task = here.create_task(wait(asyncio.Event()), name="task")
+        said += [repr(handle) for handle in here._ready]  # type: ignore[attr-defined]
+        task.cancel()
+        return said
+
+    bare, observed = on_bare_and_observed(loop, program)
+    assert observed == bare
+
+
+@each_loop
+def test_coroutine_stack_and_all_tasks(loop: Loop) -> None:
+    async def program() -> list[Any]:
+        here = asyncio.get_running_loop()
+        release = asyncio.Event()
+        coroutine = wait(release)
+        task = here.create_task(coroutine, name="waits")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        printed = StringIO()
+        task.print_stack(file=printed)
+        said: list[Any] = [
+            task.get_coro() is coroutine,
+            inspect.getcoroutinestate(coroutine),
+            [(frame.f_code.co_qualname, frame.f_lineno) for frame in task.get_stack()],
+            printed.getvalue(),
+            sorted(task.get_name() for task in asyncio.all_tasks() if not task.get_name().startswith("Task-")),
+            isinstance(task, asyncio.Task),
+            asyncio.isfuture(task),
+            type(task).__name__,
+        ]
+        release.set()
+        said.append(await task)
+        failing = here.create_task(fail(), name="fails")
+        await asyncio.wait([failing])
+        printed = StringIO()
+        failing.print_stack(file=printed)
+        said.append(printed.getvalue())
+        failing.exception()
+        return said
+
+    bare, observed = on_bare_and_observed(loop, program)
+    assert observed == bare
+    assert bare.startswith("[True, 'CORO_SUSPENDED'")
+
+
+@each_loop
+def test_context_variables(loop: Loop) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+    async def read_and_set(value: str) -> str:
+        before = variable.get()
+        variable.set(value)
+        await asyncio.sleep(0)
+        return f"{before} {variable.get()}"
+
+    async def program() -> list[str]:
+        here = asyncio.get_running_loop()
+        variable.set("outer")
+        context = contextvars.copy_context()
+        own = await here.create_task(read_and_set("own"))
+        given = await here.create_task(read_and_set("given"), context=context)
+        seen: list[str] = []
+        done = asyncio.Event()
+        here.call_soon(lambda: seen.append(variable.get()), context=context)
+        here.call_later(0.001, lambda: (seen.append(variable.get()), done.set()), context=context)
+        await done.wait()
+        return [own, given, variable.get(), context[variable], *seen]
+
+    bare, observed = on_bare_and_observed(loop, program)
+    assert observed == bare
+
+
+@each_loop
+def test_tracebacks(loop: Loop) -> None:
+    async def program() -> list[str]:
+        said = []
+        try:
+            await asyncio.get_running_loop().create_task(fail(), name="fails")
+        except ValueError as error:
+            said += traceback.format_exception(error)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fail(), name="fails")
+        except ExceptionGroup as error:
+            said += traceback.format_exception(error)
+        try:
+            async with asyncio.timeout(0.001):
+                await asyncio.get_running_loop().create_future()
+        except TimeoutError as error:
+            said += traceback.format_exception(error)
+        return said
+
+    bare, observed = on_bare_and_observed(loop, program)
+    assert observed == bare
+    assert "on purpose" in bare
+
+
+@each_loop
+def test_what_the_exception_handler_is_told(loop: Loop) -> None:
+    async def program() -> list[str]:
+        here = asyncio.get_running_loop()
+        contexts: list[dict[str, Any]] = []
+        here.set_exception_handler(lambda _, context: contexts.append(context))
+        here.create_task(fail(), name="fails")
+        here.call_soon(_raise)
+        here.call_later(0, _raise)
+        for _ in range(5):
+            await asyncio.sleep(0.001)
+        return sorted(f"{context['message']} {context.get('exception')!r}" for context in contexts)
+
+    bare, observed = on_bare_and_observed(loop, program)
+    if loop.kind == "uvloop":
+        # Its timers are handles of asyncio's own make when they are observed, and say a callback's name their way.
+        bare, observed = (re.sub(r"callback .*? ValueError", "callback ValueError", said) for said in (bare, observed))
+    assert observed == bare
+    assert bare.count("ValueError") == 3
+
+
+def _raise() -> None:
+    raise ValueError("in a callback")
+
+
+@each_loop
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
+def test_call_graphs(loop: Loop) -> None:
+    async def program() -> list[str]:
+        said: list[str] = []
+        release = asyncio.Event()
+
+        async def leaf() -> None:
+            said.append(asyncio.format_call_graph())  # type: ignore[attr-defined, unused-ignore]
+            await release.wait()
+
+        async def root() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(leaf(), name="leaf")
+                group.create_task(wait(release), name="other")
+
+        here = asyncio.get_running_loop()
+        task = here.create_task(root(), name="root")
+        for _ in range(4):
+            await asyncio.sleep(0)
+        for one in sorted(asyncio.all_tasks() - {asyncio.current_task()}, key=lambda one: one.get_name()):
+            said.append(asyncio.format_call_graph(one))  # type: ignore[attr-defined, unused-ignore]
+            graph = asyncio.capture_call_graph(one)  # type: ignore[attr-defined, unused-ignore]
+            said.append(str([(entry.frame.f_code.co_qualname, entry.frame.f_lineno) for entry in graph.call_stack]))
+        release.set()
+        await task
+        # What runs a step is the loop's: below the task's own frames it may look different.
+        return [line for text in said for line in text.splitlines() if "/asyncio/" not in line and "server/observe/" not in line]
+
+    bare, observed = on_bare_and_observed(loop, program)
+    # A task's default name has a number of its own.
+    bare, observed = (re.sub(r"Task-\d+", "Task-…", said) for said in (bare, observed))
+    assert observed == bare
+    assert "leaf()" in bare
+
+
+PROGRAM = Path(__file__).parent / "a_program_to_look_into.py"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="python -m asyncio pstree came with Python 3.14")
+@pytest.mark.parametrize("command", ["ps", "pstree"])
+def test_python_m_asyncio_looks_into_an_observed_process(loop_kind: LoopKind, command: str) -> None:
+    bare, observed = (_look_into(loop_kind, how, command) for how in ("bare", "observed"))
+    assert observed == bare
+    assert "deep" in bare
+
+
+def _look_into(kind: LoopKind, how: str, command: str) -> str:
+    with subprocess.Popen([sys.executable, PROGRAM, kind, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"ready\n"
+        try:
+            look = subprocess.run(
+                [sys.executable, "-m", "asyncio", command, str(program.pid)], capture_output=True, text=True, check=False
+            )
+        finally:
+            program.kill()
+    if look.returncode:
+        pytest.skip(f"this machine does not let one process look into another: {look.stderr}")
+    # Neither thread nor address is the same in two processes.
+    return re.sub(r"0x[0-9a-f]+\s*|\b\d{3,}\b\s*", "", look.stdout)
