@@ -259,21 +259,6 @@ class ClientEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint(Event):
-    """What asyncio tells the loop's exception handler, such as "Task exception was never retrieved"."""
-
-    kind = "complaint"
-    alarming = True
-    message: str
-    error: str | None = None
-    task: str | None = None
-
-    @property
-    def sentence(self) -> str:
-        return " · ".join(part for part in (self.message, self.task, self.error) if part)
-
-
-@dataclass(frozen=True, slots=True)
 class FailedSilently(Event):
     """A task ended with an exception that nobody will hear of while something still holds the task."""
 

@@ -14,8 +14,8 @@ from typing import Self
 
 from . import events
 from .client import BuiltInClient
-from .complaints import Complaints
 from .journal import Journal
+from .observe.observation import Observation
 from .records import Connection, Connections, ConnectionState, ServerRecord, ServerState, Treatment
 from .servers import SERVERS
 from .servers.base import Desk, EchoServer
@@ -61,9 +61,11 @@ class Lab:
         self.servers: dict[str, EchoServer] = {name: SERVERS[name](self._desk) for name in settings.servers}
         self.records: list[ServerRecord] = [server.record for server in self.servers.values()]
         self._pulse = Pulse(self.records, self.journal.allow_details)
-        self._complaints = Complaints(self.journal, also_default=echo_complaints)
+        self._echo_complaints = echo_complaints
         self._clients: set[asyncio.Task[None]] = set()
         self._stops: set[asyncio.Task[None]] = set()
+        self.observation: Observation | None = None
+        """What is known of the loop this runs on; None while it is not open, or on a loop that is not observed."""
         self._drain: Drain | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._signals = Signals(self._signalled) if signals else None
@@ -93,7 +95,7 @@ class Lab:
     # -- its life -------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self._complaints.install(asyncio.get_running_loop())
+        self._observe(asyncio.get_running_loop())
         if self._signals is not None:
             self._signals.install()
         await self.start()
@@ -108,7 +110,16 @@ class Lab:
         if self._signals is not None:
             self._signals.uninstall()
         self.journal.record(events.LabClosed())
-        self._complaints.uninstall(asyncio.get_running_loop())
+        asyncio.get_running_loop().set_exception_handler(None)
+
+    def _observe(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the loop, if it is an observed one, tell our journal what it does."""
+        self.observation = getattr(loop, "observation", None)
+        if self.observation is not None:
+            self.observation.attach(self.journal)
+        if not self._echo_complaints:
+            # The journal has them. asyncio's own handler would be invisible under a full-screen app, or write over it.
+            loop.set_exception_handler(_say_nothing)
 
     async def start(self) -> None:
         """Start every server that is not serving; each says in its record whether it does."""
@@ -234,3 +245,7 @@ class Lab:
     def _end_by(self, number: signal.Signals) -> None:
         if not self.ended_by.done():
             self.ended_by.set_result(number)
+
+
+def _say_nothing(loop: asyncio.AbstractEventLoop, context: object) -> None:
+    """Be an exception handler that leaves it to the journal."""

@@ -4,6 +4,8 @@ Nothing in here sleeps: whoever waits, waits for bytes or for an entry of the jo
 """
 
 import asyncio
+import contextlib
+import random
 import selectors
 import socket
 import sys
@@ -19,6 +21,7 @@ from echotui.server import events
 from echotui.server.journal import Entry, Journal
 from echotui.server.lab import Lab
 from echotui.server.loops import LOOP_KINDS, LoopKind, new_event_loop
+from echotui.server.observe.events import Complained
 from echotui.server.records import Connection
 from echotui.server.servers import SERVERS
 from echotui.server.servers.base import Desk, address
@@ -101,7 +104,7 @@ async def a_lab(
     async with lab:
         yield lab
     if not may_complain:
-        unexpected = (events.Complaint, events.InstrumentDisabled)
+        unexpected = (Complained, events.InstrumentDisabled)
         complaints = [entry.event for entry in lab.journal.since(0) if isinstance(entry.event, unexpected)]
         assert complaints == []
 
@@ -198,6 +201,13 @@ class Peer:
 
     def reset(self) -> None:
         reset(self.sock)
+
+
+def a_listener_between_free_ports() -> socket.socket:
+    """Return a listening socket outside the range the system picks from, so that the next port is free as well."""
+    while True:
+        with contextlib.suppress(OSError):
+            return socket.create_server(("127.0.0.1", random.randrange(20_000, 30_000)))
 
 
 def reset(sock: socket.socket) -> None:

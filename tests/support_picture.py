@@ -4,6 +4,7 @@ from collections import deque
 
 from echotui.server import events
 from echotui.server.journal import Journal
+from echotui.server.observe.events import Complained
 from echotui.server.records import Connection, Connections, ConnectionState, ServerRecord, ServerState, Treatment
 from echotui.server.vitals import Rates, Vitals
 from echotui.tui.picture import Picture
@@ -102,7 +103,8 @@ def _booms(table: Connections, journal: Journal) -> None:
     error = "Boom: Unexpected network error"
     journal.record(events.HandlerFailed("selectors", 1, handled.peer, error, "peer", handled.outcome))
     journal.record(events.HandlerFailed("sockets", 4, left.peer, error, "keyboard", left.outcome))
-    journal.record(events.Complaint("Task exception was never retrieved", error, "echo-4"))
+    complaint = Complained("never retrieved", "Task exception was never retrieved", "", "", error, "echo-4", "server")
+    journal.record(complaint)
 
 
 def _journal() -> Journal:

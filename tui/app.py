@@ -83,6 +83,9 @@ class EchoApp(App[int]):
     ) -> None:
         super().__init__(driver_class=PatientDriver)
         self.lab = lab
+        if lab.observation is not None:
+            # How Textual's own tasks time and cancel each other is not what one is here to see; what they cost is.
+            lab.observation.untold = frozenset({"ui"})
         self.read_only = read_only
         self.paint_meter = PaintMeter()
         self._live = picture_of(lab, loop, lambda: self.paint_meter.cost) if picture is None else picture

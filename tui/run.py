@@ -1,7 +1,6 @@
 """`echotui`: the lab and the screen on one loop, from the first frame to the exit status."""
 
 import asyncio
-import platform
 import signal
 import sys
 from importlib.util import find_spec
@@ -51,8 +50,8 @@ def describe_loop() -> str:
         if isinstance(loop, uvloop.Loop):
             return "uvloop · libuv"
     selector = getattr(loop, "_selector", None)
-    waits_by = type(selector).__name__.removesuffix("Selector").lower()
-    return f"asyncio · {waits_by}" if waits_by else f"asyncio · {platform.system()}"
+    waits_by = type(getattr(selector, "inner", selector)).__name__.removesuffix("Selector").lower()
+    return f"asyncio · {waits_by}"
 
 
 def _summary(lab: Lab) -> str:

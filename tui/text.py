@@ -4,6 +4,11 @@ A peer may send anything, and a terminal obeys what it is sent: ESC and OSC sequ
 So whatever is not printable is shown escaped. The result is plain text: it is never parsed as markup.
 """
 
+import re
+
+#: A path with a line number, as places of a program are written.
+_PLACE = re.compile(r"(?:/[^/\s]+)*/([^/\s]+/[^/\s]+:\d+)")
+
 
 def clean(text: str) -> str:
     """Return text with everything that is not printable escaped, as in ``\\x1b`` or ``\\u202e``.
@@ -19,6 +24,11 @@ def clean(text: str) -> str:
 def clean_bytes(data: bytes) -> str:
     """Return bytes as clean text: what is valid UTF-8 and printable as it is, all else escaped."""
     return clean(data.decode("utf-8", "backslashreplace"))
+
+
+def shortened(text: str) -> str:
+    """Return text in which every path with a line number is cut to its last two parts: ``servers/sockets.py:48``."""
+    return _PLACE.sub(r"\1", text)
 
 
 def _escaped(character: str) -> str:

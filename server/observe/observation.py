@@ -61,6 +61,8 @@ class Observation:
         """Why `ticks` is None."""
         self.disabled: dict[str, str] = {}
         """The instruments that raised and are switched off, and what they raised."""
+        self.untold: frozenset[str] = frozenset()
+        """The owners about whose tasks the journal is told only what is an error; the records have the rest as well."""
         self._loop = loop
         self.journal: Journal | None = None
         self._early: deque[Event] = deque(maxlen=LETTERS_KEPT)
@@ -107,6 +109,8 @@ class Observation:
 
     def tell(self, event: Event) -> None:
         """Record an event. To be called in the loop's thread."""
+        if getattr(event, "owner", None) in self.untold and getattr(event, "error", None) is None:
+            return
         if self.journal is None:
             self._early.append(event)
         else:

@@ -7,6 +7,7 @@ from support import PATIENCE, SELECTORS, SOCKETS, Flavour, a_lab, a_peer, connec
 
 from echotui.server import client, events
 from echotui.server.lab import MOST_CLIENTS, Refused
+from echotui.server.observe.events import Complained
 from echotui.server.records import Treatment
 from echotui.server.servers.base import address
 
@@ -26,7 +27,7 @@ async def test_a_boom_by_keyboard_is_treated_as_a_boom_by_the_peer_is() -> None:
     async with a_lab(SOCKETS, may_complain=True) as lab, a_peer(lab, "sockets") as peer:
         lab.treat(Treatment.UNRETRIEVED)
         lab.boom(peer.connection.id)
-        await happens(lab, events.Complaint, task=f"echo-{peer.connection.id}")
+        await happens(lab, Complained, task=f"echo-{peer.connection.id}")
 
 
 @each_flavour

@@ -8,6 +8,7 @@ from support import SOCKETS, Flavour, a_lab, a_peer, connected, each_selecting, 
 
 from echotui.server import events
 from echotui.server.lab import Lab, Refused
+from echotui.server.observe.events import Complained
 from echotui.server.records import ConnectionState, Treatment
 
 NEVER_RETRIEVED = "Task exception was never retrieved"
@@ -30,7 +31,7 @@ async def test_an_unretrieved_failure_is_complained_about_when_its_task_is_colle
             await peer.say(b"boom\r\n")
             boom = await happens(lab, events.HandlerFailed, connection=peer.connection.id)
             assert boom.outcome == "unretrieved, socket left open"
-            complaint = await happens(lab, events.Complaint)
+            complaint = await happens(lab, Complained)
             assert complaint.message == NEVER_RETRIEVED
             assert complaint.task == f"echo-{peer.connection.id}"
             assert complaint.error == "Boom: Unexpected network error"
@@ -46,9 +47,9 @@ async def test_a_retained_failure_is_silent_until_the_servers_stop() -> None:
             assert silent.error == "Boom: Unexpected network error"
             assert await other.echoes()
             gc.collect()
-            assert told(lab, events.Complaint) == []
+            assert told(lab, Complained) == []
             await lab.stop(drain=0)
-            complaint = await happens(lab, events.Complaint)
+            complaint = await happens(lab, Complained)
             assert (complaint.message, complaint.task) == (NEVER_RETRIEVED, f"echo-{peer.connection.id}")
 
 

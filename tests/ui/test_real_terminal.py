@@ -1,14 +1,12 @@
 """What a person sees and does: the app on a pty, real clients on its ports, keys and signals."""
 
-import contextlib
 import os
-import random
 import re
 import signal
 import socket
 
 import pytest
-from support import PATIENCE, reset
+from support import PATIENCE, a_listener_between_free_ports, reset
 from support_terminal import ECHOTUI, Terminal, echotui
 
 HOSTILE = b"\x1b]0;owned\x07\x1b[2J[/b][@click=app.quit]x\r\n"
@@ -18,13 +16,6 @@ sizes = pytest.mark.parametrize(("width", "height"), [(140, 45), (80, 24)])
 
 def peer(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), PATIENCE)
-
-
-def a_listener_between_free_ports() -> socket.socket:
-    """Return a listening socket outside the range the system picks from, so that the next port is free as well."""
-    while True:
-        with contextlib.suppress(OSError):
-            return socket.create_server(("127.0.0.1", random.randrange(20_000, 30_000)))
 
 
 def echoes(sock: socket.socket, data: bytes) -> bool:

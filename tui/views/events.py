@@ -13,7 +13,7 @@ from echotui.server.journal import Entry, Journal
 from .. import numbers
 from ..filter import Filter
 from ..picture import Picture
-from ..text import clean
+from ..text import clean, shortened
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
 
@@ -37,7 +37,7 @@ class EventsPane(Widget):
             [
                 Column("time", 12, self._time),
                 Column("server", 9, self._server, rank=1),
-                Column("kind", 16, self._kind, rank=2),
+                Column("kind", 22, self._kind, rank=2),
                 Column("what happened", 0, self._sentence, least=40),
             ],
             key=lambda seq: seq,
@@ -118,7 +118,7 @@ class EventsPane(Widget):
         if entry is None:
             return "overwritten", "dim"
         event = entry.event
-        return clean(event.sentence), "warn" if event.alarming else "dim" if _is_dull(event) else ""
+        return shortened(clean(event.sentence)), "warn" if event.alarming else "dim" if _is_dull(event) else ""
 
 
 def _is_dull(event: Event) -> bool:
