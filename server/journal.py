@@ -105,12 +105,17 @@ class Journal:
             self._details_left -= 1
             if self._details_left <= 0:
                 self.details_open = False
+        failed: list[tuple[Sink, Exception]] = []
         for sink in tuple(self._sinks):
             try:
                 sink(entry)
             except Exception as error:  # noqa: BLE001 - whatever a sink raises, it ends up in the journal
-                self._sinks.remove(sink)
-                self.record(InstrumentDisabled(getattr(sink, "__qualname__", repr(sink)), repr(error)))
+                failed.append((sink, error))
+        # Told only now, when everybody has heard of this entry: no sink hears of the next one before.
+        for sink, _ in failed:
+            self.unsubscribe(sink)
+        for sink, why in failed:
+            self.record(InstrumentDisabled(getattr(sink, "__qualname__", repr(sink)), repr(why)))
         return entry
 
     def subscribe(self, sink: Sink) -> None:
