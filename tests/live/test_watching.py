@@ -1,0 +1,134 @@
+"""What watches: the pulse, the complaints and the sinks, and that none of them breaks what it watches."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+from support import PATIENCE, SELECTORS, SOCKETS, a_lab, a_peer, happens, told
+
+from echotui.server import events
+from echotui.server.journal import Entry, Journal
+from echotui.server.lab import Lab, Refused
+from echotui.server.records import ENDED_KEPT, LAST_KEPT, ServerState
+from echotui.server.settings import Settings
+from echotui.server.vitals import Vitals
+
+
+async def measured(lab: Lab) -> Vitals:
+    """Return the vitals after the next time they were measured."""
+    before = lab.vitals.samples
+    async with asyncio.timeout(PATIENCE):
+        while lab.vitals.samples == before:  # noqa: ASYNC110 - vitals are plain data and tell nobody
+            await asyncio.sleep(0.01)
+    return lab.vitals
+
+
+async def test_the_pulse_measures_the_process_and_its_servers() -> None:
+    async with a_lab() as lab, a_peer(lab, "sockets") as peer:
+        assert lab.vitals.cpu is None
+        assert await peer.echoes(b"x" * 1000)
+        vitals = await measured(lab)
+        assert vitals.cpu is not None
+        assert 0 <= vitals.cpu <= 2
+        assert vitals.rss is not None
+        assert vitals.rss > 10 * 2**20
+        assert vitals.fds is not None
+        assert 5 < vitals.fds < 500
+        assert vitals.lag is not None
+        assert vitals.lag >= 0
+        assert vitals.rates["sockets"].reads >= 1
+        assert vitals.rates["sockets"].bytes == pytest.approx(2000, rel=0.5)
+        assert vitals.rates["sockets"].busy is None
+        assert vitals.rates["selectors"].reads == 0
+        busy = vitals.rates["selectors"].busy
+        assert busy is not None
+        assert 0 <= busy < 1
+        await measured(lab)
+        assert vitals.rates["sockets"].reads == 0
+        assert len(vitals.rates["sockets"].history) == 2
+
+
+async def test_what_blocks_the_loop_is_seen_as_lag() -> None:
+    async with a_lab(SELECTORS) as lab:
+        await measured(lab)
+        time.sleep(0.4)  # noqa: ASYNC251 - longer than a beat: that is what is measured here
+        lag = (await measured(lab)).lag
+        assert lag is not None
+        assert lag > 0.1
+
+
+async def test_details_flow_again_with_every_beat() -> None:
+    async with a_lab(SOCKETS, journal=Journal(detail_rate=8)) as lab, a_peer(lab, "sockets") as peer:
+        for _ in range(20):
+            assert await peer.echoes()
+        assert not lab.journal.details_open
+        skipped = await happens(lab, events.DetailsSkipped)
+        assert skipped.count >= 20
+        assert await peer.echoes()
+        assert lab.journal.counts["received"] + lab.journal.counts["sent"] >= 9
+
+
+async def test_a_sink_that_raises_breaks_no_conversation() -> None:
+    def raises(_: Entry) -> None:
+        raise ZeroDivisionError
+
+    async with Lab(Settings(port=0, drain=0)) as lab, a_peer(lab, "selectors") as peer, a_peer(lab, "sockets") as other:
+        lab.journal.subscribe(raises)
+        assert await peer.echoes()
+        assert await other.echoes()
+        assert len(told(lab, events.InstrumentDisabled)) == 1
+
+
+async def test_what_asyncio_complains_about_gets_into_the_journal() -> None:
+    async with a_lab(SOCKETS, may_complain=True) as lab:
+        asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+        complaint = await happens(lab, events.Complaint)
+        assert complaint.error == "ZeroDivisionError: division by zero"
+
+
+async def test_ended_connections_and_last_words_are_kept_within_bounds() -> None:
+    async with a_lab(SOCKETS) as lab:
+        for number in range(ENDED_KEPT + 20):
+            async with a_peer(lab, "sockets") as peer:
+                if number == 0:
+                    assert await peer.echoes(b"x" * 5000)
+                    assert peer.connection.last_in == b"x" * LAST_KEPT
+        await asyncio.wait_for(lab.connections.wait_until_none_is_open(), PATIENCE)
+        assert len(lab.connections.ended) == ENDED_KEPT
+        assert lab.connections.forgotten == 20
+        assert lab.connections.get(1) is None
+        assert lab.connections.get(ENDED_KEPT + 20) is peer.connection
+
+
+async def test_a_signal_of_ones_own_stops_the_servers_and_not_the_process() -> None:
+    async with Lab(Settings(port=0, drain=0), signals=True) as lab:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            lab.send_signal(number)
+            received = await happens(lab, events.SignalReceived, signal=number.name)
+            assert received.origin == "this keyboard"
+            await happens(lab, events.Stopped, after=lab.journal.recorded - 3)
+            assert {record.state for record in lab.records} == {ServerState.STOPPED}
+            assert not lab.ended_by.done()
+            await asyncio.sleep(0)
+            await lab.restart()
+            async with a_peer(lab, "sockets") as peer:
+                assert await peer.echoes()
+                assert lab.draining_until is None
+
+
+async def test_a_signal_from_outside_is_told_apart_from_ones_own() -> None:
+    async with Lab(Settings(port=0, drain=0), signals=True) as lab:
+        asked: list[tuple[signal.Signals, float]] = []
+        lab.on_last_call = lambda number, seconds: asked.append((number, seconds))
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(lab.ended_by, PATIENCE) is signal.SIGTERM
+        assert (await happens(lab, events.SignalReceived)).origin == "outside"
+        assert asked == [(signal.SIGTERM, 0)]
+
+
+async def test_without_its_handlers_a_lab_sends_no_signal() -> None:
+    async with a_lab(SOCKETS) as lab:
+        with pytest.raises(Refused, match="not handled"):
+            lab.send_signal(signal.SIGINT)
