@@ -50,24 +50,24 @@ async def test_a_peer_that_says_nothing_for_too_long_is_closed(flavour: Flavour)
         assert idle.limit == 0.05
         closed = await happens(lab, events.Closed, connection=peer.connection.id)
         assert closed.reason == "idle too long"
-        assert closed.seconds >= 0.05
+        assert closed.seconds > 0.048  # uvloop's timers count in milliseconds
         assert lab.servers[flavour.server].record.idle_timeouts == 1
 
 
 @each_flavour
 async def test_whoever_speaks_is_not_idle(flavour: Flavour) -> None:
-    async with a_lab(flavour, idle_timeout=0.2) as lab:
+    async with a_lab(flavour, idle_timeout=0.1) as lab:
         async with a_peer(lab, flavour.server) as silent, a_peer(lab, flavour.server) as talker:
             hearing = asyncio.ensure_future(silent.hear_out())  # noqa: TID251 - awaited below
             while not hearing.done():
                 assert await talker.echoes()
-                await asyncio.wait([hearing], timeout=0.02)
+                await asyncio.wait([hearing], timeout=0.01)
             assert await talker.echoes()
             assert [idle.peer for idle in told(lab, events.IdleTimeout)] == [silent.name]
             # … and from its last word on its time runs too.
             assert await talker.hear_out() == b""
             closed = await happens(lab, events.Closed, connection=talker.connection.id)
-            assert closed.seconds > 0.4 - 0.02
+            assert closed.seconds > 0.19
 
 
 @each_flavour
