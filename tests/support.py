@@ -104,9 +104,14 @@ async def a_lab(
     async with lab:
         yield lab
     if not may_complain:
-        unexpected = (Complained, events.InstrumentDisabled)
-        complaints = [entry.event for entry in lab.journal.since(0) if isinstance(entry.event, unexpected)]
-        assert complaints == []
+        assert [entry.event for entry in lab.journal.since(0) if _is_unexpected(entry.event)] == []
+
+
+def _is_unexpected(event: events.Event) -> bool:
+    """Return whether an event says that something is wrong with us. That this machine is slow is not our fault."""
+    if isinstance(event, Complained):
+        return event.about != "slow step"
+    return isinstance(event, events.InstrumentDisabled)
 
 
 def _selecting_with(selector: Callable[[], selectors.BaseSelector]) -> type[SelectorsServer]:

@@ -21,15 +21,17 @@ class Header(LiveLines):
     Header { height: 1; background: $panel; color: $foreground; }
     """
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: Picture, view: str) -> None:
         super().__init__()
+        self._view = view
         self.picture = picture
 
     def lines(self, width: int, height: int) -> Sequence[Strip]:  # noqa: ARG002
         """Return the line."""
         vitals = self.picture.vitals()
         known = [
-            (0, (f" echotui  {self.picture.loop} ", "accent")),
+            (0, (f" echotui › {self._view} ", "accent")),
+            (1, (f" {self.picture.loop} ", "")),
             (3, (f" {self.picture.python} ", "dim")),
             (0, self._state()),
             (2, (f" up {numbers.clock(self.picture.now() - self.picture.started_at)} ", "")),
