@@ -44,3 +44,7 @@ def test_whoever_is_in_is_served_and_the_others_are_as_soon_as_there_is_room(loo
         process.rlimit(psutil.RLIMIT_NOFILE, before)
         assert [hear(sock, 11) for sock in third] == [b"let me in\r\n"] * ROOM
         assert all(echoes(sock) for sock in second)
+
+        process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds(), before[1]))
+        peers.enter_context(create_connection(address, PATIENCE))
+        served.tells("accept_failed", count=2)  # it had worked in between, so this is news
