@@ -205,11 +205,10 @@ class SocketsServer(EchoServer):
                 self._peers[connection.id].shutdown(socket.SHUT_RDWR if connection.unsent else socket.SHUT_RD)
 
     def interrupt(self, connection: Connection, why: str) -> None:
-        task = self._tasks.get(connection.id)
-        if task is not None:
-            task.cancel(why)
-        elif connection.state is ConnectionState.LEFT_OPEN:
-            self.close(connection, why)
+        if connection.state is ConnectionState.LEFT_OPEN:
+            self.close(connection, why)  # its task has failed, though it may not have been forgotten yet
+        elif connection.id in self._tasks:
+            self._tasks[connection.id].cancel(why)
 
     async def _stop_serving(self) -> None:
         await asyncio.wait([self._listener])
