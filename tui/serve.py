@@ -3,13 +3,14 @@
 import asyncio
 import json
 import logging
+import os
 import queue
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Generic, TextIO, TypeVar
+from typing import Generic, TypeVar
 
 from echotui.server.journal import Entry, Journal
 from echotui.server.lab import Lab
@@ -26,6 +27,9 @@ Item = TypeVar("Item")
 #: How many lines may wait for whoever reads stdout, or the log. What comes on top is dropped, and counted.
 QUEUED = 100_000
 
+#: How many characters are written at once, where so many wait.
+AT_ONCE = 64 * 1024
+
 #: How long the last lines may take to be written, in seconds, before the process ends without them.
 FLUSH_TIME = 0.5
 
@@ -33,8 +37,10 @@ FLUSH_TIME = 0.5
 class Lines(Generic[Item]):
     """Writes a line for each item, from a thread of its own: a reader that is slow never holds up the loop.
 
+    It writes past Python's own files, whose locks would hold up the exit while this thread waits for a reader.
+
     Args:
-        file: where the lines go.
+        descriptor: where the lines go.
         line: makes the line of an item, on that thread.
         lost: makes the line that stands before this item and says how many were dropped.
         on_broken: called, on that thread, once nobody reads any more.
@@ -42,12 +48,12 @@ class Lines(Generic[Item]):
 
     def __init__(
         self,
-        file: TextIO,
+        descriptor: int,
         line: Callable[[Item], str],
         lost: Callable[[int, Item], str],
         on_broken: Callable[[], object] = lambda: None,
     ) -> None:
-        self._file = file
+        self._descriptor = descriptor
         self._line = line
         self._lost = lost
         self._on_broken = on_broken
@@ -72,18 +78,24 @@ class Lines(Generic[Item]):
         self._thread.join(FLUSH_TIME)
 
     def _write(self) -> None:
-        told = 0
+        told, text = 0, ""
         try:
             while (item := self._queue.get()) is not None:
                 if self._dropped > told:
                     lost, told = self._dropped - told, self._dropped
-                    self._file.write(self._lost(lost, item) + "\n")
-                self._file.write(self._line(item) + "\n")
-                if self._queue.empty():
-                    self._file.flush()
-            self._file.flush()
-        except (OSError, ValueError):
+                    text += self._lost(lost, item) + "\n"
+                text += self._line(item) + "\n"
+                if len(text) >= AT_ONCE or self._queue.empty():
+                    self._send(text)
+                    text = ""
+            self._send(text)
+        except OSError:
             self._on_broken()
+
+    def _send(self, text: str) -> None:
+        data = memoryview(text.encode("utf-8", "backslashreplace"))
+        while data:
+            data = data[os.write(self._descriptor, data) :]
 
 
 class LogLines(logging.Handler):
@@ -92,7 +104,7 @@ class LogLines(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        self._lines: Lines[str] = Lines(sys.stderr, str, lambda lost, _: f"{lost} lines of the log were lost")
+        self._lines: Lines[str] = Lines(sys.stderr.fileno(), str, lambda lost, _: f"{lost} lines of the log were lost")
 
     def emit(self, record: logging.LogRecord) -> None:
         self._lines(self.format(record))
@@ -117,7 +129,7 @@ async def _serve(settings: Settings, *, all_events: bool) -> int:
     def broke() -> None:
         running.call_soon_threadsafe(_set, broken)
 
-    writer = Lines(sys.stdout, _as_json, _lost_as_json, broke)
+    writer = Lines(sys.stdout.fileno(), _as_json, _lost_as_json, broke)
     journal.subscribe(writer)
     journal.subscribe(_log_what_alarms)
     try:
