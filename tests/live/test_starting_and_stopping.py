@@ -43,7 +43,6 @@ async def test_where_a_port_is_taken_that_server_says_why_and_the_others_serve()
                 assert await peer.echoes()
 
 
-
 async def test_a_host_that_is_not_ours_is_named_as_the_reason() -> None:
     async with Lab(Settings(port=0, host="192.0.2.1")) as lab:
         assert {record.why for record in lab.records} == {
