@@ -153,13 +153,14 @@ class Complaints:
         message = str(context.get("message") or "Unhandled exception in event loop")
         kind = next((kind for start, kind in _MESSAGES if message.startswith(start)), "other")
         error: BaseException | None = context.get("exception")
-        record = self._observation.tasks.record_of(context.get("task") or context.get("future"))
+        task = context.get("task") or context.get("future")
+        record = self._observation.tasks.record_of(task)
         mark = None if error is None else raised_at(error)
         if mark is None and record is not None:
             mark = record.made
-        self._add(kind, message, None if error is None else describe(error), record, mark)
         if kind == "destroyed pending" and record is not None:
-            self._observation.tasks.destroyed(record)
+            self._observation.tasks.destroyed(record, task.get_name())
+        self._add(kind, message, None if error is None else describe(error), record, mark)
 
     def slow_step(self, record: "TaskRecord", took: float) -> None:
         """Note a step over the loop's limit for slow callbacks."""

@@ -19,6 +19,12 @@ from .ticks import ObservedSelector
 from .timers import Timer
 
 
+_asyncio_tasks: Any = asyncio.tasks
+
+#: The task class that ours is one of. Where somebody has put another in its place, that one is made, and not observed.
+OBSERVABLE = asyncio.Task
+
+
 class Observed(asyncio.AbstractEventLoop):
     """What observing takes on any loop that runs asyncio's own tasks. To be mixed in before the loop's class."""
 
@@ -58,7 +64,8 @@ class Observed(asyncio.AbstractEventLoop):
                 tasks.unobserved += 1
                 return super().create_task(coro, **kwargs)
             kwargs.setdefault("eager_start", self.eager_by_factory)
-        elif not tasks.on:
+        elif not tasks.on or _asyncio_tasks.Task is not OBSERVABLE:
+            tasks.unobserved += 1
             return super().create_task(coro, **kwargs)
         if self.is_closed():
             raise RuntimeError("Event loop is closed")

@@ -86,6 +86,8 @@ def await_chain(awaitable: Any) -> Iterator[Any]:
         else:
             # ``async for`` awaits a small object around the generator, and ``__await__`` one around a coroutine; neither
             # tells what it is around, except to the garbage collector.
+            if type(awaitable).__name__ not in _AROUND:
+                return
             awaitable = next((held for held in gc.get_referents(awaitable) if isinstance(held, _FRAMED)), None)
             continue
         yield awaitable
@@ -93,6 +95,7 @@ def await_chain(awaitable: Any) -> Iterator[Any]:
 
 
 _FRAMED = (CoroutineType, GeneratorType, AsyncGeneratorType)
+_AROUND = {"async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper"}
 
 
 def frame_of(awaitable: Any) -> FrameType:

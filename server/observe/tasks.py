@@ -490,10 +490,10 @@ class Tasks:
         except Exception as failure:  # noqa: BLE001 - nothing here may break the step that has just run
             self._observation.disable(self, failure)
 
-    def destroyed(self, record: TaskRecord) -> None:
-        """Note that a live task is collected as garbage."""
+    def destroyed(self, record: TaskRecord, name: str | None = None) -> None:
+        """Note that a live task is collected as garbage. A task in a cycle cannot be asked for its name any more."""
         if self.live.pop(record.id, None) is not None:
-            record.final_name = record.name
+            record.final_name = name or record.name
             record.outcome = TaskState.DESTROYED
             record.ended_at = record.since
             self.ended.append(record)

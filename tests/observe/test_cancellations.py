@@ -2,22 +2,18 @@
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-from support_observe import observed, told
+from support_observe import line_of, observed, told
 
 from echotui.server.observe.cancellations import Cancellation, Outcome
 from echotui.server.observe.events import CancellationAsked, CancellationDelivered, CancellationSettled, Complained
 
 
 def at(mark: str) -> str:
-    """Return ``file:line`` of the line in this file that ends with ``# mark``."""
-    for number, line in enumerate(Path(__file__).read_text().splitlines(), 1):
-        if line.endswith(f"# {mark}"):
-            return f"{__file__}:{number}"
-    raise LookupError(mark)
+    """Return ``file:line`` of a line in this file."""
+    return f"{__file__}:{line_of(__file__, mark)}"
 
 
 def life(one: Cancellation) -> dict[str, Any]:
