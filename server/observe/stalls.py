@@ -233,7 +233,7 @@ class Stalls:
             stall = self.current or self._new(began)
             self.current = None
             stall.ended = ended
-            stall.delayed_timers = self._observation.timers.due_before(ended)
+            stall.delayed_timers = self._observation.timers.delayed(stall.began, ended, self.limit / 2)
             ready = getattr(self._loop, "_ready", None)
             stall.delayed_callbacks = None if ready is None else len(ready)
             self.recent.append(stall)

@@ -119,9 +119,14 @@ class Timers:
         """Return the next `count` timers that will fire, soonest first. Costs a look at every timer that is set."""
         return [_describe(timer) for timer in heapq.nsmallest(count, self._live(), key=_due)]
 
-    def due_before(self, when: float) -> int:
-        """Return how many timers that have not fired were due before a time of the loop's clock."""
-        return sum(1 for timer in self._live() if timer._when < when)
+    def delayed(self, since: float, until: float, by: float) -> int:
+        """Return how many timers were late by at least `by` seconds in a time of the loop's clock, or still are."""
+        count = sum(1 for timer in self._live() if timer._when < until)
+        for due, lateness, at, *_ in reversed(self.ring):
+            if at < since:
+                break
+            count += lateness is not None and lateness >= by and due < until
+        return count
 
     @property
     def live(self) -> int:
