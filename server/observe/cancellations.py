@@ -17,20 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from .events import CancellationAsked, CancellationDelivered, CancellationSettled
 from .places import MACHINERY, Mark, Place, await_chain, frame_of, innermost_mark, place_of, program_mark
+from .task_record import LOOK_ALWAYS
 from .waiting import shielded_by
 
 if TYPE_CHECKING:
     from .observation import Observation
-    from .tasks import Task, TaskRecord
+    from .steps import Task
+    from .task_record import TaskRecord
 
 #: How many cancellations stay visible.
 KEPT = 500
 
 #: How many of them a task's own record keeps.
 KEPT_BY_TASK = 8
-
-#: Less than any step takes: see `TaskRecord.look_above`.
-LOOK_ALWAYS = -1.0
 
 
 class Outcome(StrEnum):
@@ -266,7 +265,9 @@ class Cancellations:
     def _uncancelled(self, task: "Task", frame: FrameType) -> None:
         record = task.record
         holder = frame.f_locals.get("self") if id(frame.f_globals) in MACHINERY else None
-        of_holder = [one for one in record.unsettled if holder is not None and one.asker is not None and one.asker() is holder]
+        of_holder = [
+            one for one in record.unsettled if holder is not None and one.asker is not None and one.asker() is holder
+        ]
         delivered = [one for one in record.unsettled if one.delivered_at is not None and one.asker is None]
         taken_back = of_holder or delivered
         if not taken_back or taken_back[-1].delivered_at is None:
@@ -318,7 +319,9 @@ def _ended_cancelled(future: Any) -> bool:
 def _deals_with_it(task: "Task") -> bool:
     """Whether an ``except`` or ``finally`` in the task's await chain deals with a CancelledError."""
     return any(
-        isinstance(held, asyncio.CancelledError) for link in await_chain(task.get_coro()) for held in gc.get_referents(link)
+        isinstance(held, asyncio.CancelledError)
+        for link in await_chain(task.get_coro())
+        for held in gc.get_referents(link)
     )
 
 

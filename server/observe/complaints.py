@@ -18,13 +18,14 @@ from weakref import WeakSet
 
 from ..events import duration
 from .events import Complained
-from .places import MACHINERY, Mark, Place, place_of, program_mark
+from .places import MACHINERY, Mark, Place, place_of, program_mark, raised_at
+from .task_record import describe
 from .timers import name_of
 
 if TYPE_CHECKING:
     from .cancellations import Cancellation
     from .observation import Observation
-    from .tasks import TaskRecord
+    from .task_record import TaskRecord
 
 #: How many complaints stay visible.
 KEPT = 500
@@ -148,8 +149,6 @@ class Complaints:
             self._observation.disable(self, error)
 
     def _handled(self, context: dict[str, Any]) -> None:
-        from .tasks import describe, raised_at
-
         message = str(context.get("message") or "Unhandled exception in event loop")
         kind = next((kind for start, kind in _MESSAGES if message.startswith(start)), "other")
         error: BaseException | None = context.get("exception")
@@ -166,18 +165,29 @@ class Complaints:
         """Note a step over the loop's limit for slow callbacks."""
         if self.on:
             stall = self._observation.stalls.during(took)
-            mark = stall.mark if stall is not None and stall.mark is not None else self._observation.tasks.last_mark(record)
+            mark = (
+                stall.mark
+                if stall is not None and stall.mark is not None
+                else self._observation.tasks.last_mark(record)
+            )
             self._add("slow step", f"a step took {duration(took)}", None, record, mark)
 
     def swallowed(self, record: "TaskRecord", cancellation: "Cancellation") -> None:
         """Note a task that went on after a cancellation was delivered to it."""
         if self.on:
-            self._add("cancellation swallowed", "a cancellation was swallowed", None, record, cancellation.delivered_mark)
+            self._add(
+                "cancellation swallowed", "a cancellation was swallowed", None, record, cancellation.delivered_mark
+            )
 
     def made_while_cancelled(self, made: "TaskRecord", maker: "TaskRecord") -> None:
         """Note a task that was made by code that is dealing with CancelledError."""
-        if self.on and isinstance(sys.exc_info()[1], asyncio.CancelledError):
-            self._add("task made while cancelled", f"{maker.name} makes a task while it is cancelled", None, made, made.made)
+        if not self.on or not isinstance(sys.exc_info()[1], asyncio.CancelledError):
+            return
+        try:
+            message = f"{maker.name} makes a task while it is cancelled"
+            self._add("task made while cancelled", message, None, made, made.made)
+        except Exception as error:  # noqa: BLE001 - nothing here may keep a task from being made
+            self._observation.disable(self, error)
 
     def called_from_elsewhere(self, method: str, callback: object) -> None:
         """Note a call from another thread than the loop's, in that thread. In debug mode asyncio itself raises instead."""

@@ -10,14 +10,15 @@ import sys
 from collections.abc import Callable
 from contextvars import Context
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from .observation import Observation
 from .places import BOTTOMS, MACHINERY
-from .tasks import FIRST_STEP, WAKEUP, Step, Task
+from .steps import FIRST_STEP, WAKEUP, Step, Task
 from .ticks import ObservedSelector
 from .timers import Timer
 
+_Arguments = TypeVarTuple("_Arguments")
 
 _asyncio_tasks: Any = asyncio.tasks
 
@@ -25,7 +26,14 @@ _asyncio_tasks: Any = asyncio.tasks
 OBSERVABLE = asyncio.Task
 
 
-class Observed(asyncio.AbstractEventLoop):
+if TYPE_CHECKING:
+    # Two loops' stubs do not agree with each other, nor with the private parts of asyncio that are used here.
+    _Loop: Any
+else:
+    _Loop = asyncio.AbstractEventLoop
+
+
+class Observed(_Loop):  # type: ignore[misc]
     """What observing takes on any loop that runs asyncio's own tasks. To be mixed in before the loop's class."""
 
     observation: Observation
@@ -107,15 +115,18 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
 
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
         self.factory = None
-        self.observation = observation = Observation(self, lambda: self._scheduled, ticks=True)
-        ticks = observation.ticks
-        assert ticks is not None
-        super().__init__(ObservedSelector(selector or selectors.DefaultSelector(), ticks))
+        self.observation = Observation(self, lambda: self._scheduled, ticks=True)
+        super().__init__(ObservedSelector(selector or selectors.DefaultSelector(), self.observation.ticks))
 
     # The two below do what their parents do, with other handles. They save the frames that the parents call through, which
     # pays for most of what is noted in them.
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
         """Have something called in the next turn. A step of a task is timed."""
         if self._closed:
             self._check_closed()
@@ -125,7 +136,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         elif self._thread_id != get_ident() and self._thread_id is not None:
             self.observation.complaints.called_from_elsewhere("call_soon", callback)
         kind = type(callback)
-        handle: asyncio.Handle
+        handle: Any
         if (kind is FIRST_STEP or kind is WAKEUP) and type(task := callback.__self__) is Task:  # type: ignore[attr-defined]
             handle = Step(callback, args, self, context)
             handle.task = task
@@ -137,7 +148,11 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         return handle
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Have something called at a time of the loop's clock."""
         if when is None:
@@ -149,7 +164,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
             self._check_callback(callback, "call_at")
         elif self._thread_id != get_ident() and self._thread_id is not None:
             self.observation.complaints.called_from_elsewhere("call_at", callback)
-        timer = Timer(when, callback, args, self, context)
+        timer: Any = Timer(when, callback, args, self, context)
         if timer._source_traceback:
             del timer._source_traceback[-1]
         observation = self.observation

@@ -120,3 +120,13 @@ def innermost_mark(awaitable: Any) -> Mark | None:
             found = (frame.f_code, frame.f_lasti)
             ours = ours or program
     return found
+
+
+def raised_at(error: BaseException) -> Mark | None:
+    """Return the line that raised an exception; None if it was never raised."""
+    traceback = error.__traceback__
+    if traceback is None:
+        return None
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_code, traceback.tb_lasti

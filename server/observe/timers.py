@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .places import MACHINERY, Mark, Place, place_of
+from .places import MACHINERY, Place, place_of
 from .waiting import tasks_waiting_for
 
 if TYPE_CHECKING:
-    from .tasks import TaskRecord
+    from .task_record import TaskRecord
 
 #: How many timers that fired or were cancelled stay visible.
 KEPT = 1_000

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from contextvars import Context
 from threading import get_ident
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVarTuple
 
 import uvloop
 
 from .loop import Observed
 from .observation import Observation
 from .places import MACHINERY
-from .tasks import FIRST_STEP, WAKEUP, Task
+from .steps import FIRST_STEP, WAKEUP, Task
 from .timers import Timer
 
-_call_soon = uvloop.Loop.call_soon
+_call_soon: Any = uvloop.Loop.call_soon
+
+_Arguments = TypeVarTuple("_Arguments")
 
 
 class UvLoop(Observed, uvloop.Loop):
@@ -32,7 +34,12 @@ class UvLoop(Observed, uvloop.Loop):
         self._timers: dict[int, Timer] = {}
         self.observation = Observation(self, self._timers.values, ticks=False)
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
         """Have something called in the next turn. A step of a task is timed."""
         thread = self.observation.complaints.thread
         if thread is not None and thread != get_ident() and not self.get_debug():
@@ -43,7 +50,11 @@ class UvLoop(Observed, uvloop.Loop):
         return _call_soon(self, callback, *args, context=context)
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        delay: float,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Have something called after some seconds."""
         observation = self.observation

@@ -38,7 +38,11 @@ def what_a_task_waits_for(task: "asyncio.Task[Any]") -> Wait | None:
         return None if compiled is None else Wait((), None, *compiled)
     chain = tuple(place for frame in frames if (place := place_of((frame.f_code, frame.f_lasti))))
     at = next(
-        (place for frame, place in zip(reversed(frames), reversed(chain), strict=True) if id(frame.f_globals) not in MACHINERY),
+        (
+            place
+            for frame, place in zip(reversed(frames), reversed(chain), strict=True)
+            if id(frame.f_globals) not in MACHINERY
+        ),
         chain[-1],
     )
     if len(frames) == 1 and frames[0].f_lasti <= 0:

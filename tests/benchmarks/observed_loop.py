@@ -210,8 +210,10 @@ def main() -> None:
     count = max(1000, int(10_000 * options.scale))
     plain_bytes, watched_bytes = run(bare, memory, count), run(observed, memory, count)
     more = watched_bytes - plain_bytes
-    print(f"{'a live task, bytes':28} {plain_bytes:9.0f} {watched_bytes:9.0f} {more:7.0f} {'':15} {1024:7} "
-          f"{'ok' if more <= 1024 else 'OVER'}")
+    print(
+        f"{'a live task, bytes':28} {plain_bytes:9.0f} {watched_bytes:9.0f} {more:7.0f} {'':15} {1024:7} "
+        f"{'ok' if more <= 1024 else 'OVER'}"
+    )
     if not options.bare:
         compare(bare, options.scale)
 

@@ -93,10 +93,10 @@ async def test_a_task_that_is_cancelled_before_its_first_step(loop: Any) -> None
     task.cancel()  # asks unborn
     await asyncio.wait([task])
     defined = f"{__file__}:{forever.__code__.co_firstlineno}"
-    assert of(task) == [
-        expected("unborn", asked=at("asks unborn"), delivered=defined, before_its_first_step=True)
-    ]
-    assert told(CancellationDelivered)[-1].sentence == "unborn is cancelled before its first step: nothing of it ever runs"
+    assert of(task) == [expected("unborn", asked=at("asks unborn"), delivered=defined, before_its_first_step=True)]
+    assert (
+        told(CancellationDelivered)[-1].sentence == "unborn is cancelled before its first step: nothing of it ever runs"
+    )
 
 
 async def test_a_cancellation_that_is_swallowed_is_known_at_the_next_wait() -> None:
@@ -134,9 +134,7 @@ async def test_a_task_that_returns_in_spite_of_its_cancellation_has_swallowed_it
     await asyncio.sleep(0)
     task.cancel()  # asks polite
     assert await task == "as if nothing had been"
-    assert of(task) == [
-        expected("polite", asked=at("asks polite"), delivered=at("forever"), outcome=Outcome.SWALLOWED)
-    ]
+    assert of(task) == [expected("polite", asked=at("asks polite"), delivered=at("forever"), outcome=Outcome.SWALLOWED)]
 
 
 async def test_a_slow_clean_up_is_no_swallowing_and_its_time_is_told() -> None:
@@ -427,9 +425,7 @@ async def test_what_is_shielded_goes_on_and_is_named() -> None:
     await asyncio.wait([task])
     release.set()
     assert await protected == "done"
-    assert of(task) == [
-        expected("caller", asked=at("asks caller"), delivered=at("shields"), shielded="protected")
-    ]
+    assert of(task) == [expected("caller", asked=at("asks caller"), delivered=at("shields"), shielded="protected")]
     assert of(protected) == []
 
 

@@ -11,7 +11,7 @@ import pytest
 from support_observe import line_of, observed
 
 from echotui.server.observe import tasks as tasks_module
-from echotui.server.observe.tasks import TaskRecord, TaskState
+from echotui.server.observe.task_record import TaskRecord, TaskState
 
 
 def record_of(task: "asyncio.Task[Any]") -> TaskRecord:
