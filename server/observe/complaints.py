@@ -152,7 +152,7 @@ class Complaints:
         message = str(context.get("message") or "Unhandled exception in event loop")
         kind = next((kind for start, kind in _MESSAGES if message.startswith(start)), "other")
         error: BaseException | None = context.get("exception")
-        task = context.get("task") or context.get("future")
+        task: Any = context.get("task") or context.get("future")
         record = self._observation.tasks.record_of(task)
         mark = None if error is None else raised_at(error)
         if mark is None and record is not None:
@@ -322,15 +322,16 @@ def _hook_before(original: Callable[[Any], None]) -> type:
     """
 
     class Hook:
-        def __new__(cls, coroutine: Any) -> "Hook":
+        def __new__(cls, coroutine: Any) -> Any:
             complaints = _Everywhere.here()
             if complaints is not None:
                 complaints.never_awaited(coroutine)
             return super().__new__(cls)
 
-        __init__ = staticmethod(original)  # type: ignore[assignment]
+        __init__ = staticmethod(original)
 
-    return Hook
+    hook: type = Hook
+    return hook
 
 
 def _logged(entry: logging.LogRecord) -> bool:

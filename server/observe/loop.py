@@ -77,8 +77,8 @@ class Observed(_Loop):  # type: ignore[misc]
             return super().create_task(coro, **kwargs)
         if self.is_closed():
             raise RuntimeError("Event loop is closed")
+        task: Any = tasks.make(self, coro, sys._getframe(1), kwargs)
         try:
-            task = tasks.make(self, coro, sys._getframe(1), kwargs)
             if task._source_traceback:
                 # The frames of this method and the one below it are no part of the program.
                 del task._source_traceback[-2:]
@@ -116,7 +116,8 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
         self.factory = None
         self.observation = Observation(self, lambda: self._scheduled, ticks=True)
-        super().__init__(ObservedSelector(selector or selectors.DefaultSelector(), self.observation.ticks))
+        ticks: Any = self.observation.ticks
+        super().__init__(ObservedSelector(selector or selectors.DefaultSelector(), ticks))
 
     # The two below do what their parents do, with other handles. They save the frames that the parents call through, which
     # pays for most of what is noted in them.
@@ -145,7 +146,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         if handle._source_traceback:
             del handle._source_traceback[-1]
         self._ready.append(handle)
-        return handle
+        return handle  # type: ignore[no-any-return]
 
     def call_at(
         self,
@@ -174,7 +175,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         timers.made += 1
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True
-        return timer
+        return timer  # type: ignore[no-any-return]
 
 
 BOTTOMS.add(id(Observed.run_forever.__code__))

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from time import monotonic
 from types import CodeType
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..events import Event, InstrumentDisabled
 from ..journal import Journal
@@ -63,7 +63,7 @@ class Observation:
         """The instruments that raised and are switched off, and what they raised."""
         self.untold: frozenset[str] = frozenset()
         """The owners about whose tasks the journal is told only what is an error; the records have the rest as well."""
-        self._loop = loop
+        self._loop: Any = loop
         self.journal: Journal | None = None
         self._early: deque[Event] = deque(maxlen=LETTERS_KEPT)
 
@@ -85,7 +85,8 @@ class Observation:
     @property
     def slow_callback_duration(self) -> float:
         """The loop's own limit for slow callbacks, in seconds."""
-        return self._loop.slow_callback_duration  # type: ignore[attr-defined, no-any-return]
+        limit: float = self._loop.slow_callback_duration
+        return limit
 
     def begin(self) -> None:
         """The loop begins to run, in this thread."""

@@ -100,13 +100,11 @@ _AROUND = {"async_generator_asend", "async_generator_athrow", "anext_awaitable",
 
 def frame_of(awaitable: Any) -> FrameType:
     """Return the frame of what `await_chain` yields."""
-    if isinstance(awaitable, CoroutineType):
-        frame = awaitable.cr_frame
-    elif isinstance(awaitable, GeneratorType):
-        frame = awaitable.gi_frame
-    else:
-        frame = awaitable.ag_frame
-    return frame  # type: ignore[no-any-return]
+    frame: FrameType
+    for name in ("cr_frame", "gi_frame", "ag_frame"):
+        if hasattr(awaitable, name):
+            frame = getattr(awaitable, name)
+    return frame
 
 
 def innermost_mark(awaitable: Any) -> Mark | None:

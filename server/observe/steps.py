@@ -83,6 +83,7 @@ class Step(asyncio.Handle):
     _context: Context
     _callback: Callable[..., object]
     _args: tuple[Any, ...]
+    _source_traceback: list[Any] | None
 
     def _run(self) -> None:
         """Run the step, and note what it took."""
@@ -120,32 +121,31 @@ Step.__name__ = Step.__qualname__ = "Handle"
 
 
 # What asyncio's tasks hand to call_soon: for a first step and after ``sleep(0)`` an object of a type with no public name,
-# after a wait a builtin method of the task. Both tell their task as ``__self__``.
+# after a wait a builtin method of the task. Both tell their task as ``__self__``. (Who schedules another builtin method of a
+# task, such as ``set_name``, has it counted as a step: to tell them apart would cost every step.)
 WAKEUP = BuiltinFunctionType
-WAKEUP_NAME = "task_wakeup"
 
 
 def _find_step_type() -> type:
     """Return the type of the callable that a task schedules for its first step."""
     found: list[type] = []
 
-    class Catch(asyncio.AbstractEventLoop):
+    class Catch:
+        """As much of a loop as a new task asks for."""
+
         def get_debug(self) -> bool:
             return False
 
-        def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+        def call_soon(self, callback: object, **_: object) -> None:
             found.append(type(callback))
-            return asyncio.Handle(callback, args, self)
-
-        def call_exception_handler(self, context: dict[str, Any]) -> None:
-            """Say nothing: the task below is dropped on purpose."""
 
     async def nothing() -> None:
         """Never run."""
 
     coroutine = nothing()
     # With a name, else it would use up the "Task-1" of whoever makes the first task.
-    task: Any = asyncio.Task(coroutine, loop=Catch(), name="nothing")
+    catch: Any = Catch()
+    task: Any = asyncio.Task(coroutine, loop=catch, name="nothing")
     task._log_destroy_pending = False
     del task
     coroutine.close()

@@ -169,9 +169,9 @@ class Tasks:
             outcome = FINISHED
             if task.cancelled():
                 outcome = CANCELLED
-            elif task._exception is not None:  # type: ignore[attr-defined]
+            elif task._exception is not None:
                 outcome = FAILED
-                error: BaseException = task._exception  # type: ignore[attr-defined]
+                error = task._exception
                 record.error = describe(error)
                 record.error_mark = raised_at(error)
             record.final_name = task.get_name()

@@ -143,7 +143,7 @@ class Ticks:
     @property
     def ready_now(self) -> int:
         """How many descriptors were ready in the tick the loop is in."""
-        return 0 if self._start is None else self._start[6]  # type: ignore[no-any-return]
+        return 0 if self._start is None else self._start[6]
 
     def worst(self, since: float) -> float:
         """Return the longest run of a tick that is over and began after `since`, in seconds; 0 if there is none."""

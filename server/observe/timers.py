@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -60,6 +60,7 @@ class Timer(asyncio.TimerHandle):
     # What asyncio's own handles hold, for the type checker.
     _when: float
     _callback: Callable[..., object] | None
+    _source_traceback: list[Any] | None
 
     def _run(self) -> None:
         """Fire. The loop calls this when the timer is due."""
@@ -165,7 +166,7 @@ def _describe(timer: Timer) -> LiveTimer:
 def _behind(timer: Timer) -> "tuple[str, TaskRecord | None]":
     """Say what a timer is for: a timeout, a sleep, or what its callback is called."""
     holder = getattr(timer._callback, "__self__", None)
-    arguments: tuple[Any, ...] = timer._args or ()  # type: ignore[attr-defined]
+    arguments: Sequence[Any] = timer._args or ()
     if isinstance(holder, asyncio.Timeout):
         task = holder._task  # type: ignore[attr-defined]
         return f"timeout of {task.get_name()!r}", getattr(task, "record", None)

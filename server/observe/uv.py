@@ -21,7 +21,7 @@ _call_soon: Any = uvloop.Loop.call_soon
 _Arguments = TypeVarTuple("_Arguments")
 
 
-class UvLoop(Observed, uvloop.Loop):
+class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and asyncio's do not agree
     """uvloop's loop, observed."""
 
     # uvloop 0.23 hands ``eager_start=None`` to every factory from Python 3.13 on, which makes asyncio's eager factory
@@ -46,8 +46,8 @@ class UvLoop(Observed, uvloop.Loop):
             self.observation.complaints.called_from_elsewhere("call_soon", callback)
         kind = type(callback)
         if (kind is FIRST_STEP or kind is WAKEUP) and type(task := callback.__self__) is Task:  # type: ignore[attr-defined]
-            return _call_soon(self, task.observed_step, callback, *args, context=context)
-        return _call_soon(self, callback, *args, context=context)
+            return _call_soon(self, task.observed_step, callback, *args, context=context)  # type: ignore[no-any-return]
+        return _call_soon(self, callback, *args, context=context)  # type: ignore[no-any-return]
 
     def call_later(
         self,

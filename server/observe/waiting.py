@@ -124,7 +124,7 @@ Words = Callable[[FrameType], tuple[str, int | None]]
 
 
 def _plain(words: str) -> Words:
-    return lambda frame: (words, None)
+    return lambda _: (words, None)
 
 
 def _sleep(frame: FrameType) -> tuple[str, int | None]:
@@ -154,7 +154,7 @@ def _stream(words: str) -> Words:
 
 def _known_waits() -> dict[int, Words]:
     """Map the code of asyncio's own coroutines to what waiting in them means. What a version lacks is left out."""
-    loop = asyncio.selector_events.BaseSelectorEventLoop  # type: ignore[attr-defined]
+    loop = asyncio.selector_events.BaseSelectorEventLoop
     streams: Any = asyncio.streams
     known: list[tuple[Any, Words]] = [
         (asyncio.sleep, _sleep),
@@ -178,7 +178,7 @@ def _known_waits() -> dict[int, Words]:
         (loop.sock_connect, _socket("socket connect")),
         (streams.StreamReader._wait_for_data, _stream("stream read")),
         (streams.FlowControlMixin._drain_helper, _stream("room to write")),
-        (asyncio.base_events.Server.serve_forever, _plain("a server's end")),  # type: ignore[attr-defined]
+        (asyncio.base_events.Server.serve_forever, _plain("a server's end")),
         (asyncio.subprocess.Process.wait, _plain("a process's end")),
     ]
     return {id(function.__code__): words for function, words in known}
