@@ -1,7 +1,7 @@
 """Cancellations: the life-line of every request to end a task, from who asked to what became of it.
 
-asked → delivered at an await → obeyed, swallowed, replaced by another exception, or taken back. Whether a task that waits
-again after CancelledError still cleans up, or has swallowed it, shows in its await chain: as long as an
+asked → delivered at an await → obeyed, swallowed, replaced by another exception, or taken back. Whether a task that
+waits again after CancelledError still cleans up, or has swallowed it, shows in its await chain: as long as an
 ``except`` or ``finally`` deals with the exception, the interpreter holds on to it there.
 """
 
@@ -58,8 +58,8 @@ class Cancellation:
     task_name: str
     asked_at: float
     reason: str
-    """How it was asked: ``cancel()``, ``timeout``, ``wait_for``, ``task group``, ``gather``, ``its awaiter`` (a task that waits
-    for this one and was cancelled itself), ``runner`` or ``SIGINT``."""
+    """How it was asked: ``cancel()``, ``timeout``, ``wait_for``, ``task group``, ``gather``, ``its awaiter`` (a task
+    that waits for this one and was cancelled itself), ``runner`` or ``SIGINT``."""
     message: str | None
     asker_id: int | None
     """The id of the task that asked; None if no task did."""
@@ -100,7 +100,7 @@ class Cancellation:
 
     @property
     def clean_up(self) -> float | None:
-        """How long the task took over it, from delivery to outcome, in seconds; None if it was not delivered or goes on."""
+        """How long the task took over it, from delivery to outcome, in seconds; None if there is no such time yet."""
         if self.delivered_at is None or self.settled_at is None:
             return None
         return self.settled_at - self.delivered_at
@@ -211,7 +211,7 @@ class Cancellations:
         return cancellation
 
     def before_step(self, task: "Task", args: tuple[Any, ...]) -> None:
-        """See whether the step that is about to run delivers what was asked. `args` holds the future that woke the task."""
+        """See whether the step that is about to run delivers what was asked. `args` holds what woke the task."""
         try:
             self._before_step(task, args[0] if args else None)
         except Exception as error:  # noqa: BLE001 - nothing here may stop a step

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from time import monotonic
 from types import CodeType
 from typing import Any, Protocol
@@ -36,8 +37,8 @@ class Instrument(Protocol):
 class Observation:
     """What is known of one loop: live records to read, instruments to switch, and a journal to tell.
 
-    Read the instruments' records at any time. Switch an instrument with its `on`: that changes what is known, never what
-    the loop does.
+    Read the instruments' records at any time. Switch an instrument with its `on`: that changes what is known, never
+    what the loop does.
 
     Args:
         loop: the loop that is observed.
@@ -160,5 +161,5 @@ def by_module(code: CodeType) -> str | None:
     return "program"
 
 
-_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+_ASYNCIO = str(Path(asyncio.__file__).parent) + os.sep
 MACHINERY.add(id(globals()))

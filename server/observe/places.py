@@ -84,8 +84,8 @@ def await_chain(awaitable: Any) -> Iterator[Any]:
                 return
             following = awaitable.ag_await
         else:
-            # ``async for`` awaits a small object around the generator, and ``__await__`` one around a coroutine; neither
-            # tells what it is around, except to the garbage collector.
+            # ``async for`` awaits a small object around the generator, and ``__await__`` one around a coroutine;
+            # neither tells what it is around, except to the garbage collector.
             if type(awaitable).__name__ not in _AROUND:
                 return
             awaitable = next((held for held in gc.get_referents(awaitable) if isinstance(held, _FRAMED)), None)

@@ -120,9 +120,9 @@ class Step(asyncio.Handle):
 Step.__name__ = Step.__qualname__ = "Handle"
 
 
-# What asyncio's tasks hand to call_soon: for a first step and after ``sleep(0)`` an object of a type with no public name,
-# after a wait a builtin method of the task. Both tell their task as ``__self__``. (Who schedules another builtin method of a
-# task, such as ``set_name``, has it counted as a step: to tell them apart would cost every step.)
+# What asyncio's tasks hand to call_soon: for a first step and after ``sleep(0)`` an object of a type with no public
+# name, after a wait a builtin method of the task. Both tell their task as ``__self__``. (Who schedules another builtin
+# method of a task, such as ``set_name``, has it counted as a step: to tell them apart would cost every step.)
 WAKEUP = BuiltinFunctionType
 
 

@@ -55,7 +55,6 @@ class TaskRecord:
     # get past it and every task pays for making its record.
     eager = False
     """Whether its first step ran while it was created."""
-    ended_at: float | None = None
     error: str | None = None
     """The exception it ended with."""
     error_mark: Mark | None = None
@@ -84,7 +83,7 @@ class TaskRecord:
         self.steps = 0
         """How often it has run."""
         self.busy = 0.0
-        """How long it has run, in all its steps. What a task that starts eagerly inside one of them takes is not in it."""
+        """How long it has run, in all its steps, without what tasks take that start eagerly inside one of them."""
         self.longest = 0.0
         """Its longest step."""
         self.look_above = WORTH_A_LOOK
@@ -122,6 +121,11 @@ class TaskRecord:
     def owner(self) -> str:
         """Whose task it is: ``server``, ``ui``, ``program``, or what `Tasks.classify` says."""
         return self.tasks.owner_of(self)
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended: at the end of its last step. None if it has not."""
+        return None if self.outcome is None else self.since
 
     @property
     def ended(self) -> bool:
@@ -169,7 +173,7 @@ class TaskRecord:
 
     @property
     def unretrieved(self) -> bool:
-        """Whether it failed, still exists, and nobody has asked for its exception: asyncio is silent about it till it goes."""
+        """Whether it failed, still exists, and nobody asked for its exception: asyncio is silent till it goes."""
         task: Any = self.task
         return bool(task is not None and task.done() and task._log_traceback)
 

@@ -28,7 +28,7 @@ FINISHED, FAILED, CANCELLED = TaskState.FINISHED, TaskState.FAILED, TaskState.CA
 class Tasks:
     """All tasks of one loop: the live ones, and the latest that have ended.
 
-    Tasks that are made without the loop (`asyncio.Task` called directly, or by a task factory that is not asyncio's own)
+    Tasks made without the loop (`asyncio.Task` called directly, or by a task factory that is not asyncio's own)
     are not observed.
     """
 
@@ -42,8 +42,6 @@ class Tasks:
         self.ended: deque[TaskRecord] = deque(maxlen=ENDED_KEPT)
         self.made = 0
         """How many were made, ever."""
-        self.ended_count = 0
-        """How many have ended, ever."""
         self.unobserved = 0
         """How many a task factory has made that are not observed."""
         self.running: TaskRecord | None = None
@@ -54,6 +52,11 @@ class Tasks:
         self.cancellations = observation.cancellations
         self._observation = observation
         self._kinds: dict[int, CoroutineKind] = {}
+
+    @property
+    def ended_count(self) -> int:
+        """How many have ended, ever."""
+        return self.made - len(self.live)
 
     @property
     def forgotten(self) -> int:
@@ -96,7 +99,11 @@ class Tasks:
     ) -> Task:
         """Return a new observed task. `frame` is who asked for it, `arguments` are the task's own."""
         self.made = id = self.made + 1
-        record = TaskRecord(self, id, getattr(coro, "cr_code", None), program_mark(frame), monotonic())
+        try:
+            code = coro.cr_code
+        except AttributeError:
+            code = None
+        record = TaskRecord(self, id, code, program_mark(frame), monotonic())
         creator = self.running
         if creator is not None:
             record.creator_id = creator.id
@@ -176,10 +183,8 @@ class Tasks:
                 record.error_mark = raised_at(error)
             record.final_name = task.get_name()
             record.outcome = outcome
-            record.ended_at = record.since
             del self.live[record.id]
             self.ended.append(record)
-            self.ended_count += 1
             kind = self._kinds.get(id(record.code))
             if kind is None:
                 kind = self._new_kind(record.code)
@@ -194,9 +199,7 @@ class Tasks:
         if self.live.pop(record.id, None) is not None:
             record.final_name = name or record.name
             record.outcome = TaskState.DESTROYED
-            record.ended_at = record.since
             self.ended.append(record)
-            self.ended_count += 1
             if record.unsettled:
                 self.cancellations.task_ended(record)
 
@@ -246,7 +249,7 @@ class CoroutineKind:
     """How long those that have ended ran, in seconds."""
 
 
-def _nobody_knows(code: CodeType) -> str:
+def _nobody_knows(_: CodeType) -> str:
     return "program"
 
 

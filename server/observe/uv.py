@@ -31,6 +31,7 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
     def __init__(self) -> None:
         super().__init__()
         self.factory = None
+        self.is_over = False
         self._timers: dict[int, Timer] = {}
         self.observation = Observation(self, self._timers.values, ticks=False)
 
@@ -44,8 +45,9 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
         thread = self.observation.complaints.thread
         if thread is not None and thread != get_ident() and not self.get_debug():
             self.observation.complaints.called_from_elsewhere("call_soon", callback)
-        kind = type(callback)
-        if (kind is FIRST_STEP or kind is WAKEUP) and type(task := callback.__self__) is Task:  # type: ignore[attr-defined]
+        step: Any = callback
+        kind = type(step)
+        if (kind is FIRST_STEP or kind is WAKEUP) and type(task := step.__self__) is Task:
             return _call_soon(self, task.observed_step, callback, *args, context=context)  # type: ignore[no-any-return]
         return _call_soon(self, callback, *args, context=context)  # type: ignore[no-any-return]
 

@@ -1,4 +1,4 @@
-"""What is wrong with a program is told, with what it means and how to mend it; and what blocks the loop while it does."""
+"""What is wrong with a program is told, with what it means and how to mend it; what blocks the loop, while it does."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ def start(coroutine: Any, name: str) -> "asyncio.Task[Any]":
 
 def be_quiet() -> None:
     """Have asyncio tell what we provoke to us only."""
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
 
 
 def complained(about: str) -> list[Complained]:
@@ -53,7 +53,7 @@ async def test_an_exception_that_is_never_retrieved() -> None:
 
 async def test_the_exception_handler_of_the_program_is_still_called() -> None:
     heard: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: heard.append(context["message"]))
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["message"]))
     asyncio.get_running_loop().call_exception_handler({"message": "something"})
     assert heard == ["something"]
     assert complained("other")[0].message == "something"
@@ -112,14 +112,14 @@ async def test_a_task_that_is_destroyed_pending() -> None:
     assert "lost" not in {record.name for record in observed().tasks.live.values()}
 
 
-async def test_a_slow_step_without_debug_mode(loop: Any) -> None:
+async def test_a_slow_step_without_debug_mode() -> None:
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     here: Any = asyncio.get_running_loop()
     here.slow_callback_duration = 0.02
 
     async def slow() -> None:
         await asyncio.sleep(0)
-        time.sleep(0.03)
+        time.sleep(0.03)  # noqa: ASYNC251 - that is the subject
         await asyncio.sleep(0)  # stops here
 
     try:
@@ -270,7 +270,7 @@ async def test_a_sleeping_loop_is_no_stall() -> None:
 
 
 async def test_a_listener_that_raises_is_removed_and_reported() -> None:
-    def broken(stall: Stall) -> None:
+    def broken(_: Stall) -> None:
         noticed.set()
         raise LookupError("listener")
 
@@ -285,15 +285,15 @@ async def test_a_listener_that_raises_is_removed_and_reported() -> None:
 
 
 class Broken:
-    def append(self, record: object) -> None:
+    def append(self, _: object) -> None:
         raise LookupError("broken")
 
 
 @pytest.mark.parametrize("name", ["cancellations", "complaints", "tasks", "ticks"])
 async def test_an_instrument_that_raises_is_switched_off_and_reported_once(
-    loop: Any, name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*arguments: object) -> None:
+    def broken(*_: object) -> None:
         raise LookupError("broken")
 
     be_quiet()
@@ -324,7 +324,7 @@ def test_a_journal_that_is_attached_later_is_told_what_was_before(loop_kind: Loo
     late = Journal()
     with asyncio.Runner(loop_factory=lambda: new_event_loop(loop_kind)) as runner:
         here: Any = runner.get_loop()
-        here.set_exception_handler(lambda loop, context: None)
+        here.set_exception_handler(lambda *_: None)
         here.call_exception_handler({"message": "early"})
         here.observation.attach(late)
         here.call_exception_handler({"message": "later"})

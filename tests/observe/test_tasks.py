@@ -4,7 +4,6 @@ import asyncio
 import gc
 import socket
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -246,7 +245,7 @@ def _released() -> Any:
     return threading.Event()
 
 
-async def test_whose_a_task_is(tmp_path: Path) -> None:
+async def test_whose_a_task_is() -> None:
     observation = observed()
     task = start(asyncio.sleep(0), "asyncio's own code is its maker's")
     assert record_of(task).owner == "program"
@@ -263,7 +262,7 @@ async def test_whose_a_task_is(tmp_path: Path) -> None:
 
 
 async def test_a_classifier_that_raises_is_reported_once_and_breaks_nothing() -> None:
-    def broken(code: object) -> str:
+    def broken(_: object) -> str:
         raise LookupError("no idea")
 
     observation = observed()
@@ -281,7 +280,7 @@ async def test_a_classifier_that_raises_is_reported_once_and_breaks_nothing() ->
 async def test_a_task_that_is_collected_before_it_ends_does_not_stay(loop: Any) -> None:
     if loop.debug:
         pytest.skip("debug mode's own warning is tested with the complaints")
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
 
     async def unreachable() -> None:
         await asyncio.get_running_loop().create_future()
@@ -295,7 +294,7 @@ async def test_a_task_that_is_collected_before_it_ends_does_not_stay(loop: Any) 
     assert lost.state is TaskState.DESTROYED
 
 
-async def test_ended_tasks_stay_for_a_while_and_the_forgotten_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ended_tasks_stay_for_a_while_and_the_forgotten_are_counted() -> None:
     tasks = observed().tasks
 
     async def nothing() -> None:

@@ -204,7 +204,7 @@ def test_what_the_exception_handler_is_told(loop: Loop) -> None:
         here = asyncio.get_running_loop()
         contexts: list[dict[str, Any]] = []
         here.set_exception_handler(lambda _, context: contexts.append(context))
-        here.create_task(fail(), name="fails")
+        here.create_task(fail(), name="fails")  # noqa: RUF006 - to be lost is its part
         here.call_soon(_raise)
         here.call_later(0, _raise)
         for _ in range(5):
