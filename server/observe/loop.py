@@ -20,9 +20,6 @@ from .timers import Timer
 
 _Arguments = TypeVarTuple("_Arguments")
 
-#: asyncio's own, in C: by far the cheapest way to see that a call comes from the loop's thread.
-running_loop = asyncio._get_running_loop
-
 _asyncio_tasks: Any = asyncio.tasks
 
 #: The task class that ours is one of. Where somebody has put another in its place, that one is made, and not observed.
@@ -141,7 +138,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         if self._debug:
             self._check_thread()
             self._check_callback(callback, "call_soon")
-        elif running_loop() is not self and self._thread_id not in (None, get_ident()):
+        elif self._thread_id != get_ident() and self._thread_id is not None:
             self.observation.complaints.called_from_elsewhere("call_soon", callback)
         step: Any = callback
         kind = type(step)
@@ -171,7 +168,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         if self._debug:
             self._check_thread()
             self._check_callback(callback, "call_at")
-        elif running_loop() is not self and self._thread_id not in (None, get_ident()):
+        elif self._thread_id != get_ident() and self._thread_id is not None:
             self.observation.complaints.called_from_elsewhere("call_at", callback)
         timer: Any = Timer(when, callback, args, self, context)
         if timer._source_traceback:

@@ -33,9 +33,6 @@ MACHINERY = {id(vars(module)) for name, module in sys.modules.items() if name.pa
 BOTTOMS: set[int] = {id(asyncio.Handle._run.__code__)}
 
 
-_TASKS = vars(asyncio.tasks)
-
-
 def place_of(mark: Mark | None) -> Place | None:
     """Return the file, line and function of a mark."""
     if mark is None:
@@ -54,8 +51,6 @@ def program_mark(frame: FrameType | None) -> Mark | None:
 
     None where there is none before the loop itself, as in a callback that is asyncio's own.
     """
-    if frame is not None and frame.f_globals is _TASKS:
-        frame = frame.f_back  # by far the most frequent: ``asyncio.create_task``
     while frame is not None:
         if id(frame.f_globals) not in MACHINERY:
             return frame.f_code, frame.f_lasti

@@ -1,13 +1,13 @@
 """All tasks of one loop: those that live, and the latest that have ended; and what each kind of them has cost."""
 
 import asyncio
-import weakref
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from .places import MACHINERY, Mark, innermost_mark, program_mark, raised_at
 from .steps import Task
@@ -21,6 +21,8 @@ ENDED_KEPT = 1_000
 
 #: How many coroutine functions are told apart.
 KINDS_KEPT = 10_000
+
+ASYNCIO_TASKS = vars(asyncio.tasks)
 
 FINISHED, FAILED, CANCELLED = TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELLED
 
@@ -94,16 +96,18 @@ class Tasks:
             if record.task is None:
                 self.destroyed(record)
 
-    def make(
-        self, loop: asyncio.AbstractEventLoop, coro: Any, frame: FrameType | None, arguments: dict[str, Any]
-    ) -> Task:
+    def make(self, loop: asyncio.AbstractEventLoop, coro: Any, frame: FrameType, arguments: dict[str, Any]) -> Task:
         """Return a new observed task. `frame` is who asked for it, `arguments` are the task's own."""
-        self.made = id = self.made + 1
+        self.made = number = self.made + 1
         try:
             code = coro.cr_code
         except AttributeError:
             code = None
-        record = TaskRecord(self, id, code, program_mark(frame), monotonic())
+        # `program_mark`, with its most frequent way out first: the program calls ``asyncio.create_task``.
+        if frame.f_globals is ASYNCIO_TASKS and frame.f_back is not None:
+            frame = frame.f_back
+        made = program_mark(frame) if id(frame.f_globals) in MACHINERY else (frame.f_code, frame.f_lasti)
+        record = TaskRecord(self, number, code, made, monotonic())
         creator = self.running
         if creator is not None:
             record.creator_id = creator.id
@@ -114,8 +118,8 @@ class Tasks:
         else:
             task = Task(coro, loop=loop)
         task.record = record
-        record._task = weakref.ref(task)
-        self.live[id] = record
+        record._task = ref(task)
+        self.live[number] = record
         if creator is not None and creator.unsettled:
             self._observation.complaints.made_while_cancelled(record, creator)
         return task
@@ -126,7 +130,7 @@ class Tasks:
         """Make a task that runs its first step at once, inside the step that makes it."""
         task: Task = Task.__new__(Task)
         task.record = record
-        record._task = weakref.ref(task)
+        record._task = ref(task)
         outer, outer_started = self.running, self.started
         self.live[record.id] = record
         # Without its loop running asyncio does not start it now, whatever it was asked.

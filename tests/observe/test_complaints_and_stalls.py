@@ -269,6 +269,23 @@ async def test_a_sleeping_loop_is_no_stall() -> None:
     assert observed().stalls.count == 0
 
 
+async def test_lag_is_measured_on_both_loops(loop: Any) -> None:
+    observation = observed()
+    observation.stalls.limit = 0.01
+    if loop.kind == "uvloop":
+        # A beat goes through the loop now and then.
+        async with asyncio.timeout(10):
+            while observation.stalls.lag is None:  # noqa: ASYNC110 - the loop has to turn for the beat to come back
+                await asyncio.sleep(0.001)
+    else:
+        here = asyncio.get_running_loop()
+        here.call_soon(time.sleep, 0.02)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert observation.lag >= 0.02
+    assert observation.lag > 0
+
+
 async def test_a_listener_that_raises_is_removed_and_reported() -> None:
     def broken(_: Stall) -> None:
         noticed.set()
