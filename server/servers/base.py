@@ -5,6 +5,7 @@ and journal always agree: `take_in`, `close`, `leave_open` and `handler_failed` 
 connection changes its state.
 """
 
+import asyncio
 import errno
 import os
 import socket
@@ -14,11 +15,11 @@ from time import monotonic
 from typing import ClassVar
 
 from .. import events
-from ..conversation import Boom
+from ..conversation import Boom, LineTooLong
 from ..journal import Journal
-from ..records import Connection, Connections, ConnectionState, ServerRecord, ServerState
+from ..records import LAST_KEPT, Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
-from ..tcp import TcpInfo, tcp_info
+from ..tcp import TcpInfo, tcp_info, waited_in_queue
 
 #: How many bytes one read asks for. Larger reads save system calls when a peer sends much at once.
 RECEIVE_SIZE = 64 * 1024
@@ -33,11 +34,19 @@ ACCEPT_RETRY = 1.0
 DETAIL_KEPT = 64
 
 #: The errors of `accept` that concern only the peer that was to be accepted: it has gone while it was queued.
-_PEER_GONE = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO, errno.EINTR})
+PEER_GONE = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO, errno.EINTR})
 
 
 class Interrupt(Exception):
     """What a handler raises because the person at the keyboard, or the shutdown, ends its connection."""
+
+
+class Idle(Interrupt):
+    """What a handler raises because its peer has said nothing for `limit` seconds."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        super().__init__("idle too long")
 
 
 class KeyboardBoom(Boom):
@@ -58,12 +67,14 @@ class Desk:
 class EchoServer(ABC):
     """A server that holds the conversation with many peers, and tells the lab's desk what happens.
 
-    Every method is called on the thread of the loop that runs the lab.
+    Every method is called on the thread of the loop that runs the lab, except where it says otherwise.
     """
 
     name: ClassVar[str]
     waits_by: ClassVar[str]
     """How it waits, in one short phrase."""
+    on_demand: ClassVar[bool] = False
+    """Whether it stays stopped until somebody asks for it by its name."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -71,6 +82,8 @@ class EchoServer(ABC):
         self.record = ServerRecord(self.name, self.waits_by, settings.host, port_of(self.name, settings.port))
         self._peers: dict[int, socket.socket] = {}
         self._cannot_accept = False
+        self._none_open = asyncio.Event()
+        self._none_open.set()
 
     # -- what a server does its own way ---------------------------------------------------------------------
 
@@ -128,13 +141,29 @@ class EchoServer(ABC):
 
     async def stop(self) -> None:
         """End whatever still runs, after `stop_accepting`. Connections that are still open are given up."""
-        if self.record.state is ServerState.DRAINING:
+        if self._is_draining():
             await self._stop_serving()
+            if not self._is_draining():
+                return  # somebody else has waited for the same, and was told first
             for connection in [*self.desk.connections.open.values()]:
                 if connection.server == self.name:
                     self.close(connection, "given up: its handler did not end when it was asked to")
             self.record.state = ServerState.STOPPED
             self.desk.journal.record(events.ServerStopped(self.name))
+
+    def _is_draining(self) -> bool:
+        return self.record.state is ServerState.DRAINING
+
+    async def wait_until_none_is_open(self) -> None:
+        """Return as soon as no connection of this server is open."""
+        await self._none_open.wait()
+
+    def measure(self) -> None:  # noqa: B027 - most have nothing to measure
+        """Bring into the record what is measured only now and then: a few times a second."""
+
+    def answer_to(self, line: bytes) -> bytes:
+        """Return what it answers to a whole line that is not boom."""
+        return line
 
     def release(self) -> None:
         """Close the sockets that failed handlers left open, and let go of what was kept from them."""
@@ -151,28 +180,38 @@ class EchoServer(ABC):
     def take_in(self, sock: socket.socket) -> Connection | None:
         """Take in an accepted socket; None if its peer has gone already."""
         sock.setblocking(False)
+        connection = self.meet(sock)
+        if connection is not None:
+            self.admit(connection, sock)
+        return connection
+
+    def meet(self, sock: socket.socket) -> Connection | None:
+        """Return the record of an accepted socket; None if its peer has gone already.
+
+        May be called on any thread: it tells nobody, and the connection has no id until it is admitted.
+        """
         try:
             peer = address(sock.getpeername())
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             sock.close()
             return None
-        desk = self.desk
-        connection = Connection(
-            id=desk.connections.next_id(),
-            server=self.name,
-            peer=peer,
-            fd=sock.fileno(),
-            opened_at=monotonic(),
-            built_in=peer in desk.built_in_peers,
+        return Connection(
+            id=0, server=self.name, peer=peer, fd=sock.fileno(), opened_at=monotonic(), waited=waited_in_queue(sock)
         )
+
+    def admit(self, connection: Connection, sock: socket.socket) -> None:
+        """Take a connection that was met into the books."""
+        desk = self.desk
+        connection.id = desk.connections.next_id()
+        connection.built_in = connection.peer in desk.built_in_peers
         self._peers[connection.id] = sock
         desk.connections.add(connection)
         self.record.accepted += 1
         self.record.open += 1
+        self._none_open.clear()
         self._cannot_accept = False
-        desk.journal.record(events.Accepted(self.name, connection.id, peer, connection.fd))
-        return connection
+        desk.journal.record(events.Accepted(self.name, connection.id, connection.peer, connection.fd))
 
     def close(self, connection: Connection, outcome: str) -> None:
         """Close a connection's socket and say how it ended."""
@@ -180,6 +219,8 @@ class EchoServer(ABC):
         now = monotonic()
         self.desk.connections.end(connection, outcome, now)
         self.record.open -= 1
+        if not self.record.open:
+            self._none_open.set()
         self.desk.journal.record(
             events.Closed(
                 self.name,
@@ -196,6 +237,40 @@ class EchoServer(ABC):
         """Let a connection be without a handler: nobody will close its socket until the server stops."""
         connection.state = ConnectionState.LEFT_OPEN
         connection.outcome = outcome
+
+    def received(self, connection: Connection, data: bytes) -> None:
+        """Count one read, and tell of it if somebody looks."""
+        self.count_received(connection, data)
+        journal = self.desk.journal
+        if journal.details_open:
+            journal.record(events.Received(self.name, connection.id, connection.peer, len(data), data[:DETAIL_KEPT]))
+        else:
+            journal.details_skipped += 1
+
+    def sent(self, connection: Connection, size: int, unsent: int = 0) -> None:
+        """Count one write, and tell of it if somebody looks. `unsent` bytes of it wait for the peer to read."""
+        self.count_sent(connection, size, unsent)
+        journal = self.desk.journal
+        if journal.details_open:
+            journal.record(events.Sent(self.name, connection.id, connection.peer, size, unsent))
+        else:
+            journal.details_skipped += 1
+
+    def count_received(self, connection: Connection, data: bytes) -> None:
+        """Count one read. On the thread that serves, and only there: it is the only one to write these counters."""
+        size = len(data)
+        connection.reads += 1
+        connection.bytes_in += size
+        connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
+        connection.last_in_at = monotonic()
+        self.record.reads += 1
+        self.record.bytes_in += size
+
+    def count_sent(self, connection: Connection, size: int, unsent: int) -> None:
+        """Count one write. On the thread that serves, as above."""
+        connection.bytes_out += size
+        connection.unsent = unsent
+        self.record.bytes_out += size
 
     def handler_failed(self, connection: Connection, error: Exception, outcome: str) -> None:
         """A handler raised something of its own: count it and tell what becomes of it."""
@@ -220,12 +295,17 @@ class EchoServer(ABC):
         self.record.idle_timeouts += 1
         self.desk.journal.record(events.IdleTimeout(self.name, connection.id, connection.peer, limit))
 
+    def line_too_long(self, connection: Connection, error: LineTooLong) -> str:
+        """A peer has sent more than a server keeps of one line. Returns the outcome in words."""
+        self.desk.journal.record(events.LineRefused(self.name, connection.id, connection.peer, error.limit))
+        return str(error)
+
     def cannot_accept(self, error: OSError) -> bool:
         """Note why `accept` failed. Returns whether to wait `ACCEPT_RETRY` before trying again.
 
         Most often no descriptor is left. It is said once, and again only after an accept has worked in between.
         """
-        if error.errno in _PEER_GONE:
+        if error.errno in PEER_GONE:
             return False
         if not self._cannot_accept:
             self._cannot_accept = True
@@ -238,6 +318,13 @@ def describe(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return f"{os.strerror(error.errno)} ({errno.errorcode.get(error.errno, error.errno)})"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def outcome_of(error: Exception) -> str:
+    """Return in words what becomes of a connection whose handler raised this."""
+    if isinstance(error, Interrupt | LineTooLong):
+        return str(error)
+    return describe(error) if isinstance(error, OSError) else "handled, socket closed"
 
 
 def why_not_listening(error: Exception, port: int) -> str:
