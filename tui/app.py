@@ -142,7 +142,9 @@ class EchoApp(App[int]):
 
     def refresh_bindings_if_changed(self) -> None:
         """Let the footer offer `r` only where there is something to start again."""
-        restartable = any(record.state in (ServerState.STOPPED, ServerState.FAILED) for record in self._live.servers)
+        restartable = any(
+            record.wanted and record.state in (ServerState.STOPPED, ServerState.FAILED) for record in self._live.servers
+        )
         if restartable is not self._restartable:
             self._restartable = restartable
             self.refresh_bindings()

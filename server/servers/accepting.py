@@ -59,8 +59,12 @@ class AcceptingServer(EchoServer):
             self.close(connection, "cancelled before its first step")
 
     def _close_listener(self) -> None:
+        # A cancellation that overtakes an accept would lose the accepted socket. So nothing more becomes ready,
+        # and what is ready has its turn before the cancellation has.
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listening)
+        loop.call_soon(self._listener.cancel, "stop accepting")
         self._listener.add_done_callback(lambda _: self._listening.close())
-        self._listener.cancel("stop accepting")
 
     async def _stop_serving(self) -> None:
         await asyncio.wait([self._listener])

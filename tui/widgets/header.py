@@ -54,7 +54,8 @@ class Header(LiveLines):
         if until is not None:
             left = max(until - self.picture.now(), 0)
             return f" ◐ draining, {self._open()} open, {left:.1f} s left ", "warn"
-        states = {record.state for record in self.picture.servers}
+        servers = self.picture.servers
+        states = {record.state for record in servers if record.wanted or record.state is ServerState.SERVING}
         if states == {ServerState.SERVING}:
             return " ● serving ", "good"
         if ServerState.SERVING in states:
