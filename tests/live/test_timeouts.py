@@ -63,6 +63,7 @@ async def test_whoever_speaks_is_not_idle(flavour: Flavour) -> None:
                 assert await talker.echoes()
                 await asyncio.wait([hearing], timeout=0.01)
             assert await talker.echoes()
+            await happens(lab, events.IdleTimeout)
             assert [idle.peer for idle in told(lab, events.IdleTimeout)] == [silent.name]
             # … and from its last word on its time runs too.
             assert await talker.hear_out() == b""
