@@ -30,9 +30,7 @@ async def main() -> None:
     async with Lab(Settings(port=0, drain=0), Journal(detail_rate=0)) as lab:
         print(f"Python {sys.version.split()[0]}, {type(asyncio.get_running_loop()).__module__}, {os.cpu_count()} cores")
         used, own = await _cost(lab, "selectors", threading.main_thread().native_id)
-        print(
-            f"A5 selectors, waiting  {own:6.1%} of a core by its record, {used:6.1%} of its thread, the app's loop included"
-        )
+        print(f"A5 selectors, waiting  {own:6.1%} of a core by its record, {used:6.1%} of its thread, the app's own")
         await lab.start_server("polling")
         used, own = await _cost(lab, "polling", _thread("echotui-polling"))
         print(f"A4 polling, waiting    {own:6.1%} of a core by its record, {used:6.1%} of its thread")
@@ -43,8 +41,8 @@ async def main() -> None:
         await _second_client(lab)
         await _stop(lab, "blocking", "while it accepts")
         await lab.start_server("blocking")
-        with await _connect(lab, "blocking"):
-            await _happens(lab, events.Accepted)
+        with await _connect(lab, "blocking") as client:
+            await _accepted(lab, client)
             await _stop(lab, "blocking", "while it receives")
 
 
@@ -70,7 +68,7 @@ async def _second_client(lab: Lab) -> None:
     """Let a first client be silent, and a second one wait for it."""
     loop = asyncio.get_running_loop()
     with await _connect(lab, "blocking") as first:
-        await _happens(lab, events.Accepted)
+        await _accepted(lab, first)
         with await _connect(lab, "blocking") as second:
             since = monotonic()
             await loop.sock_sendall(second, b"me too\r\n")
@@ -79,8 +77,7 @@ async def _second_client(lab: Lab) -> None:
             silence = monotonic() - since
             await loop.sock_recv(second, 100)
             answered = monotonic() - since
-            accepted = await _happens(lab, events.Accepted, peer=address(second.getsockname()))
-            connection = lab.connections.get(accepted.connection)
+            connection = lab.connections.get(await _accepted(lab, second))
             waited = connection.waited if connection is not None else None
     print(f"A3 second client       answered after {answered:.3f} s; the first was silent for {silence:.3f} s; ", end="")
     print(f"it had waited to be accepted {waited} s, as the system tells")
@@ -99,17 +96,16 @@ async def _connect(lab: Lab, server: str) -> socket.socket:
     return sock
 
 
-async def _happens(lab: Lab, kind: type[events.Accepted], peer: str | None = None) -> events.Accepted:
-    """Return the latest event of this kind, as soon as there is one."""
-    found: asyncio.Queue[events.Accepted] = asyncio.Queue()
+async def _accepted(lab: Lab, client: socket.socket) -> int:
+    """Return the id of the connection this client has, as soon as it is accepted."""
+    found: asyncio.Queue[int] = asyncio.Queue()
 
     def look(entry: Entry) -> None:
-        if isinstance(entry.event, kind) and peer in (None, entry.event.peer):
-            found.put_nowait(entry.event)
+        if isinstance(entry.event, events.Accepted) and entry.event.peer == address(client.getsockname()):
+            found.put_nowait(entry.event.connection)
 
-    if peer is not None:
-        for entry in lab.journal.since(0):
-            look(entry)
+    for entry in lab.journal.since(0):
+        look(entry)
     lab.journal.subscribe(look)
     try:
         return await found.get()
@@ -118,6 +114,6 @@ async def _happens(lab: Lab, kind: type[events.Accepted], peer: str | None = Non
 
 
 if __name__ == "__main__":
-    kind = next((kind for kind in LOOP_KINDS if kind in sys.argv[1:]), "asyncio")
+    kind = next((kind for kind in LOOP_KINDS if kind in sys.argv[1:]), LOOP_KINDS[0])
     with asyncio.Runner(loop_factory=lambda: new_event_loop(kind)) as runner:
         runner.run(main())

@@ -17,7 +17,7 @@ ROOM = 10
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of another process can be changed on Linux only")
-@pytest.mark.parametrize("server", ["selectors", "sockets", "streams", "protocol"])
+@pytest.mark.parametrize("server", ["selectors", "sockets", "protocol"])
 def test_whoever_is_in_is_served_and_the_others_are_as_soon_as_there_is_room(loop_kind: LoopKind, server: str) -> None:
     with serving("--loop", loop_kind, "--servers", server) as served, ExitStack() as peers:
         address = ("127.0.0.1", served.port(server))
