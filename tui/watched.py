@@ -12,7 +12,7 @@ from echotui.server.observe.complaints import Complaint
 from echotui.server.observe.observation import Observation
 from echotui.server.observe.places import Place
 from echotui.server.observe.stalls import Stall
-from echotui.server.observe.tasks import TaskState
+from echotui.server.observe.task_record import TaskState
 from echotui.server.observe.ticks import Registration, Tick
 from echotui.server.observe.timers import LiveTimer
 from echotui.server.observe.waiting import Wait

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from support import (
     PATIENCE,
-    PROTOCOL,
     SELECTORS,
     SOCKETS,
     Flavour,

@@ -51,6 +51,7 @@ def test_whoever_is_in_is_served_and_the_others_are_as_soon_as_there_is_room(loo
         peers.enter_context(create_connection(address, PATIENCE))
         served.tells("accept_failed", count=2)  # it had worked in between, so this is news
 
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of another process can be changed on Linux only")
 @pytest.mark.parametrize("server", list(SERVERS))
 def test_with_64_descriptors_200_clients_are_all_served_as_room_is_made(loop_kind: LoopKind, server: str) -> None:

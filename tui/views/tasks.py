@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from echotui.server.events import duration
-from echotui.server.observe.tasks import TaskState
+from echotui.server.observe.task_record import TaskState
 
 from .. import numbers
 from ..picture import Picture
