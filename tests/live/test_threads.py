@@ -12,6 +12,7 @@ from support import BLOCKING, PATIENCE, POLLING, SELECTORS, SOCKETS, Flavour, a_
 from echotui.server import events
 from echotui.server.events import AcceptFailed
 from echotui.server.lab import Lab, Refused
+from echotui.server.observe.events import Complained
 from echotui.server.records import ServerState
 from echotui.server.servers.base import address
 from echotui.server.servers.blocking import _knock
@@ -136,7 +137,7 @@ async def test_a_stop_waits_for_no_client(flavour: Flavour) -> None:
             await stuck.gets_stuck(LONG_LINE)
             await stop()  # it waits for somebody to read
         assert max(took) < AT_ONCE
-        assert [thread for thread in threading.enumerate() if thread.name.startswith("echotui-")] == []
+        assert [thread for thread in threading.enumerate() if thread.name == f"echotui-{name}"] == []
 
 
 @each_threaded
@@ -171,7 +172,7 @@ async def test_a_mistake_in_the_thread_is_told_and_the_server_stops(
         monkeypatch.setattr(lab.servers[flavour.server], "_run", lambda _: 1 / 0)
         stopped = lab.journal.recorded
         await lab.start_server(flavour.server)
-        complaint = await happens(lab, events.Complaint)
+        complaint = await happens(lab, Complained)
         assert complaint.error == "ZeroDivisionError: division by zero"
         await happens(lab, events.ServerStopped, after=stopped)
 
