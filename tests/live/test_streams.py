@@ -20,6 +20,8 @@ async def test_lines_come_back_in_upper_case_and_only_ascii_is_changed() -> None
 
 async def test_whoever_is_cancelled_is_told_that_the_connection_is_dropped() -> None:
     async with a_lab(STREAMS) as lab, a_peer(lab, "streams") as peer, a_peer(lab, "streams") as other:
+        for one in (peer, other):
+            assert await one.echoes(b"HERE\n")  # its handler has begun
         lab.interrupt(peer.connection.id)
         assert await peer.hear_out() == b"Connection dropped!\r\n"
         await happens(lab, events.Closed, connection=peer.connection.id, reason="cancelled by the keyboard")
