@@ -261,10 +261,6 @@ class Complaints:
             self._observation.disable(self, error)
 
 
-def only_noted(_: asyncio.AbstractEventLoop, __: dict[str, Any]) -> None:
-    """Add nothing to what is noted: for `loop.set_exception_handler`, where asyncio must not write to the log."""
-
-
 class _Everywhere:
     """What belongs to the process and not to a loop: the hook for coroutines never awaited, and asyncio's logger.
 
