@@ -49,7 +49,7 @@ def _bare_loop(kind: LoopKind) -> asyncio.AbstractEventLoop:
 def _without_addresses(said: Any) -> Any:
     """Leave out what cannot be the same: addresses, and in debug mode which line of the *loop* made something."""
     said = re.sub(r"0x[0-9a-f]+", "0x…", repr(said))
-    return re.sub(r" created at [^ ]*/(asyncio|observe)/[^ ]*?:\d+", "", said)
+    return re.sub(r" created at [^ ]*/(asyncio|server/observe)/[^ ]*?:\d+", "", said)
 
 
 async def wait(release: asyncio.Event) -> str:
