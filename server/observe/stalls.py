@@ -132,6 +132,7 @@ class Stalls:
         self._thread: threading.Thread | None = None
         self._loop_thread = 0
         self._beat_sent: float | None = None
+        self._rests = True
 
     def begin(self) -> None:
         """The loop begins to run, in this thread."""
@@ -177,6 +178,10 @@ class Stalls:
         if ticks is not None and ticks.on:
             return None if ticks.asleep else ticks.awake_since
         if self._beat_sent is None:
+            # One that has come back is followed by a longer pause: each wakes the loop, be there work or not.
+            self._rests = not self._rests
+            if self._rests:
+                return None
             self._beat_sent = monotonic()
             self._loop.call_soon_threadsafe(self._beat)
         tasks = self._observation.tasks
