@@ -287,7 +287,7 @@ class FailedSilently(Event):
 
     @property
     def sentence(self) -> str:
-        return f"connection {self.connection}: {self.error}, and asyncio is silent: somebody keeps the task"
+        return f"connection {self.connection}: {self.error}, unheard: somebody keeps the task"
 
 
 @dataclass(frozen=True, slots=True)

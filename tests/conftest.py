@@ -12,6 +12,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -19,7 +20,7 @@ import pytest
 from echotui.server.loops import LOOP_KINDS
 
 pytest.register_assert_rewrite("support")  # before it is imported: what it asserts should be explained, too
-from support import LOOPS, Loop  # noqa: E402 - see above
+from support import LOOPS, PLAIN_LOOPS, Loop  # noqa: E402 - see above
 
 
 def pytest_sessionstart() -> None:
@@ -32,7 +33,8 @@ def pytest_sessionstart() -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if inspect.iscoroutinefunction(metafunc.function):
         metafunc.fixturenames.append("loop")
-        metafunc.parametrize("loop", LOOPS, ids=str)
+        on_screen = Path(metafunc.module.__file__ or "").parent.name == "ui"
+        metafunc.parametrize("loop", PLAIN_LOOPS if on_screen else LOOPS, ids=str)
     elif "loop_kind" in metafunc.fixturenames:
         metafunc.parametrize("loop_kind", LOOP_KINDS)
 

@@ -5,6 +5,7 @@ Nothing in here sleeps: whoever waits, waits for bytes or for an entry of the jo
 
 import asyncio
 import contextlib
+import os
 import random
 import selectors
 import socket
@@ -57,13 +58,23 @@ class Loop:
         return asyncio.Runner(loop_factory=self.make, debug=self.debug)
 
 
+_EAGER = [False, True] if sys.version_info >= (3, 12) else [False]
+
 #: Every kind of loop there is to test on.
+EVERY_LOOP = [Loop(kind, eager, debug) for kind in LOOP_KINDS for eager in _EAGER for debug in (False, True)]
+
+#: Those a coroutine test runs on: where tasks can be eager, half of all, so that each pair of choices is among them.
+#: With ECHOTUI_LOOPS=every in the environment it runs on all of them.
 LOOPS = [
-    Loop(kind, eager, debug)
-    for kind in LOOP_KINDS
-    for eager in ([False, True] if sys.version_info >= (3, 12) else [False])
-    for debug in (False, True)
+    loop
+    for loop in EVERY_LOOP
+    if len(_EAGER) == 1
+    or os.environ.get("ECHOTUI_LOOPS") == "every"
+    or (loop.eager == loop.debug) == (loop.kind == "asyncio")
 ]
+
+#: Those a test of the screen runs on: what a debug mode adds is not drawn.
+PLAIN_LOOPS = [loop for loop in EVERY_LOOP if not loop.eager and not loop.debug]
 
 
 @dataclass(frozen=True)
