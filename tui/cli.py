@@ -14,6 +14,7 @@ examples:
   echotui serve --events all           no screen: every event as a line of JSON
   echotui connect sockets              talk to the sockets server; try the word boom
   echotui serve --servers polling,blocking    the two that take a thread: named, so they are started
+  echotui load selectors --rate 5000   5,000 messages a second; watch what it does
   nc 127.0.0.1 8000                    … or with the tool you have
 """
 
@@ -29,14 +30,8 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    command, rest = (arguments[0], arguments[1:]) if arguments[:1] in (["serve"], ["connect"]) else ("", arguments)
-    match command:
-        case "serve":
-            return _serve(rest)
-        case "connect":
-            return _connect(rest)
-        case _:
-            return _screen(rest)
+    command = COMMANDS.get(arguments[0]) if arguments else None
+    return _screen(arguments) if command is None else command(arguments[1:])
 
 
 def _screen(arguments: list[str]) -> int:
@@ -44,7 +39,9 @@ def _screen(arguments: list[str]) -> int:
         prog="echotui",
         description="See your event loop: echo servers on the app's own loop, watched live.",
         epilog=f"commands:\n  echotui serve …      the same servers without a screen: one JSON object a line\n"
-        f"  echotui connect …    a line client for machines without telnet or nc\n\n{EXAMPLES}",
+        f"  echotui connect …    a line client for machines without telnet or nc\n"
+        f"  echotui load …       traffic for a server, from processes of its own; checks every byte\n"
+        f"  echotui bench …      what watching costs, beside plain servers\n\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
@@ -89,6 +86,91 @@ def _connect(arguments: list[str]) -> int:
     parser = _Parser(
         prog="echotui connect", description="A line client: sends each line with CRLF, prints what comes back."
     )
+    _add_address(parser)
+    options = parser.parse_args(arguments)
+    host, port = _address(parser, options)
+    from . import connect
+
+    return connect.run(host, port)
+
+
+def _load(arguments: list[str]) -> int:
+    parser = _Parser(
+        prog="echotui load",
+        description="Traffic for an echo server: throughput, latencies, and whether every byte comes back.",
+        epilog="The client runs in processes of its own, for so many seconds and no longer; ctrl+c prints what there\n"
+        "was so far. It exits with 1 if anything went wrong. It loads this machine only, unless --host names another.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_address(parser)
+    from echotui.server.bench import order as most
+
+    add = parser.add_argument
+    count = functools.partial(functools.partial, _count)
+    add(
+        "--connections",
+        "-c",
+        type=count(most.MOST_CONNECTIONS),
+        default=100,
+        metavar="N",
+        help="how many at the same time (default 100)",
+    )
+    add(
+        "--size",
+        type=count(2**20),
+        default=64,
+        metavar="BYTES",
+        help="of each message, its newline included (default 64)",
+    )
+    add(
+        "--rate",
+        type=_rate,
+        metavar="N",
+        help="messages a second, over all connections, however the server copes; latencies count from the moment a "
+        "message is due. Without it flat out: the next message is sent when an answer has come",
+    )
+    add(
+        "--pipelining",
+        type=count(most.MOST_PIPELINED),
+        default=1,
+        metavar="N",
+        help="messages on their way on one connection at the same time (default 1)",
+    )
+    add("--seconds", "-t", type=_load_seconds, default=10.0, metavar="S", help="for how long (default 10)")
+    add(
+        "--processes",
+        type=count(most.MOST_PROCESSES),
+        default=1,
+        metavar="N",
+        help="client processes that share the connections (default 1)",
+    )
+    add("--upper", action="store_true", help="expect answers in upper case, as the streams server gives them")
+    add("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    if options.size * options.pipelining > most.MOST_IN_FLIGHT:
+        parser.error(f"--size times --pipelining is more than {most.MOST_IN_FLIGHT} bytes on one connection: ask for less")
+    host, port = _address(parser, options)
+    from . import load
+
+    try:
+        address = load.where(host, port, beyond=options.host is not None)
+    except load.NotLoaded as why:
+        parser.error(str(why))
+    wanted = most.Order(
+        address=address,
+        connections=options.connections,
+        size=options.size,
+        rate=options.rate,
+        pipelining=options.pipelining,
+        seconds=options.seconds,
+        upper=options.upper or options.to in UPPER,
+    )
+    return load.run(wanted, min(options.processes, options.connections), as_json=options.json)
+
+
+def _add_address(parser: argparse.ArgumentParser) -> None:
+    from echotui.server.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_NAMES
+
     parser.add_argument(
         "to",
         nargs="?",
@@ -96,24 +178,27 @@ def _connect(arguments: list[str]) -> int:
         metavar="SERVER|HOST:PORT",
         help=f"one of {', '.join(SERVER_NAMES)} (default {SERVER_NAMES[0]}), or an address",
     )
-    parser.add_argument("--host", default=DEFAULT_HOST, help=f"where the servers are (default {DEFAULT_HOST})")
+    parser.add_argument("--host", help=f"where the servers are (default {DEFAULT_HOST})")
     parser.add_argument(
         "--port", type=_port, default=DEFAULT_PORT, metavar="BASE", help=f"their base port (default {DEFAULT_PORT})"
     )
-    options = parser.parse_args(arguments)
+
+
+def _address(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tuple[str, int]:
+    """Return host and port of what the command is pointed at."""
+    from echotui.server.settings import DEFAULT_HOST, SERVER_NAMES, port_of
+
     if options.to in SERVER_NAMES:
         if options.port == 0:
             parser.error("port 0 is for listening: name the port the server has, as HOST:PORT")
-        host, port = options.host, port_of(options.to, options.port)
-    else:
-        host, _, number = options.to.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        if not host or not number.isascii() or not number.isdigit() or not 0 < int(number) <= 65535:
-            parser.error(f"{options.to!r} is neither a server ({', '.join(SERVER_NAMES)}) nor HOST:PORT")
-        port = int(number)
-    from . import connect
-
-    return connect.run(host, port)
+        return options.host or DEFAULT_HOST, port_of(options.to, options.port)
+    host, _, number = options.to.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not number.isascii() or not number.isdigit() or not 0 < int(number) <= 65535:
+        parser.error(f"{options.to!r} is neither a server ({', '.join(SERVER_NAMES)}) nor HOST:PORT")
+    if options.host not in (None, host):
+        parser.error(f"--host {options.host} is not the host of {options.to}: name one of them")
+    return host, int(number)
 
 
 def _add_server_options(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,165 @@
+"""`echotui load`: traffic for a server, and what it did under it. On a terminal a bar shows how far it is."""
+
+import ipaddress
+import json
+import shutil
+import socket
+import sys
+from time import monotonic
+from typing import Any
+
+from echotui.server.bench.histogram import PRECISION
+from echotui.server.bench.limits import too_few_descriptors
+from echotui.server.bench.load import Load
+from echotui.server.bench.order import Order, Report
+from echotui.server.events import duration
+
+from . import numbers
+from .text import clean
+
+#: A client process above this share of a core is likely to be what limits the throughput.
+BUSY = 0.9
+
+
+class NotLoaded(Exception):
+    """Why a server is not put under load; the message says it for people."""
+
+
+def where(host: str, port: int, *, beyond: bool) -> tuple[str, int]:
+    """Return the address to connect to.
+
+    Raises:
+        NotLoaded: if the host is not known, or is not this machine and `beyond` does not say that this is meant.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4]
+    except OSError as error:
+        raise NotLoaded(f"{clean(host)} is not known: {error.strerror or error}") from None
+    address = str(found[0])
+    if not beyond and not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+        raise NotLoaded(
+            f"{clean(host)} is not this machine's loopback: load only what is yours, and say so with --host {clean(host)}"
+        )
+    return address, port
+
+
+def run(order: Order, processes: int, *, as_json: bool) -> int:
+    """Carry out an order and print what came of it. Returns the exit status: 1 if anything went wrong, 130 at ctrl+c."""
+    if problem := too_few_descriptors(-(-order.connections // processes)):
+        return _failed(problem)
+    bar = Bar(order.seconds)
+    try:
+        with Load(order, processes) as load:
+            bar.show("connecting")
+            load.connect()
+            bar.begin()
+            report = load.run(bar.progress)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        bar.wipe()
+    if as_json:
+        print(json.dumps(as_row(order, processes, report)))
+    elif report.messages or report.interrupted:
+        print(as_text(order, processes, report))
+    else:
+        why = ", ".join(clean(f"{why} ({count} ×)") for why, count in report.errors.items())
+        return _failed(f"no message came back from {_address(order)}: {why}")
+    if report.interrupted:
+        return 130
+    return 1 if report.errors else 0
+
+
+def _failed(why: str) -> int:
+    print(f"echotui load: {why}", file=sys.stderr)
+    return 1
+
+
+class Bar:
+    """A line on the terminal that says how far it is; nothing where stderr is none."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._began = monotonic()
+        self._shows = sys.stderr.isatty()
+
+    def begin(self) -> None:
+        """Now the clock runs."""
+        self._began = monotonic()
+
+    def progress(self, messages: int) -> None:
+        """Show the time, and how many messages came back."""
+        passed = monotonic() - self._began
+        share = min(passed / self._seconds, 1)
+        rate = numbers.count(messages / passed) if passed else "0"
+        width = max(min(shutil.get_terminal_size().columns, 100) - 40, 10)
+        full = round(share * width)
+        self.show(f"{'█' * full}{'░' * (width - full)} {passed:5.1f} of {self._seconds:g} s  {rate} msg/s")
+
+    def show(self, text: str) -> None:
+        """Show a text in the place of the last one."""
+        if self._shows:
+            print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
+
+    def wipe(self) -> None:
+        """Leave the line as it was."""
+        self.show("")
+
+
+def as_row(order: Order, processes: int, report: Report) -> dict[str, Any]:
+    """Return everything about a run, for programs. Times are in seconds."""
+    return {
+        "address": _address(order),
+        "connections": order.connections,
+        "size": order.size,
+        "rate": order.rate,
+        "pipelining": order.pipelining,
+        "processes": processes,
+        "seconds": report.seconds,
+        "interrupted": report.interrupted,
+        "messages": report.messages,
+        "messages_per_second": report.throughput,
+        "latency": report.percentiles,
+        "latency_counts_from": "due" if order.rate else "sent",
+        "latency_precision": PRECISION,
+        "behind": report.behind,
+        "client_cpu": report.client_cpu,
+        "errors": dict(report.errors),
+        "wrong": report.wrong or None,
+    }
+
+
+def as_text(order: Order, processes: int, report: Report) -> str:
+    """Return what came of an order, for people."""
+    how = "flat out" if order.rate is None else f"{numbers.count(order.rate)} msg/s"
+    pipelined = f", {order.pipelining} on their way on each" if order.pipelining > 1 else ""
+    speed = numbers.size(report.throughput * order.size)
+    latencies = "   ".join(
+        f"{name} {'–' if value is None else duration(value)}" for name, value in report.percentiles.items()
+    )
+    since = "was due" if order.rate else "was sent"
+    lines = [
+        f"{_address(order)}: {numbers.count(order.connections)} connections × {numbers.size(order.size)}{pipelined}, {how}, "
+        f"{report.seconds:.1f} s{' until it was stopped' if report.interrupted else ''}, "
+        f"{processes} client process{'es' if processes > 1 else ''}",
+        f"  messages  {numbers.count(report.messages)} came back, every byte right"
+        f"   {numbers.count(report.throughput)} a second   {speed}/s each way",
+        f"  latency   {latencies}",
+        f"            from the moment a message {since}, to within {numbers.share(PRECISION)}",
+    ]
+    if report.behind:
+        lines.append(f"  behind    {numbers.count(report.behind)} messages were due and could not even be sent")
+    if report.client_cpu > BUSY:
+        lines.append(
+            f"  client    {numbers.share(report.client_cpu)} of a core: it may be the bottleneck; try --processes"
+        )
+    for why, count in report.errors.most_common():
+        lines.append(f"  error     {numbers.count(count)} × {clean(why)}")
+    if report.wrong:
+        lines.append(f"            {clean(report.wrong)}")
+    return "\n".join(lines)
+
+
+def _address(order: Order) -> str:
+    host, port = order.address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
