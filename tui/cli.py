@@ -1,8 +1,10 @@
 """The command line. It imports no more than a command needs: the screen's library only for the screen."""
 
 import argparse
+import functools
 import math
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .text import clean
@@ -81,8 +83,6 @@ def _serve(arguments: list[str]) -> int:
 
 
 def _connect(arguments: list[str]) -> int:
-    from echotui.server.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_NAMES, port_of
-
     parser = _Parser(
         prog="echotui connect", description="A line client: sends each line with CRLF, prints what comes back."
     )
@@ -106,22 +106,16 @@ def _load(arguments: list[str]) -> int:
     from echotui.server.bench import order as most
 
     add = parser.add_argument
-    count = functools.partial(functools.partial, _count)
-    add(
-        "--connections",
-        "-c",
-        type=count(most.MOST_CONNECTIONS),
-        default=100,
-        metavar="N",
-        help="how many at the same time (default 100)",
-    )
-    add(
-        "--size",
-        type=count(2**20),
-        default=64,
-        metavar="BYTES",
-        help="of each message, its newline included (default 64)",
-    )
+
+    def add_count(option: str, most: int, default: int, says: str, metavar: str = "N") -> None:
+        says = f"{says} (default {default})"
+        add(option, type=functools.partial(_count, most=most), default=default, metavar=metavar, help=says)
+
+    add_count("--connections", most.MOST_CONNECTIONS, 100, "how many at the same time")
+    add_count("--size", most.MOST_SIZE, 64, "of each message, its newline included", "BYTES")
+    add_count("--pipelining", most.MOST_PIPELINED, 1, "messages on their way on one connection at the same time")
+    add_count("--processes", most.MOST_PROCESSES, 1, "client processes that share the connections")
+    add("--seconds", type=_load_seconds, default=10.0, metavar="S", help="for how long (default 10)")
     add(
         "--rate",
         type=_rate,
@@ -129,26 +123,13 @@ def _load(arguments: list[str]) -> int:
         help="messages a second, over all connections, however the server copes; latencies count from the moment a "
         "message is due. Without it flat out: the next message is sent when an answer has come",
     )
-    add(
-        "--pipelining",
-        type=count(most.MOST_PIPELINED),
-        default=1,
-        metavar="N",
-        help="messages on their way on one connection at the same time (default 1)",
-    )
-    add("--seconds", "-t", type=_load_seconds, default=10.0, metavar="S", help="for how long (default 10)")
-    add(
-        "--processes",
-        type=count(most.MOST_PROCESSES),
-        default=1,
-        metavar="N",
-        help="client processes that share the connections (default 1)",
-    )
     add("--upper", action="store_true", help="expect answers in upper case, as the streams server gives them")
     add("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     if options.size * options.pipelining > most.MOST_IN_FLIGHT:
-        parser.error(f"--size times --pipelining is more than {most.MOST_IN_FLIGHT} bytes on one connection: ask for less")
+        parser.error(
+            f"--size times --pipelining is more than {most.MOST_IN_FLIGHT} bytes on one connection: ask for less"
+        )
     host, port = _address(parser, options)
     from . import load
 
@@ -163,9 +144,63 @@ def _load(arguments: list[str]) -> int:
         rate=options.rate,
         pipelining=options.pipelining,
         seconds=options.seconds,
-        upper=options.upper or options.to in UPPER,
+        upper=options.upper or options.to in most.UPPER,
     )
     return load.run(wanted, min(options.processes, options.connections), as_json=options.json)
+
+
+def _bench(arguments: list[str]) -> int:
+    from echotui.server.bench.compare import VARIANTS, Plan
+    from echotui.server.bench.order import MOST_SIZE
+    from echotui.server.bench.plain import PLAIN
+    from echotui.server.settings import SERVER_NAMES
+
+    servers = tuple(name for name in SERVER_NAMES if name in PLAIN)
+    parser = _Parser(
+        prog="echotui bench",
+        description="What watching costs: our servers beside plain ones, under the same traffic, in alternating runs.",
+    )
+    add = parser.add_argument
+    add(
+        "--servers",
+        type=functools.partial(_some_of, known=servers, what="server to compare"),
+        default=servers,
+        metavar="A,B",
+        help=f"of {', '.join(servers)} (default all)",
+    )
+    add("--loops", type=_loops, default=("asyncio", "uvloop"), metavar="A,B", help="asyncio, uvloop (default both)")
+    add(
+        "--variants",
+        type=functools.partial(_some_of, known=VARIANTS, what="variant"),
+        default=VARIANTS,
+        metavar="A,B",
+        help="of bare (plain), watched (as serve does), painting (with the screen), debug (plain, in asyncio's debug "
+        "mode) (default all)",
+    )
+    add("--connections", type=_connections, metavar="N,M", help="at the same time (default 1,100,5000; quick: 1,100)")
+    add("--runs", type=functools.partial(_count, most=1000), metavar="N", help="of each (default 5; quick: 3)")
+    add("--seconds", type=_load_seconds, metavar="S", help="for each load (default 3; quick: 1)")
+    add("--size", type=functools.partial(_count, most=MOST_SIZE), default=64, metavar="BYTES", help="(default 64)")
+    add("--refresh", type=_refresh, default=10.0, metavar="HZ", help="frames a second of the screen (default 10)")
+    add("--no-latencies", action="store_true", help="only flat out: CPU per message and throughput, in half the time")
+    add("--quick", action="store_true", help="fewer connections and runs: a first look")
+    formats = parser.add_mutually_exclusive_group()
+    formats.add_argument("--json", action="store_true", help="print one JSON object with every sample")
+    formats.add_argument("--markdown", action="store_true", help="print the table as the README has it")
+    options = parser.parse_args(arguments)
+    from . import bench
+
+    plan = Plan(
+        servers=options.servers,
+        loops=options.loops,
+        connections=options.connections or ((1, 100) if options.quick else (1, 100, 5000)),
+        variants=options.variants,
+        runs=options.runs or (3 if options.quick else 5),
+        seconds=options.seconds or (1.0 if options.quick else 3.0),
+        size=options.size,
+        latencies=not options.no_latencies,
+    )
+    return bench.run(plan, arguments, refresh=options.refresh, as_json=options.json, markdown=options.markdown)
 
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
@@ -286,11 +321,7 @@ def _port(text: str) -> int:
 def _servers(text: str) -> tuple[str, ...]:
     from echotui.server.settings import SERVER_NAMES
 
-    asked = [name.strip() for name in text.split(",")]
-    for name in asked:
-        if name not in SERVER_NAMES:
-            raise argparse.ArgumentTypeError(f"there is no server {name!r}: choose from {', '.join(SERVER_NAMES)}")
-    return tuple(name for name in SERVER_NAMES if name in asked)
+    return _some_of(text, SERVER_NAMES, "server")
 
 
 def _loop(text: str) -> str:
@@ -304,10 +335,50 @@ def _loop(text: str) -> str:
     return text
 
 
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000000")
+def _count(text: str, most: int = 1_000_000) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {most}")
     return int(text)
+
+
+def _some_of(text: str, known: tuple[str, ...], what: str) -> tuple[str, ...]:
+    asked = [name.strip() for name in text.split(",")]
+    for name in asked:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"there is no {what} {name!r}: choose from {', '.join(known)}")
+    return tuple(name for name in known if name in asked)
+
+
+def _loops(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_loop(name.strip()) for name in text.split(",")))
+
+
+def _connections(text: str) -> tuple[int, ...]:
+    from echotui.server.bench.order import MOST_CONNECTIONS
+
+    return tuple(dict.fromkeys(_count(number.strip(), MOST_CONNECTIONS) for number in text.split(",")))
+
+
+def _rate(text: str) -> float:
+    from echotui.server.bench.order import MOST_RATE
+
+    return _between(text, 0.1, MOST_RATE, "a rate", "messages a second")
+
+
+def _load_seconds(text: str) -> float:
+    from echotui.server.bench.order import MOST_SECONDS
+
+    return _between(text, 0.1, MOST_SECONDS, "a duration", "seconds")
+
+
+def _between(text: str, least: float, most: float, what: str, unit: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: {least:g} to {most:.0f} {unit}")
+    return number
 
 
 def _number(text: str, what: str) -> float:
@@ -353,3 +424,12 @@ class _Version(argparse.Action):
 
         print(f"echotui {version('echotui')}")
         parser.exit()
+
+
+#: What can be asked for by name; without a name it is the screen.
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "serve": _serve,
+    "connect": _connect,
+    "load": _load,
+    "bench": _bench,
+}

@@ -38,13 +38,17 @@ def where(host: str, port: int, *, beyond: bool) -> tuple[str, int]:
     address = str(found[0])
     if not beyond and not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
         raise NotLoaded(
-            f"{clean(host)} is not this machine's loopback: load only what is yours, and say so with --host {clean(host)}"
+            f"{clean(host)} is not this machine's loopback: load only what is yours, "
+            f"and say that you mean it with --host {clean(host)}"
         )
     return address, port
 
 
 def run(order: Order, processes: int, *, as_json: bool) -> int:
-    """Carry out an order and print what came of it. Returns the exit status: 1 if anything went wrong, 130 at ctrl+c."""
+    """Carry out an order and print what came of it.
+
+    Returns the exit status: 1 if anything went wrong, 130 at ctrl+c.
+    """
     if problem := too_few_descriptors(-(-order.connections // processes)):
         return _failed(problem)
     bar = Bar(order.seconds)
@@ -63,8 +67,8 @@ def run(order: Order, processes: int, *, as_json: bool) -> int:
     elif report.messages or report.interrupted:
         print(as_text(order, processes, report))
     else:
-        why = ", ".join(clean(f"{why} ({count} ×)") for why, count in report.errors.items())
-        return _failed(f"no message came back from {_address(order)}: {why}")
+        why = ", ".join([*(f"{why} ({count} ×)" for why, count in report.errors.items()), report.wrong])
+        return _failed(f"no message came back from {_address(order)}: {clean(why.removesuffix(', '))}")
     if report.interrupted:
         return 130
     return 1 if report.errors else 0
@@ -131,19 +135,20 @@ def as_row(order: Order, processes: int, report: Report) -> dict[str, Any]:
 
 def as_text(order: Order, processes: int, report: Report) -> str:
     """Return what came of an order, for people."""
-    how = "flat out" if order.rate is None else f"{numbers.count(order.rate)} msg/s"
+    many = f"{numbers.count(order.connections)} connections × {numbers.size(order.size)}"
     pipelined = f", {order.pipelining} on their way on each" if order.pipelining > 1 else ""
+    how = "flat out" if order.rate is None else f"{numbers.count(order.rate)} msg/s"
+    stopped = " until it was stopped" if report.interrupted else ""
+    by = "1 client process" if processes == 1 else f"{processes} client processes"
+    count, rate = numbers.count(report.messages), numbers.count(report.throughput)
     speed = numbers.size(report.throughput * order.size)
     latencies = "   ".join(
         f"{name} {'–' if value is None else duration(value)}" for name, value in report.percentiles.items()
     )
     since = "was due" if order.rate else "was sent"
     lines = [
-        f"{_address(order)}: {numbers.count(order.connections)} connections × {numbers.size(order.size)}{pipelined}, {how}, "
-        f"{report.seconds:.1f} s{' until it was stopped' if report.interrupted else ''}, "
-        f"{processes} client process{'es' if processes > 1 else ''}",
-        f"  messages  {numbers.count(report.messages)} came back, every byte right"
-        f"   {numbers.count(report.throughput)} a second   {speed}/s each way",
+        f"{_address(order)}: {many}{pipelined}, {how}, {report.seconds:.1f} s{stopped}, {by}",
+        f"  messages  {count} came back, every byte right   {rate} a second   {speed}/s each way",
         f"  latency   {latencies}",
         f"            from the moment a message {since}, to within {numbers.share(PRECISION)}",
     ]
@@ -153,8 +158,8 @@ def as_text(order: Order, processes: int, report: Report) -> str:
         lines.append(
             f"  client    {numbers.share(report.client_cpu)} of a core: it may be the bottleneck; try --processes"
         )
-    for why, count in report.errors.most_common():
-        lines.append(f"  error     {numbers.count(count)} × {clean(why)}")
+    for why, times in report.errors.most_common():
+        lines.append(f"  error     {numbers.count(times)} × {clean(why)}")
     if report.wrong:
         lines.append(f"            {clean(report.wrong)}")
     return "\n".join(lines)

@@ -18,6 +18,10 @@ MOST_PIPELINED = 10_000
 MOST_IN_FLIGHT = 16 * 2**20
 """Bytes on their way on one connection: message size times pipelining."""
 MOST_PROCESSES = 64
+MOST_SIZE = 2**20
+
+#: The servers of ours that answer in upper case.
+UPPER = frozenset({"streams", "blocking"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +51,7 @@ class Order:
         """Return an order for each process; together they are this one."""
         shares = [len(range(number, self.connections, processes)) for number in range(processes)]
         return [
-            dataclasses.replace(
-                self, connections=share, rate=self.rate and self.rate * share / self.connections
-            )
+            dataclasses.replace(self, connections=share, rate=self.rate and self.rate * share / self.connections)
             for share in shares
             if share
         ]
@@ -73,7 +75,8 @@ class Report:
     messages: int = 0
     """How many were sent and came back, every byte right."""
     latencies: Histogram = field(default_factory=Histogram)
-    """In nanoseconds: from the moment each message was *due* where there is a rate, and was sent where there is none."""
+    """In nanoseconds: from the moment each message was *due* where there is a rate, and was *sent* where there is
+    none."""
     behind: int = 0
     """With a rate: how many messages were due, but could not even be sent because the answers did not come."""
     errors: Counter[str] = field(default_factory=Counter)

@@ -21,37 +21,38 @@ def serve_selectors(listener: socket.socket) -> NoReturn:
     """Wait by ``selector.select()``, in a loop of one's own."""
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            peer, _ = listener.accept()
-            peer.setblocking(False)
-            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            selector.register(peer, selectors.EVENT_READ)
-
-    def echo(peer: Any, unsent: bytes | None) -> None:
-        data = unsent or peer.recv(RECEIVE_SIZE)
-        try:
-            sent = peer.send(data)
-        except BlockingIOError:
-            sent = 0
-        if sent < len(data):
-            selector.modify(peer, selectors.EVENT_WRITE, data[sent:])
-        elif unsent is not None:
-            selector.modify(peer, selectors.EVENT_READ)
-        elif not data:
-            raise ConnectionResetError
-
     while True:
         for key, _ in selector.select():
             if key.fileobj is listener:
-                accept()
+                _accept(selector, listener)
                 continue
             try:
-                echo(key.fileobj, key.data)
+                _echo(selector, key.fileobj, key.data)
             except OSError:
                 selector.unregister(key.fileobj)
                 key.fileobj.close()  # type: ignore[union-attr]
+
+
+def _accept(selector: selectors.BaseSelector, listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        peer, _ = listener.accept()
+        peer.setblocking(False)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        selector.register(peer, selectors.EVENT_READ)
+
+
+def _echo(selector: selectors.BaseSelector, peer: Any, unsent: bytes | None) -> None:
+    data = unsent or peer.recv(RECEIVE_SIZE)
+    try:
+        sent = peer.send(data)
+    except BlockingIOError:
+        sent = 0
+    if sent < len(data):
+        selector.modify(peer, selectors.EVENT_WRITE, data[sent:])
+    elif unsent is not None:
+        selector.modify(peer, selectors.EVENT_READ)
+    elif not data:
+        raise ConnectionResetError
 
 
 async def serve_sockets(listener: socket.socket) -> None:

@@ -1,0 +1,125 @@
+"""A server in a process of its own, looked at from outside: its port, its CPU time, its memory."""
+
+import os
+import pty
+import struct
+import subprocess
+import termios
+import threading
+from collections.abc import Sequence
+from fcntl import ioctl
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+#: The terminal of a subject that paints: columns and lines.
+WIDTH, HEIGHT = 140, 45
+
+#: How long a subject may take to listen, and to paint, in seconds.
+PATIENCE = 20.0
+
+#: What stands on the screen once it is painted.
+_PAINTED = b"serving"
+
+
+class SubjectFailed(Exception):
+    """A server that was to be measured did not come up; the message says why, for people."""
+
+
+class Subject:
+    """A running server. Use it as a context manager: the process ends with it.
+
+    Args:
+        command: what to run. It listens on one port, which the system picks.
+        paints: whether it draws on a terminal, which it is given then, and which takes all it draws at once.
+    """
+
+    def __init__(self, command: Sequence[str], *, paints: bool = False) -> None:
+        self._command = command
+        self._paints = paints
+        self._painted = threading.Event()
+        self.drawn = 0
+        """How many bytes it has drawn."""
+
+    def __enter__(self) -> Self:
+        self._master, terminal = pty.openpty()
+        ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
+        streams = terminal if self._paints else subprocess.DEVNULL
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            self._command,
+            stdin=streams,
+            stdout=streams,
+            stderr=streams,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color"},
+        )
+        os.close(terminal)
+        self._watched = psutil.Process(self._process.pid)
+        self._reader = threading.Thread(target=self._read_what_it_draws, name="bench-terminal")
+        self._reader.start()
+        try:
+            self.port = self._find_port()
+            self._wait_until_painted()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        os.close(self._master)
+
+    @property
+    def cpu(self) -> float:
+        """CPU time it has used so far, in user and system mode, with all its threads, in seconds."""
+        times = self._watched.cpu_times()
+        return float(times.user + times.system)
+
+    @property
+    def rss(self) -> int:
+        """Its resident memory, in bytes."""
+        return int(self._watched.memory_info().rss)
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
+    def press(self, keys: str) -> None:
+        """Type."""
+        os.write(self._master, keys.encode())
+
+    def _wait_until_painted(self) -> None:
+        if self._paints and not self._painted.wait(PATIENCE):
+            raise SubjectFailed(f"nothing was painted within {PATIENCE:g} s by: {' '.join(self._command)}")
+
+    def _find_port(self) -> int:
+        """Return the port it listens on, as soon as it does."""
+        until, pause = monotonic() + PATIENCE, threading.Event()
+        while self._process.poll() is None and monotonic() < until:
+            for connection in self._watched.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN:
+                    return int(connection.laddr.port)
+            pause.wait(0.02)
+        raise SubjectFailed(f"nothing listens, exit status {self._process.poll()}, of: {' '.join(self._command)}")
+
+    def _read_what_it_draws(self) -> None:
+        last = b""
+        while True:
+            try:
+                more = os.read(self._master, 65536)
+            except OSError:  # nobody has the other end open any more
+                return
+            if not more:
+                return
+            self.drawn += len(more)
+            if not self._painted.is_set():
+                last = last[-len(_PAINTED) :] + more
+                if _PAINTED in last:
+                    self._painted.set()

@@ -1,0 +1,188 @@
+"""`echotui bench`: what watching costs, beside plain servers, as a table for people, for the README, or as JSON."""
+
+import dataclasses
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from echotui.server.bench.compare import Case, Plan, Samples, Spread, compare
+from echotui.server.bench.limits import too_few_descriptors
+from echotui.server.bench.subject import HEIGHT, WIDTH, SubjectFailed
+from echotui.server.events import duration
+
+#: The columns of the table: a title, a measure of `Sample`, and whether its ratio to bare is shown beside it.
+MEASURES = [
+    ("CPU per message", "cpu_per_message", True),
+    ("messages/s", "throughput", False),
+    ("p50", "p50", False),
+    ("p99", "p99", True),
+    ("p99.9", "p99.9", False),
+]
+
+_ECHOTUI = [sys.executable, "-c", "from echotui.tui.cli import main; raise SystemExit(main())"]
+_PLAIN = [sys.executable, "-m", "echotui.server.bench.plain"]
+
+
+def commands(refresh: float) -> dict[str, Any]:
+    """Return how each variant of a case is run."""
+
+    def ours(case: Case) -> list[str]:
+        return ["--port", "0", "--servers", case.server, "--loop", case.loop]
+
+    return {
+        "bare": lambda case: [*_PLAIN, case.server, case.loop],
+        "watched": lambda case: [*_ECHOTUI, "serve", *ours(case)],
+        "painting": lambda case: [*_ECHOTUI, "--refresh", f"{refresh:g}", *ours(case)],
+        "debug": lambda case: [*_PLAIN, case.server, case.loop, "debug"],
+    }
+
+
+def run(plan: Plan, arguments: Sequence[str], *, refresh: float, as_json: bool, markdown: bool) -> int:
+    """Carry out a plan and print what came of it.
+
+    Returns the exit status: 1 if anything went wrong, 130 at ctrl+c.
+    """
+    if problem := too_few_descriptors(max(plan.connections)):
+        return _failed(problem)
+    about = _about(plan, arguments)
+    _note(f"about {plan.estimate / 60:.0f} minutes; ctrl+c leaves")
+    table = _Markdown() if markdown else _Text()
+    if not as_json:
+        print(table.head(about), flush=True)
+
+    def on_case(case: Case, samples: Samples) -> None:
+        if not as_json:
+            _note("")
+            print(table.rows(plan, case, samples), flush=True)
+
+    try:
+        samples = compare(plan, commands(refresh), _note, on_case)
+    except SubjectFailed as why:
+        return _failed(str(why))
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        _note("")
+    if as_json:
+        print(json.dumps({**about, "samples": [dataclasses.asdict(sample) for sample in samples]}))
+    errors = {why: count for sample in samples for why, count in sample.errors.items()}
+    for what, count in errors.items():
+        _failed(f"{count} × {what}")
+    return 1 if errors else 0
+
+
+def _failed(why: str) -> int:
+    print(f"echotui bench: {why}", file=sys.stderr)
+    return 1
+
+
+def _note(text: str) -> None:
+    """Show on a terminal what is being done, in the place of what was."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _about(plan: Plan, arguments: Sequence[str]) -> dict[str, Any]:
+    """Return what has to be known to read the numbers."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("echotui", "textual", "uvloop") if _installed(name)},
+        "load_average": round(os.getloadavg()[0], 2),
+        "command": " ".join(["echotui bench", *arguments]),
+        "plan": dataclasses.asdict(plan),
+    }
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.machine()
+
+
+class _Text:
+    """The table as it is read on a terminal."""
+
+    def head(self, about: dict[str, Any]) -> str:
+        """Return what stands above the rows."""
+        versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+        plan = about["plan"]
+        return (
+            f"{about['date']}  {about['machine']}  Python {about['python']}, {versions}\n"
+            f"{about['command']}\n"
+            f"{plan['runs']} rounds × {plan['seconds']:g} s, {plan['size']} B messages; load average at the start "
+            f"{about['load_average']:g}; screen {WIDTH}×{HEIGHT}\n"
+            "ratios to bare: median (least–most). Latencies at half of what bare can take, from when a message was due."
+        )
+
+    def rows(self, plan: Plan, case: Case, samples: Samples) -> str:
+        """Return the rows of a case."""
+        lines = [f"\n{case}"]
+        for variant in plan.variants_of(case):
+            cells = [f"  {variant:9}"]
+            for title, measure, with_ratio in MEASURES:
+                cells.append(f"{title} {_value(measure, samples.spread(case, variant, measure)):>8}")
+                if with_ratio and variant != "bare":
+                    cells.append(f"{_ratio(samples.ratio(case, variant, measure)):20}")
+                elif with_ratio:
+                    cells.append(" " * 20)
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join(lines)
+
+
+class _Markdown:
+    """The table as it stands in the README."""
+
+    def head(self, about: dict[str, Any]) -> str:
+        """Return what stands above the rows."""
+        versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+        plan = about["plan"]
+        return (
+            f"`{about['command']}`, {about['date']}: {about['machine']}; Python {about['python']}, {versions}. "
+            f"{plan['runs']} rounds × {plan['seconds']:g} s, {plan['size']} B messages, load average "
+            f"{about['load_average']:g} at the start; × is the ratio to bare: median (least–most).\n\n"
+            "| server | loop | connections | | CPU per message | × | messages/s | p50 | p99 | × | p99.9 |\n"
+            "|---|---|---:|---|---:|---|---:|---:|---:|---|---:|"
+        )
+
+    def rows(self, plan: Plan, case: Case, samples: Samples) -> str:
+        """Return the rows of a case."""
+        lines = []
+        for variant in plan.variants_of(case):
+            cells = [case.server, case.loop, f"{case.connections:,}", variant]
+            for _, measure, with_ratio in MEASURES:
+                cells.append(_value(measure, samples.spread(case, variant, measure)))
+                if with_ratio:
+                    cells.append("" if variant == "bare" else _ratio(samples.ratio(case, variant, measure)))
+            lines.append(f"| {' | '.join(cells)} |")
+        return "\n".join(lines)
+
+
+def _value(measure: str, spread: Spread | None) -> str:
+    if spread is None:
+        return "–"
+    if measure == "throughput":
+        return f"{spread.median:,.0f}"
+    return f"{spread.median * 1e6:.1f} µs" if measure == "cpu_per_message" else duration(spread.median)
+
+
+def _ratio(spread: Spread | None) -> str:
+    return "–" if spread is None else f"{spread.median:.2f} ({spread.least:.2f}–{spread.most:.2f})"
