@@ -22,15 +22,20 @@ def serve_selectors(listener: socket.socket) -> NoReturn:
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
     while True:
-        for key, _ in selector.select():
-            if key.fileobj is listener:
-                _accept(selector, listener)
-                continue
-            try:
-                _echo(selector, key.fileobj, key.data)
-            except OSError:
-                selector.unregister(key.fileobj)
-                key.fileobj.close()  # type: ignore[union-attr]
+        serve_ready(selector, listener)
+
+
+def serve_ready(selector: selectors.BaseSelector, listener: socket.socket) -> None:
+    """Wait for whoever is ready, and serve them: one turn of the loop."""
+    for key, _ in selector.select():
+        if key.fileobj is listener:
+            _accept(selector, listener)
+            continue
+        try:
+            _echo(selector, key.fileobj, key.data)
+        except OSError:
+            selector.unregister(key.fileobj)
+            key.fileobj.close()  # type: ignore[union-attr]
 
 
 def _accept(selector: selectors.BaseSelector, listener: socket.socket) -> None:
