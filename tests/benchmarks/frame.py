@@ -1,0 +1,104 @@
+"""What a frame costs, whatever the number of connections: worked out, and composed and written.
+
+    python tests/benchmarks/frame.py [--frames 100] [--connections 10,1000,10000] [--width 140] [--height 45]
+
+Every connection gets through something between two frames, and 40 events come in, as they do at ten frames a second under
+load: every visible line changes. *worked out* is what our panes do to know their lines; *painted* adds what Textual does to
+bring them to the terminal (here to a driver that throws them away). *sorted*, *filtered* are a frame in which the rows
+are sorted by what came in, or filtered by a word, anew: on the screen that happens at most once a second.
+CPU time in milliseconds: least, median, 95th percentile.
+"""
+
+import argparse
+import asyncio
+import dataclasses
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import process_time
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from support_picture import a_picture
+
+from echotui.server import events
+from echotui.server.journal import Journal
+from echotui.server.lab import Lab
+from echotui.server.settings import Settings
+from echotui.tui.app import EchoApp
+from echotui.tui.filter import parse
+from echotui.tui.picture import Picture
+
+
+def something_happens(picture: Picture) -> None:
+    """Let every connection say something, and the journal tell of some of it."""
+    for connection in picture.connections.open.values():
+        connection.reads += 1
+        connection.bytes_in += 64
+        connection.bytes_out += 64
+        connection.last_in = b"line %d of connection %d" % (connection.reads, connection.id)
+    connection = next(reversed(picture.connections.open.values()))
+    for _ in range(40):
+        picture.journal.record(events.Received("selectors", connection.id, connection.peer, 64, connection.last_in))
+
+
+def report(what: str, connections: int, seconds: list[float]) -> None:
+    """Print what a kind of frame came to."""
+    milliseconds = sorted(second * 1e3 for second in seconds)
+    late = milliseconds[round(len(milliseconds) * 0.95) - 1]
+    middle = statistics.median(milliseconds)
+    print(f"{connections:7,} connections  {what:11} {milliseconds[0]:6.2f} {middle:6.2f} {late:6.2f} ms")
+
+
+async def measure(connections: int, options: argparse.Namespace) -> None:
+    """Draw frames with so many connections."""
+    picture = dataclasses.replace(a_picture(connections=connections), journal=Journal(detail_rate=None))
+    app = EchoApp(Lab(Settings(port=0)), "asyncio · epoll", refresh=0.1, picture=picture)
+    async with app.run_test(size=(options.width, options.height)) as pilot:
+        view = app.view
+        await pilot.pause()
+
+        async def frames(count: int, draw: Callable[[], None], *, painted: bool) -> list[float]:
+            took = []
+            for _ in range(count):
+                something_happens(picture)
+                began = process_time()
+                draw()
+                if painted:
+                    view._on_timer_update()
+                took.append(process_time() - began)
+                view._on_timer_update()
+                await asyncio.sleep(0)
+            return took
+
+        await frames(5, view.repaint, painted=True)
+        report("worked out", connections, await frames(options.frames, view.repaint, painted=False))
+        report("painted", connections, await frames(options.frames, view.repaint, painted=True))
+
+        pane = view.connections
+
+        def anew() -> None:
+            pane._rows_at = 0.0
+            pane.repaint()
+
+        pane.sort_by("in")
+        report("sorted", connections, await frames(options.frames // 4, anew, painted=False))
+        pane.filter = parse("line !server:sockets", pane.fields)
+        report("filtered", connections, await frames(options.frames // 4, anew, painted=False))
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--connections", default="10,1000,10000")
+    parser.add_argument("--width", type=int, default=140)
+    parser.add_argument("--height", type=int, default=45)
+    options = parser.parse_args()
+    for connections in options.connections.split(","):
+        asyncio.run(measure(int(connections), options))
+
+
+if __name__ == "__main__":
+    main()
