@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from textual.content import Content
 from textual.strip import Strip
 
 from echotui.server.records import Connection, ConnectionState
@@ -34,9 +33,9 @@ class DetailPane(LiveLines):
         """Return what there is to say of the connection."""
         connection = self.connection
         if connection is None:
-            self.border_title = Content("Connection")
+            self.label("Connection")
             return [self.strip([("no connection is selected", "dim")], width)]
-        self.border_title = Content(f"Connection {connection.id}")
+        self.label(f"Connection {connection.id}")
         strips = [self.strip(pieces, width) for pieces in self._facts(connection)]
         return [*strips, *self._last_said(connection, width, height - len(strips))][:height]
 

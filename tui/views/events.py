@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from textual.app import ComposeResult
-from textual.content import Content
-from textual.widget import Widget
 
 from echotui.server.events import DetailsSkipped, Event
 from echotui.server.journal import Entry, Journal
@@ -14,6 +12,7 @@ from .. import numbers
 from ..filter import Filter
 from ..picture import Picture
 from ..text import clean, shortened
+from ..widgets.framed import Framed
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
 
@@ -21,7 +20,7 @@ from ..widgets.table import Column, VirtualTable
 FIELDS = ("server", "kind", "id", "text")
 
 
-class EventsPane(Widget):
+class EventsPane(Framed):
     """Draws a picture's journal."""
 
     fields = FIELDS
@@ -65,14 +64,12 @@ class EventsPane(Widget):
         """Draw what is true now."""
         journal = self.picture.journal
         self.table.show(self._rows())
-        self.border_title = Content(
+        self.label(
             f"Events · {f'filter: {clean(self._filter.text)}' if self._filter else 'all'}"
-            f" · {'following' if self.table.follows else 'G follows again'}"
-        )
-        self.border_subtitle = Content(
+            f" · {'following' if self.table.follows else 'G follows again'}",
             f"{numbers.count(journal.recorded)} recorded"
             + (f" · {numbers.count(journal.overwritten)} overwritten" if journal.overwritten else "")
-            + (f" · {numbers.count(journal.details_skipped)} details skipped" if journal.details_skipped else "")
+            + (f" · {numbers.count(journal.details_skipped)} details skipped" if journal.details_skipped else ""),
         )
 
     def _rows(self) -> Sequence[int]:

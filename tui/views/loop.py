@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Sparkline
@@ -17,6 +16,7 @@ from echotui.server.observe.timers import LiveTimer
 from .. import numbers
 from ..picture import Picture
 from ..text import clean, shortened
+from ..widgets.framed import Framed
 from ..widgets.lines import LiveLines, Piece
 from ..widgets.table import Column, VirtualTable
 from .rows import RowsPane
@@ -45,9 +45,9 @@ class TickStrip(LiveLines):
         if watched is None:
             return [self.strip([(NOT_OBSERVED, "dim")], width)][:height]
         if watched.why_no_ticks is not None:
-            self.border_title = Content("Ticks")
+            self.label("Ticks")
             return [self.strip([(watched.why_no_ticks, "warn")], width)][:height]
-        self.border_title = Content(f"Ticks · {numbers.count(watched.tick_count)} so far, a column each")
+        self.label(f"Ticks · {numbers.count(watched.tick_count)} so far, a column each")
         ticks = watched.ticks[-(width - 8) :]
         longest_run, longest_sleep = (max(map(of, ticks), default=0.0) for of in (_ran, _slept))
         return [
@@ -70,7 +70,7 @@ class StepsPane(LiveLines):
     def lines(self, width: int, height: int) -> Sequence[Strip]:
         """Return the steps."""
         watched = self.picture.watched
-        self.border_title = Content("The five steps")
+        self.label("The five steps")
         if watched is None or watched.why_no_ticks is not None:
             why = NOT_OBSERVED if watched is None else f"{watched.why_no_ticks}"
             return [self.strip([(why or "", "dim")], width)][:height]
@@ -78,7 +78,7 @@ class StepsPane(LiveLines):
         if not ticks:
             return [self.strip([("no tick is over yet", "dim")], width)]
         tick = ticks[-1]
-        self.border_title = Content(f"The five steps of tick {numbers.count(tick.number)}")
+        self.label(f"The five steps of tick {numbers.count(tick.number)}")
         registrations = {one.fd: one for one in watched.registrations}
         rows: list[list[Piece]] = [
             [("1 run what is ready       ", "dim"), (f"{tick.callbacks} callbacks in {duration(tick.ran)}", "")],
@@ -93,7 +93,7 @@ class StepsPane(LiveLines):
         return [self.strip(row, width) for row in rows[:height]]
 
 
-class LagPane(Widget):
+class LagPane(Framed):
     """Draws the loop's lag over the last minute."""
 
     def __init__(self, picture: Picture) -> None:
@@ -113,7 +113,7 @@ class LagPane(Widget):
             self._drawn = vitals.samples
             self._chart.data = [*vitals.lags]
             worst = max(vitals.lags, default=0.0)
-            self.border_title = Content(f"Lag, a bar a second · worst of the last minute {duration(worst)}")
+            self.label(f"Lag, a bar a second · worst of the last minute {duration(worst)}")
 
 
 class TimersPane(RowsPane[LiveTimer]):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.containers import Horizontal
-from textual.content import Content
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -111,9 +110,9 @@ class ProblemDetail(LiveLines):
         """Return what there is to say."""
         problem = self.problem
         if problem is None:
-            self.border_title = Content("Problem")
+            self.label("Problem")
             return [self.strip([("nothing is selected", "dim")], width)]
-        self.border_title = Content(problem.kind.capitalize())
+        self.label(problem.kind.capitalize())
         said: list[tuple[str, str, str]] = [
             ("what", problem.what, "warn"),
             ("who", problem.who or "nobody who could be named", ""),

@@ -6,13 +6,12 @@ from time import monotonic
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
-from textual.content import Content
-from textual.widget import Widget
 
 from .. import numbers
 from ..filter import Filter
 from ..picture import Picture
 from ..text import clean
+from ..widgets.framed import Framed
 from ..widgets.table import Column, VirtualTable
 
 Row = TypeVar("Row")
@@ -21,7 +20,7 @@ Row = TypeVar("Row")
 MANY = 1_000
 
 
-class RowsPane(Widget, Generic[Row]):
+class RowsPane(Framed, Generic[Row]):
     """A titled table over the rows of a picture.
 
     Args:
@@ -74,9 +73,8 @@ class RowsPane(Widget, Generic[Row]):
         self.table.empty = self.nothing_matches if self.filter else self.why_empty()
         self.table.show(self._current_rows())
         chosen = f" · filter: {clean(self.filter.text)}" if self.filter else ""
-        self.border_title = Content(self.title() + chosen)
         first, last = self.table.window
-        self.border_subtitle = Content(f"{first}–{last} of {numbers.count(len(self._rows))}")
+        self.label(self.title() + chosen, f"{first}–{last} of {numbers.count(len(self._rows))}")
 
     def sort(self, step: int) -> None:
         """Sort by the next column that can be sorted by, or turn the order round with `step` 0."""

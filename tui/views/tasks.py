@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.content import Content
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -109,9 +108,9 @@ class TaskDetail(LiveLines):
         """Return what there is to say of the task."""
         row = self.task_row
         if row is None:
-            self.border_title = Content("Task")
+            self.label("Task")
             return [self.strip([("no task is selected", "dim")], width)]
-        self.border_title = Content(f"Task {row.id}")
+        self.label(f"Task {row.id}")
         said: list[list[Piece]] = [
             [(clean(row.name), "accent"), (f"  {row.owner}{', started eagerly' if row.eager else ''}", "dim")],
             [("is       ", "dim"), _state(row), (f" for {_for(row)[0]}", "") if not row.ended else ("", "")],
@@ -174,7 +173,7 @@ class TaskDetail(LiveLines):
 
     def on_mount(self) -> None:
         """Be an ordinary pane."""
-        self.border_title = Content("Task")
+        self.label("Task")
 
 
 class TasksView(View):

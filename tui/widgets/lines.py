@@ -12,13 +12,14 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
+
+from .framed import Framed
 
 #: A piece of a line: text, and the name of its style ("" for plain). The names are `LiveLines.COMPONENT_CLASSES`.
 Piece = tuple[str, str]
 
 
-class LiveLines(Widget):
+class LiveLines(Framed):
     """Lines that are worked out anew on every frame. Subclasses say what they are in `lines`."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -84,6 +85,8 @@ class LiveLines(Widget):
         if not self._strips and self.content_size:
             width, height = self.content_size
             self._strips = list(self.lines(width, height))
+            # A title that `lines` has put into the frame comes too late for what is being painted now.
+            self.call_later(self.refresh)
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.content_size.width, self.style(""))
 
     def style(self, name: str) -> Style:
