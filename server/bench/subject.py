@@ -6,7 +6,7 @@ import struct
 import subprocess
 import termios
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fcntl import ioctl
 from time import monotonic
 from types import TracebackType
@@ -39,7 +39,8 @@ class Subject:
     def __init__(self, command: Sequence[str], *, paints: bool = False) -> None:
         self._command = command
         self._paints = paints
-        self._painted = threading.Event()
+        self._awaited = _PAINTED
+        self._drew_it = threading.Event()
         self.drawn = 0
         """How many bytes it has drawn."""
 
@@ -95,8 +96,15 @@ class Subject:
         """Type."""
         os.write(self._master, keys.encode())
 
+    def wait_for(self, text: bytes, after: Callable[[], object], seconds: float) -> bool:
+        """Return whether this is drawn in one piece, once `after` was called and within so many seconds."""
+        self._awaited, came = text, self._drew_it
+        came.clear()
+        after()
+        return came.wait(seconds)
+
     def _wait_until_painted(self) -> None:
-        if self._paints and not self._painted.wait(PATIENCE):
+        if self._paints and not self._drew_it.wait(PATIENCE):
             raise SubjectFailed(f"nothing was painted within {PATIENCE:g} s by: {' '.join(self._command)}")
 
     def _find_port(self) -> int:
@@ -119,7 +127,6 @@ class Subject:
             if not more:
                 return
             self.drawn += len(more)
-            if not self._painted.is_set():
-                last = last[-len(_PAINTED) :] + more
-                if _PAINTED in last:
-                    self._painted.set()
+            last = last[-len(self._awaited) :] + more
+            if self._awaited in last:
+                self._drew_it.set()

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/frame.py [--frames 100] [--connections 10,1000,10000] [--width 140] [--height 45]
 
-Every connection gets through something between two frames, and 40 events come in, as they do at ten frames a second under
-load: every visible line changes. *worked out* is what our panes do to know their lines; *painted* adds what Textual does to
-bring them to the terminal (here to a driver that throws them away). *sorted*, *filtered* are a frame in which the rows
-are sorted by what came in, or filtered by a word, anew: on the screen that happens at most once a second.
+Every connection gets through something between two frames, and 40 events come in, as they do at ten frames a second
+under load: every visible line changes. *worked out* is what our panes do to know their lines; *painted* adds what
+Textual does to bring them to the terminal (here to a driver that throws them away). *sorted*, *filtered* are a frame in
+which the rows are sorted by what came in, or filtered by a word, anew: on the screen at most once a second.
 CPU time in milliseconds: least, median, 95th percentile.
 """
 

@@ -3,7 +3,7 @@
     python tests/benchmarks/message.py [--loop uvloop] [--connections 100] [--rounds 41]
 
 In each round every client says a line, and the loop turns until all are answered; only the turning is timed, by CPU
-time. Less noisy than traffic from outside, and blind to what a client or a screen changes: see `echotui bench` for that.
+time. Less noisy than traffic from outside, and blind to what a client or a screen changes: `echotui bench` sees that.
 Prints microseconds a message as least, median, most over the rounds, and the ratio of neighbouring rounds.
 """
 
@@ -51,7 +51,9 @@ def talk(peers: list[socket.socket], turn: Callable[[], float]) -> float:
 class Runs:
     """A loop with a server on it, which turns when it is told to."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, serve: Callable[[], Coroutine[Any, Any, int]], count: int):
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, serve: Callable[[], Coroutine[Any, Any, int]], count: int
+    ) -> None:
         self.loop = loop
         self.peers = clients(loop.run_until_complete(serve()), count)
         for _ in range(count // 10 + 10):

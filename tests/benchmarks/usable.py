@@ -1,0 +1,93 @@
+"""Whether one can still work with it: idle with silent connections, and full of busy ones.
+
+    python tests/benchmarks/usable.py [--connections 10000] [--seconds 10] [--loop uvloop]
+
+*idle*: the share of a core that the app on a pty of 140×45 takes with 100 connections that say nothing, beside a plain
+server's and `echotui serve`'s. *busy*: all of many connections are served, and how long it takes from a key to the
+screen: least, median, 95th percentile, most.
+"""
+
+import argparse
+import random
+import resource
+import threading
+from time import perf_counter, sleep
+
+from echotui.server.bench.compare import Case
+from echotui.server.bench.load import Load
+from echotui.server.bench.order import UPPER, Order, Report
+from echotui.server.bench.subject import Subject
+from echotui.tui.bench import commands
+
+
+def idle(case: Case, seconds: float) -> None:
+    """Print what it takes to do nothing."""
+    for variant in ("bare", "watched", "painting"):
+        with Subject(commands(10)[variant](case), paints=variant == "painting") as subject:
+            with Load(Order(address=("127.0.0.1", subject.port), upper=case.server in UPPER)) as load:
+                load.connect()
+                sleep(2)
+                began, cpu, drawn = perf_counter(), subject.cpu, subject.drawn
+                sleep(seconds)
+                share = (subject.cpu - cpu) / (perf_counter() - began)
+                rate = (subject.drawn - drawn) / seconds
+        print(f"{case.server:9} idle  {variant:9} {share * 100:5.2f} % of a core, {rate:,.0f} B/s drawn", flush=True)
+
+
+def busy(case: Case, seconds: float) -> None:
+    """Print how many are served, and how long a key takes to show."""
+    with Subject(commands(10)["painting"](case), paints=True) as subject:
+        order = Order(
+            address=("127.0.0.1", subject.port),
+            connections=case.connections,
+            upper=case.server in UPPER,
+            seconds=seconds,
+        )
+        with Load(order) as load:
+            served = load.connect()
+            reports: list[Report] = []
+            running = threading.Thread(target=lambda: reports.append(load.run()))
+            running.start()
+            sleep(1)
+            took: list[float] = []
+            while running.is_alive():
+                if (answer := key_to_screen(subject)) is not None and running.is_alive():
+                    took.append(answer * 1e3)
+            running.join()
+    took.sort()
+    (report,) = reports
+    late = took[round(len(took) * 0.95) - 1]
+    print(
+        f"{case.server:9} busy  {served:,} of {case.connections:,} served, {report.messages:,} messages, errors "
+        f"{dict(report.errors)}; {len(took)} keys, to the screen {took[0]:.0f} {took[len(took) // 2]:.0f} {late:.0f} "
+        f"{took[-1]:.0f} ms"
+    )
+
+
+def key_to_screen(subject: Subject) -> float | None:
+    """Ask for the help at a random moment. Returns how long it took to come, in seconds; None if it did not."""
+    sleep(random.uniform(0.1, 0.3))
+    began = perf_counter()
+    came = subject.wait_for(b"unread     an open connection", lambda: subject.press("?"), 5)
+    took = perf_counter() - began
+    subject.wait_for(b"Connections", lambda: subject.press("\x1b"), 5)
+    return took if came else None
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--connections", type=int, default=9_900)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    parser.add_argument("--servers", default="selectors,sockets")
+    options = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, options.connections + 100)), hard))
+    for server in options.servers.split(","):
+        idle(Case(server, options.loop, 100), options.seconds)
+        busy(Case(server, options.loop, options.connections), options.seconds)
+
+
+if __name__ == "__main__":
+    main()
