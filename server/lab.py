@@ -14,11 +14,12 @@ from typing import Self
 
 from . import events
 from .client import BuiltInClient
+from .faults.room import Faults
 from .journal import Journal
 from .observe.observation import Observation
 from .records import Connection, Connections, ConnectionState, ServerRecord, ServerState, Treatment
 from .servers import SERVERS
-from .servers.base import Desk, EchoServer
+from .servers.base import Desk, EchoServer, KeyboardBoom
 from .servers.sockets import SocketsServer
 from .settings import Settings
 from .shutdown import Drain, Signals
@@ -60,6 +61,8 @@ class Lab:
         self._desk = Desk(settings, self.journal, self.connections, built_in_peers=set())
         self.servers: dict[str, EchoServer] = {name: SERVERS[name](self._desk) for name in settings.servers}
         self.records: list[ServerRecord] = [server.record for server in self.servers.values()]
+        self.faults = Faults(self._desk, self.servers)
+        """The faults that can be injected, are active, and were."""
         self._pulse = Pulse(self.records, self.journal.allow_details)
         self._echo_complaints = echo_complaints
         self._clients: set[asyncio.Task[None]] = set()
@@ -106,6 +109,7 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop(drain=0)
+        await self.faults.close()
         self._pulse.stop()
         if self._signals is not None:
             self._signals.uninstall()
@@ -123,6 +127,7 @@ class Lab:
 
     async def start(self) -> None:
         """Start every server that is not serving; each says in its record whether it does."""
+        self.faults.servers_start()
         for server in self.servers.values():
             await server.start()
 
@@ -147,8 +152,11 @@ class Lab:
                 client.cancel("the servers stop")
             if self._clients:
                 await asyncio.wait(self._clients)
+            self.faults.servers_stop()
+            await self.faults.settle()
             await drain.run()
         finally:
+            self.faults.undo_all("the servers have stopped")
             self._drain = self._stopping = None
 
     # -- commands -------------------------------------------------------------------------------------------
@@ -170,7 +178,7 @@ class Lab:
             Refused: if the connection is not being served any more.
         """
         connection = self._served(connection_id)
-        self.servers[connection.server].boom(connection)
+        self.servers[connection.server].boom(connection, KeyboardBoom())
 
     def interrupt(self, connection_id: int, by: str = "the keyboard") -> None:
         """Cancel the task of a connection, or close the connection where its server has no tasks.
@@ -182,7 +190,7 @@ class Lab:
         if connection is None:
             raise Refused(f"connection {connection_id} is closed already")
         self.journal.record(events.CancelAsked(connection.server, connection.id, connection.peer, by))
-        self.servers[connection.server].interrupt(connection, f"cancelled by {by}")
+        self.servers[connection.server].end(connection, f"cancelled by {by}")
 
     def treat(self, treatment: Treatment | None = None) -> Treatment:
         """Switch what the `sockets` server does with a failing task: to `treatment`, or to the next one.
@@ -228,6 +236,8 @@ class Lab:
             raise Refused(f"connection {connection_id} is closed already")
         if connection.state is ConnectionState.LEFT_OPEN:
             raise Refused(f"connection {connection_id} has no handler any more: its socket was left open")
+        if connection.state is ConnectionState.ENDED:
+            raise Refused(f"connection {connection_id} has ended already: a fault closes its socket late")
         return connection
 
     # -- signals --------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ class Drain:
         )
         self._journal.record(events.Straggler(connection.server, connection.id, connection.peer, doing))
         server = next(server for server in self._servers if server.name == connection.server)
-        server.interrupt(connection, "not finished when the drain time was over")
+        server.end(connection, "not finished when the drain time was over")
 
 
 class Signals:

@@ -5,16 +5,22 @@ and journal always agree: `take_in`, `close`, `leave_open` and `handler_failed` 
 connection changes its state.
 """
 
+import asyncio
+import contextlib
 import errno
 import os
 import socket
+import struct
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import ClassVar
 
 from .. import events
 from ..conversation import Boom
+from ..faults.gate import Gate
+from ..faults.steps import Close, HalfClose, Reset
 from ..journal import Journal
 from ..records import Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
@@ -36,8 +42,12 @@ DETAIL_KEPT = 64
 _PEER_GONE = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO, errno.EINTR})
 
 
+#: Closing a socket that lingers for no time at all resets the connection.
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
 class Interrupt(Exception):
-    """What a handler raises because the person at the keyboard, or the shutdown, ends its connection."""
+    """What a handler raises because its connection is ended: by the keyboard, the shutdown, a fault, its idle time."""
 
 
 class KeyboardBoom(Boom):
@@ -53,6 +63,8 @@ class Desk:
     connections: Connections
     built_in_peers: set[str]
     """The addresses of the built-in clients, so that their connections can be marked."""
+    newcomers: list[Callable[[Connection], None]] = field(default_factory=list)
+    """Told of each connection that is taken in, before it is served."""
 
 
 class EchoServer(ABC):
@@ -64,6 +76,8 @@ class EchoServer(ABC):
     name: ClassVar[str]
     waits_by: ClassVar[str]
     """How it waits, in one short phrase."""
+    has_tasks: ClassVar[bool] = False
+    """Whether each connection has a task of its own, which can be cancelled, and fail."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -71,6 +85,9 @@ class EchoServer(ABC):
         self.record = ServerRecord(self.name, self.waits_by, settings.host, port_of(self.name, settings.port))
         self._peers: dict[int, socket.socket] = {}
         self._cannot_accept = False
+        self._late: dict[int, tuple[asyncio.TimerHandle, str]] = {}
+        self._gate: Gate | None = None
+        self._on_gate: Callable[[], None] = _nothing
 
     # -- what a server does its own way ---------------------------------------------------------------------
 
@@ -83,8 +100,8 @@ class EchoServer(ABC):
         """Close the listening socket; go on serving the open connections."""
 
     @abstractmethod
-    def boom(self, connection: Connection) -> None:
-        """Let the handler of this connection raise `KeyboardBoom`, as if its peer had said boom."""
+    def boom(self, connection: Connection, error: Exception) -> None:
+        """Let the handler of this connection raise this error, as it raises `Boom` if its peer says boom."""
 
     @abstractmethod
     def interrupt(self, connection: Connection, why: str) -> None:
@@ -130,17 +147,20 @@ class EchoServer(ABC):
         """End whatever still runs, after `stop_accepting`. Connections that are still open are given up."""
         if self.record.state is ServerState.DRAINING:
             await self._stop_serving()
-            for connection in [*self.desk.connections.open.values()]:
-                if connection.server == self.name:
-                    self.close(connection, "given up: its handler did not end when it was asked to")
+            for connection in self.own:
+                self.close_now(connection, "given up: its handler did not end when it was asked to")
             self.record.state = ServerState.STOPPED
             self.desk.journal.record(events.ServerStopped(self.name))
 
     def release(self) -> None:
         """Close the sockets that failed handlers left open, and let go of what was kept from them."""
-        for connection in [*self.desk.connections.open.values()]:
-            if connection.server == self.name and connection.state is ConnectionState.LEFT_OPEN:
-                self.close(connection, f"{connection.outcome}; closed when the server stopped")
+        for connection in self.own:
+            self.release_one(connection, "closed when the server stopped")
+
+    def release_one(self, connection: Connection, why: str) -> None:
+        """Close the socket that a failed handler left open, and let go of its task. No error if none did."""
+        if connection.state is ConnectionState.LEFT_OPEN:
+            self.close_now(connection, f"{connection.outcome}; {why}")
 
     def tcp_info(self, connection: Connection) -> TcpInfo | None:
         """Return what the system knows of an open connection; None where it does not tell."""
@@ -148,14 +168,22 @@ class EchoServer(ABC):
 
     # -- what happens to connections ------------------------------------------------------------------------
 
+    @property
+    def own(self) -> list[Connection]:
+        """Its connections whose socket is open."""
+        return [connection for connection in self.desk.connections.open.values() if connection.server == self.name]
+
     def take_in(self, sock: socket.socket) -> Connection | None:
-        """Take in an accepted socket; None if its peer has gone already."""
+        """Take in an accepted socket; None if its peer has gone already, or a fault refuses it."""
         sock.setblocking(False)
         try:
             peer = address(sock.getpeername())
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             sock.close()
+            return None
+        if self._gate is not None and self._gate.refuses(peer):
+            close_with_reset(sock)
             return None
         desk = self.desk
         connection = Connection(
@@ -172,10 +200,30 @@ class EchoServer(ABC):
         self.record.open += 1
         self._cannot_accept = False
         desk.journal.record(events.Accepted(self.name, connection.id, peer, connection.fd))
+        for told in tuple(desk.newcomers):
+            told(connection)
         return connection
 
     def close(self, connection: Connection, outcome: str) -> None:
+        """Close a connection whose handler has ended, and say how: now, or late if a fault wants that."""
+        late = 0.0 if connection.link is None else connection.link.closes_late
+        if late:
+            connection.state = ConnectionState.ENDED
+            connection.outcome = outcome
+            timer = asyncio.get_running_loop().call_later(late, self.hurry, connection)
+            self._late[connection.id] = timer, outcome
+        else:
+            self.close_now(connection, outcome)
+
+    def hurry(self, connection: Connection) -> None:
+        """Close a connection that a fault would close late. No error if it is none."""
+        if connection.id in self._late:
+            self.close_now(connection, self._late[connection.id][1])
+
+    def close_now(self, connection: Connection, outcome: str) -> None:
         """Close a connection's socket and say how it ended."""
+        if connection.id in self._late:
+            self._late.pop(connection.id)[0].cancel()
         self._peers.pop(connection.id).close()
         now = monotonic()
         self.desk.connections.end(connection, outcome, now)
@@ -189,7 +237,8 @@ class EchoServer(ABC):
                 connection.bytes_in,
                 connection.bytes_out,
                 round(now - connection.opened_at, 6),
-            )
+            ),
+            connection.struck_by,
         )
 
     def leave_open(self, connection: Connection, outcome: str) -> None:
@@ -206,10 +255,53 @@ class EchoServer(ABC):
                 connection.id,
                 connection.peer,
                 describe(error),
-                "keyboard" if isinstance(error, KeyboardBoom) else "peer",
+                _who(connection, error),
                 outcome,
-            )
+            ),
+            connection.struck_by,
         )
+
+    def end(self, connection: Connection, why: str) -> None:
+        """End a connection from outside, whatever state it is in."""
+        if connection.state is ConnectionState.OPEN:
+            self.interrupt(connection, why)
+        else:
+            self.close_now(connection, why)
+
+    def strike(self, connection: Connection, step: HalfClose | Reset | Close) -> None:
+        """Do to a connection what one of its faults wants, from outside, whatever its handler is doing."""
+        try:
+            self.obey(connection, step)
+        except Interrupt as interrupt:
+            self.end(connection, str(interrupt))
+
+    def obey(self, connection: Connection, step: HalfClose | Reset | Close) -> None:
+        """Do what a fault wants, in the connection's own handler.
+
+        Raises:
+            Interrupt: if that ends the connection.
+        """
+        connection.struck_by = step.fault
+        sock = self._peers[connection.id]
+        match step:
+            case HalfClose():
+                with contextlib.suppress(OSError):  # the peer has gone just now, and the handler will notice
+                    sock.shutdown(socket.SHUT_WR)
+            case Reset(_, why):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+                raise Interrupt(why)
+            case Close(_, why):
+                raise Interrupt(why)
+
+    @property
+    def gate(self) -> Gate | None:
+        """What faults make of its accepting; None where no fault bears on it."""
+        return self._gate
+
+    @gate.setter
+    def gate(self, gate: Gate | None) -> None:
+        self._gate = gate
+        self._on_gate()
 
     def half_closed(self, connection: Connection) -> None:
         """The peer will send no more, and all it sent is answered."""
@@ -231,6 +323,22 @@ class EchoServer(ABC):
             self._cannot_accept = True
             self.desk.journal.record(events.AcceptFailed(self.name, describe(error), ACCEPT_RETRY))
         return True
+
+
+def _who(connection: Connection, error: Exception) -> str:
+    if isinstance(error, KeyboardBoom):
+        return "keyboard"
+    return "peer" if connection.struck_by is None else f"fault {connection.struck_by}"
+
+
+def _nothing() -> None:
+    """Do nothing: nobody rests at the gate."""
+
+
+def close_with_reset(sock: socket.socket) -> None:
+    """Close a socket so that its peer gets an RST."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    sock.close()
 
 
 def describe(error: BaseException) -> str:
