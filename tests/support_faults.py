@@ -1,4 +1,4 @@
-"""What every fault of the catalogue has to show: its effect, what it caused, its undo, and bystanders that notice nothing."""
+"""What every fault has to show: its effect, what it caused, its undo, and bystanders that notice nothing."""
 
 import asyncio
 import resource
@@ -43,9 +43,8 @@ class Case:
     async def is_restored(self) -> None:
         """Check that the fault is over and nothing of it is left: not for bystanders, nor for who comes later."""
         lab = self.lab
-        ended = await happens(lab, FaultEnded)
-        assert ended.name == self.fault.kind.name
-        await happens(lab, Recovered)
+        await happens(lab, FaultEnded, name=self.fault.kind.name)
+        await happens(lab, Recovered, name=self.fault.name)
         assert self.fault.recovered_after is not None
         assert lab.faults.active == {}
         for server in lab.servers.values():

@@ -69,7 +69,16 @@ class Kind:
 #: The exceptions a handler can be made to raise.
 EXCEPTIONS: dict[str, type[Exception]] = {
     error.__name__: error
-    for error in (RuntimeError, ValueError, KeyError, ZeroDivisionError, TimeoutError, ConnectionResetError, OSError, MemoryError)
+    for error in (
+        RuntimeError,
+        ValueError,
+        KeyError,
+        ZeroDivisionError,
+        TimeoutError,
+        ConnectionResetError,
+        OSError,
+        MemoryError,
+    )
 }
 
 _CONNECTIONS = (On.CONNECTION, On.SERVER)
@@ -109,7 +118,7 @@ _KINDS = (
     Kind(
         name="never-retrieved",
         group=Group.HANDLER,
-        sentence="the handler's task fails and nobody asks it why: asyncio complains when it is collected, the socket stays open (A8)",
+        sentence="its task fails and nobody asks why: asyncio complains when it is collected, the socket stays open",
         undo="The socket that was left open is closed.",
         targets=_CONNECTIONS,
         needs_tasks=True,
@@ -117,7 +126,7 @@ _KINDS = (
     Kind(
         name="retained",
         group=Group.HANDLER,
-        sentence="the handler's task fails and is kept in a list: asyncio says nothing until the list goes, the socket stays open (A9)",
+        sentence="its task fails and is kept: asyncio says nothing until it is let go, the socket stays open",
         undo="The task is let go, and asyncio complains; the socket is closed.",
         targets=_CONNECTIONS,
         needs_tasks=True,
@@ -125,7 +134,7 @@ _KINDS = (
     Kind(
         name="task-in-cancel",
         group=Group.HANDLER,
-        sentence="the handler makes a task while it is being cancelled, and drops it: it is destroyed while it is pending (C2)",
+        sentence="the handler makes a task while it is cancelled, and drops it: it is destroyed while pending",
         undo=_TASK_GOES_ON,
         targets=_CONNECTIONS,
         parameters=(_CANCEL,),
@@ -134,7 +143,7 @@ _KINDS = (
     Kind(
         name="swallow-cancel",
         group=Group.HANDLER,
-        sentence="the handler catches CancelledError and goes on as if nothing had been; what it was just sending is lost",
+        sentence="the handler catches CancelledError and goes on; what it was just sending is lost",
         undo=_TASK_GOES_ON,
         targets=_CONNECTIONS,
         parameters=(_CANCEL,),
@@ -174,7 +183,7 @@ _KINDS = (
     Kind(
         name="stop-reading",
         group=Group.CONNECTION,
-        sentence="the server reads nothing more: the peer's data fills the buffers between, and then the peer has to wait",
+        sentence="the server reads nothing more: the buffers between fill, and then the peer has to wait",
         undo="What has come meanwhile is read and answered.",
         targets=_CONNECTIONS,
     ),

@@ -76,7 +76,7 @@ class Effect:
     def end(self) -> None:
         """Restore what can be restored."""
 
-    def explains(self, event: Event) -> bool:
+    def explains(self, event: Event) -> bool:  # noqa: ARG002 - by default a fault explains nothing
         """Whether this event, that names no fault, is known to be caused by this one."""
         return False
 

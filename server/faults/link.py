@@ -1,15 +1,15 @@
 """A connection's link: what its faults make of the bytes it answers. Without any I/O, like the conversation.
 
-A connection without faults has no link (`Connection.link` is None), and costs a server that one look. With one, a server
-hands its answers in with `answer`, and does what `next` says until that says None, which means: read on.
+A connection without faults has no link (`Connection.link` is None), and costs a server that one look. With one, a
+server hands its answers in with `answer`, and does what `next` says until that says None, which means: read on.
 
 What is promised, whatever the faults:
 
-* Bytes leave in the order they came, none lost and none doubled, unless a fault says so: *corrupt* changes a byte, *half-close*
-  keeps what it can no longer send, and a closing fault closes.
+* Bytes leave in the order they came, none lost and none doubled, unless a fault says so: *corrupt* changes a byte,
+  *half-close* keeps what it can no longer send, and a closing fault closes.
 * While there is a step left to do nothing more is read from the peer: that is the backpressure of every server.
-* `remove` restores exactly: waits of that fault end, closes of it that have not happened do not happen, and the bytes it
-  has held back are sent.
+* `remove` restores exactly: waits of that fault end, closes of it that have not happened do not happen, and the bytes
+  it has held back are sent.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Bad manners: what a handler's task does when it is cancelled, where it should only clean up and end.
 
-A server that has a task for each connection asks `Manners.cancelled` in its ``except CancelledError``, and nowhere else:
-a connection without such faults has none (`Connection.manners` is None).
+A server that has a task for each connection asks `Manners.cancelled` in its ``except CancelledError``, and nowhere
+else: a connection without such faults has none (`Connection.manners` is None).
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..records import Treatment
-
 
 #: After how many seconds garbage is collected, once a task was dropped: it waits by then, and nothing holds it.
 COLLECT_AFTER = 0.01
@@ -107,7 +106,7 @@ class DroppedTask:
         self._tell = tell
 
     async def cancelled(self) -> bool:
-        """Make the task and drop it; collect the garbage once it waits, so that asyncio notices now and not some day."""
+        """Make the task and drop it; collect the garbage once it waits, so that asyncio notices soon."""
         loop = asyncio.get_running_loop()
         self._tell(f"its task makes another one, {self._name}, and drops it")
         loop.create_task(_goodbye(), name=self._name)  # noqa: RUF006 - that nobody keeps it is the fault

@@ -26,7 +26,7 @@ from .toxics import (
 TOXICS: dict[str, Callable[[Part, ActiveFault], Toxic]] = {
     "reset": lambda part, asked: ResetPeer(part, asked.whole("after")),
     "half-close": lambda part, asked: HalfClosePeer(part, asked.whole("after")),
-    "stop-reading": lambda part, asked: StopReading(part),
+    "stop-reading": lambda part, _: StopReading(part),
     "latency": lambda part, asked: Latency(part, asked.seconds("ms"), asked.seconds("jitter")),
     "bandwidth": lambda part, asked: Bandwidth(part, asked.whole("rate")),
     "slicer": lambda part, asked: Slicer(part, asked.whole("size"), asked.whole("spread"), asked.seconds("pause")),

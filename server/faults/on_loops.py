@@ -111,7 +111,7 @@ class Block(Repeated):
 
 
 def timers_due(loop: asyncio.AbstractEventLoop, since: float, until: float) -> list[tuple[float, str]]:
-    """Return when timers of a loop were due in this time, and what they call; none where the loop keeps that to itself."""
+    """Return when timers were due in this time, and what they call; none where the loop keeps that to itself."""
     scheduled: list[asyncio.TimerHandle] = getattr(loop, "_scheduled", [])
     due = [
         (handle.when(), _name(getattr(handle, "_callback", None)))
@@ -159,7 +159,7 @@ async def _forgotten() -> None:
 
 
 def _named(function: Callable[[], Coroutine[Any, Any, None]], name: str) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Return a function whose code has this name, so that a complaint about it names its fault."""
+    """Return this function under another name, so that a complaint about it names its fault."""
     code: CodeType = cast(FunctionType, function).__code__.replace(co_name=name, co_qualname=name)
     return cast(Callable[[], Coroutine[Any, Any, None]], FunctionType(code, globals(), name))
 
@@ -168,14 +168,14 @@ class WrongThread(LoopEffect):
     """Lets another thread call ``loop.call_soon``.
 
     asyncio only checks that in debug mode. Without, the loop finds the callback when something else wakes it. uvloop
-    would have its own structures changed under it: there debug mode is switched on for the call, which then is an error.
+    would have its own structures changed under it: there debug mode is on for the call, which then is an error.
     """
 
     def begin(self) -> None:
         """Start the thread."""
         if self.strikes():
             self._debug = self.loop.get_debug()
-            if type(self.loop).__module__.startswith("uvloop") or _is_uvloop(self.loop):
+            if _is_uvloop(self.loop):
                 self.loop.set_debug(True)
             thread = threading.Thread(target=self._call, name=f"fault-{self.fault.id}-wrong-thread", daemon=True)
             self.fault.radius.others.add(f"thread {thread.name}")
@@ -188,7 +188,7 @@ class WrongThread(LoopEffect):
 
         def called_by_wrong_thread() -> None:
             late = time.monotonic() - called_at
-            self._tell(f"call_soon from another thread: called back {duration(late)} later, when something woke the loop")
+            self._tell(f"call_soon from another thread: called {duration(late)} later, when something woke the loop")
 
         try:
             self.loop.call_soon(called_by_wrong_thread)

@@ -47,7 +47,7 @@ class GateEffect(Effect):
             gate.guards.remove(self)
             self._server.gate = gate if gate.guards else None
 
-    def refuses(self, peer: str) -> bool:
+    def refuses(self, peer: str) -> bool:  # noqa: ARG002 - a gate is asked about each peer
         """Refuse nobody."""
         return False
 
@@ -63,6 +63,7 @@ class RefuseAccepts(GateEffect):
         """Refuse this one, if it is struck."""
         if not strikes(self._chance, self.fault.toxicity):
             return False
+        self.fault.radius.peers.add(f"{peer} is refused")
         self.scene.tell(self.fault, f"{peer} is refused")
         return True
 
@@ -75,6 +76,7 @@ class AcceptDelay(GateEffect):
         if not strikes(self._chance, self.fault.toxicity):
             return 0.0
         seconds = self.fault.seconds("ms")
+        self.fault.radius.peers.add(f"accepted {seconds * 1e3:.0f} ms late")
         self.scene.tell(self.fault, f"the next one is accepted {seconds * 1e3:.0f} ms late")
         return seconds
 
@@ -123,7 +125,8 @@ class NoDescriptors(Effect):
 
     _lowered: ClassVar[dict[int, int]] = {}
     """The limits that active faults want, by the id of the effect: the lowest counts."""
-    _original: ClassVar[tuple[int, int]] = (0, 0)
+    _original: ClassVar[list[int]] = []
+    """The soft and the hard limit before the first of them."""
 
     def begin(self) -> None:
         """Lower it to what is open, and a few to spare."""
@@ -132,7 +135,7 @@ class NoDescriptors(Effect):
         except ImportError:
             raise BadFault("this system has no RLIMIT_NOFILE that could be lowered") from None
         if not self._lowered:
-            type(self)._original = resource.getrlimit(resource.RLIMIT_NOFILE)
+            self._original[:] = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._lowered[id(self)] = min(_limit_with(self.fault.whole("spare")), self._original[0])
         self._apply()
         self.scene.tell(self.fault, f"no descriptor above {min(self._lowered.values()) - 1} can be opened")
@@ -155,9 +158,18 @@ class NoDescriptors(Effect):
 
 def _limit_with(spare: int) -> int:
     """Return the limit of descriptors that leaves so many to be opened."""
-    open_now = {int(name) for name in os.listdir("/dev/fd")}  # noqa: PTH208 - names of descriptors, not paths
+    open_now = {int(name) for name in os.listdir("/dev/fd") if _is_open(int(name))}  # noqa: PTH208 - numbers, not paths
     limit = 0
     while spare > 0 or limit in open_now:
         spare -= limit not in open_now
         limit += 1
     return limit
+
+
+def _is_open(descriptor: int) -> bool:
+    """Whether this is open still: the list of descriptors has in it the one it was read with."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True

@@ -1,8 +1,8 @@
 """The blast radius: what a fault has caused, as far as that is known, bounded and exactly counted.
 
 Only what is known to be caused counts: what happened to a connection the fault has broken, a task the fault has made or
-let fail, a complaint about one of those, a timer that was due while the fault blocked the loop. Whatever else alarms while the
-fault is active is counted in `during`, and nothing more is said about it.
+let fail, a complaint about one of those, a timer that was due while the fault blocked the loop. Whatever else alarms
+while the fault is active is counted in `during`, and nothing more is said about it.
 """
 
 from collections import Counter, deque
@@ -46,6 +46,8 @@ class BlastRadius:
         self.complaints = Caused()
         self.clients = Caused()
         """Built-in clients that were hit."""
+        self.peers = Caused()
+        """Peers that were refused, or kept waiting, before they had a connection."""
         self.others = Caused()
         self.during: Counter[str] = Counter()
         """Alarming events while it was active, by kind, that nothing shows it has caused."""
@@ -89,6 +91,7 @@ class BlastRadius:
             (self.timers.count, "late timer"),
             (self.complaints.count, "complaint"),
             (self.clients.count, "client"),
+            (self.peers.count, "peer"),
             (self.others.count, "other event"),
         )
         return ", ".join(f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts if count) or "nothing"

@@ -1,7 +1,7 @@
 """The room of the lab where faults are injected, kept, and undone; the one object a screen or a script asks.
 
-    fault = lab.faults.inject("latency", "sockets", {"ms": 50}, duration=2.0, seed=7)
-    fault.undo()
+fault = lab.faults.inject("latency", "sockets", {"ms": 50}, duration=2.0, seed=7)
+fault.undo()
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from ..servers.base import Desk, EchoServer
 from .active import ActiveFault, Target
 from .catalogue import Group, Kind, On, kind_of
 from .effect import Effect, Scene
-from .events import FaultEnded, FaultInjected, NotRecovered, Recovered
+from .events import FaultEnded, FaultInjected, FaultStruck, NotRecovered, Recovered
 from .gate import strikes
 from .on_connections import on_connections
 from .on_handlers import on_handlers
@@ -76,7 +76,7 @@ class Faults:
 
     # -- injecting ------------------------------------------------------------------------------------------------
 
-    def inject(
+    def inject(  # noqa: PLR0913 - all that can be said of a fault, most of it by name
         self,
         name: str,
         target: int | str | None = None,
@@ -92,7 +92,8 @@ class Faults:
             name: its kind, by its name in the catalogue.
             target: the id of a connection, the name of a server, or None for the loop.
             params: its parameters; those that are not given have their defaults.
-            duration: after how many seconds it ends by itself; None: when it is undone, or has struck if it does not last.
+            duration: after how many seconds it ends by itself; None: when it is undone, or, if it does not last, has
+                struck.
             toxicity: how probable it is to strike each time it could, from 0 (never: it does nothing at all) to 1.
             seed: what its random decisions come from; one is chosen, and kept in the record, if none is given.
 
@@ -266,6 +267,8 @@ class Faults:
             fault_id = self._known_cause(event)
         if isinstance(event, Closed):
             self._closed(event)
+        elif isinstance(event, FaultStruck) and event.peer is not None and fault_id is not None:
+            self._remember(event.peer, fault_id)
         fault = None if fault_id is None else self.get(fault_id)
         if fault is not None:
             fault.radius.take(event)
@@ -293,12 +296,16 @@ class Faults:
         """A connection is closed: a fault of it alone is over; its peer may still have something to say."""
         connection = self._desk.connections.get(event.connection)
         if connection is not None and connection.struck_by is not None:
-            while len(self._struck_peers) >= PEERS_KEPT:
-                del self._struck_peers[next(iter(self._struck_peers))]
-            self._struck_peers[event.peer] = connection.struck_by
+            self._remember(event.peer, connection.struck_by)
         for fault in self.active.values():
             if fault.target.on is On.CONNECTION and fault.target.connection == event.connection:
                 asyncio.get_running_loop().call_soon(self._end, fault, "its connection is closed")
+
+    def _remember(self, peer: str, fault_id: int) -> None:
+        """Remember by which fault the connection of this peer was broken."""
+        while len(self._struck_peers) >= PEERS_KEPT:
+            del self._struck_peers[next(iter(self._struck_peers))]
+        self._struck_peers[peer] = fault_id
 
     def _spawn(self, coro: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(coro, name=name)

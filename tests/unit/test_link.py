@@ -98,10 +98,8 @@ def test_corrupt_changes_exactly_one_byte_and_says_which(data: bytes, seed: int)
     assert isinstance(first, Send)
     changed = [at for at, (before, after) in enumerate(zip(data, first.data, strict=True)) if before != after]
     assert len(changed) == 1
-    assert told == [
-        f"byte {changed[0] + 1} of an answer of {len(data)} B is "
-        f"{first.data[changed[0]]:#04x} in place of {data[changed[0]]:#04x}"
-    ]
+    at = changed[0]
+    assert told == [f"byte {at + 1} of an answer of {len(data)} B is {first.data[at]:#04x} in place of {data[at]:#04x}"]
     assert second == Send(data)
 
 
