@@ -3,6 +3,7 @@
 import argparse
 import math
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .text import clean
@@ -13,6 +14,7 @@ examples:
   echotui --port 0 --loop uvloop       ports the system picks, on uvloop
   echotui serve --events all           no screen: every event as a line of JSON
   echotui connect sockets              talk to the sockets server; try the word boom
+  echotui faults run chaos.toml        a fault script, with a verdict
   nc 127.0.0.1 8000                    … or with the tool you have
 """
 
@@ -25,15 +27,21 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
+#: The commands besides the screen.
+_COMMANDS = (["serve"], ["connect"], ["faults"])
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    command, rest = (arguments[0], arguments[1:]) if arguments[:1] in (["serve"], ["connect"]) else ("", arguments)
+    command, rest = (arguments[0], arguments[1:]) if arguments[:1] in _COMMANDS else ("", arguments)
     match command:
         case "serve":
             return _serve(rest)
         case "connect":
             return _connect(rest)
+        case "faults":
+            return _faults(rest)
         case _:
             return _screen(rest)
 
@@ -43,7 +51,8 @@ def _screen(arguments: list[str]) -> int:
         prog="echotui",
         description="See your event loop: echo servers on the app's own loop, watched live.",
         epilog=f"commands:\n  echotui serve …      the same servers without a screen: one JSON object a line\n"
-        f"  echotui connect …    a line client for machines without telnet or nc\n\n{EXAMPLES}",
+        f"  echotui connect …    a line client for machines without telnet or nc\n"
+        f"  echotui faults …     the catalogue of faults, and fault scripts without a screen\n\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
@@ -80,6 +89,36 @@ def _serve(arguments: list[str]) -> int:
     from . import serve
 
     return serve.run(settings, options.loop, all_events=options.events == "all")
+
+
+def _faults(arguments: list[str]) -> int:
+    parser = _Parser(
+        prog="echotui faults",
+        description="The catalogue of faults, and scripts of them.",
+        epilog="a fault script:\n\n" + _script_example(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list | run FILE", parser_class=_Parser)
+    listing = commands.add_parser("list", help="every kind of fault, with its parameters")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    running = commands.add_parser("run", help="run a fault script; exit 0 if all it expects is met, 1 if not")
+    running.add_argument("file", type=Path, metavar="FILE", help="a fault script (TOML)")
+    running.add_argument("--seed", type=_seed, help="in place of the script's own: other random decisions")
+    running.add_argument("--loop", type=_loop, default="asyncio", help="asyncio (default) or uvloop")
+    running.add_argument("--json", action="store_true", help="every event and verdict as a JSON object a line")
+    options = parser.parse_args(arguments)
+    from . import faults
+
+    if options.command == "list":
+        return faults.list_faults(as_json=options.json)
+    return faults.run(options.file, options.loop, seed=options.seed, as_json=options.json)
+
+
+def _script_example() -> str:
+    """Return the example of a script from where scripts are explained."""
+    from echotui.server.faults import script
+
+    return (script.__doc__ or "").partition("\n\n")[2]
 
 
 def _connect(arguments: list[str]) -> int:
@@ -177,6 +216,12 @@ def _port(text: str) -> int:
     highest = MAX_PORT - len(SERVER_NAMES) + 1
     if not text.isascii() or not text.isdigit() or int(text) > highest:
         raise argparse.ArgumentTypeError(f"{text!r} is not a base port: 1 to {highest}, or 0 to let the system pick")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: a whole number, 0 or more")
     return int(text)
 
 

@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Generic, TextIO, TypeVar
 
 from echotui.server.journal import Entry, Journal
@@ -17,6 +16,7 @@ from echotui.server.loops import LoopKind, new_event_loop
 from echotui.server.records import ServerState
 from echotui.server.settings import Settings
 
+from .rows import iso, row_of
 from .text import clean
 
 log = logging.getLogger("echotui")
@@ -146,12 +146,8 @@ def _log_what_alarms(entry: Entry) -> None:
 
 
 def _as_json(entry: Entry) -> str:
-    return json.dumps({"time": _iso(entry.time), "seq": entry.seq, **entry.event.as_dict()})
+    return json.dumps(row_of(entry))
 
 
 def _lost_as_json(count: int, entry: Entry) -> str:
-    return json.dumps({"time": _iso(entry.time), "seq": entry.seq, "kind": "dropped", "count": count})
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return json.dumps({"time": iso(entry.time), "seq": entry.seq, "kind": "dropped", "count": count})

@@ -32,16 +32,17 @@ class Scene:
     stopped: bool = False
     """Whether the lab has stopped its servers, so that no fault may start one again."""
 
-    def tell(self, fault: ActiveFault, what: str, connection: Connection | None = None) -> None:
+    def tell(
+        self, fault: ActiveFault, what: str, connection: Connection | None = None, *, measured: str | None = None
+    ) -> None:
         """Say what a fault has done for good."""
         fault.strikes += 1
         if connection is None:
-            server = fault.target.server
-            self.desk.journal.record(FaultStruck(fault.kind.name, what, server), fault.id)
+            event = FaultStruck(fault.kind.name, what, measured, fault.target.server)
         else:
             connection.struck_by = fault.id
-            event = FaultStruck(fault.kind.name, what, connection.server, connection.id, connection.peer)
-            self.desk.journal.record(event, fault.id)
+            event = FaultStruck(fault.kind.name, what, measured, connection.server, connection.id, connection.peer)
+        self.desk.journal.record(event, fault.id)
 
     def tell_often(self, fault: ActiveFault, what: str, connection: Connection) -> None:
         """Say what a fault has done with one answer, unless there is too much to say."""

@@ -32,13 +32,15 @@ class FaultStruck(Event):
     kind = "fault_struck"
     name: str
     what: str
+    measured: str | None = None
+    """What was not decided but measured, or chosen by others: it differs from run to run."""
     server: str | None = None
     connection: int | None = None
     peer: str | None = None
 
     @property
     def sentence(self) -> str:
-        return _about(self.name, self.connection, self.what)
+        return _about(self.name, self.connection, f"{self.what}: {self.measured}" if self.measured else self.what)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ class Block(Repeated):
             self.fault.radius.timers.add(f"{name} is {duration(ended - when)} late")
         self.fault.radius.timers.count += len(late[TIMERS_NAMED:])
         timers = f"; {len(late)} timers were due meanwhile" if late else ""
-        self.scene.tell(self.fault, f"the loop was blocked for {duration(ended - began)}{timers}")
+        self.scene.tell(self.fault, "the loop was blocked", measured=f"for {duration(ended - began)}{timers}")
 
     def explains(self, event: Event) -> bool:
         """It is the reason of a stall that was seen in here."""
@@ -188,18 +188,18 @@ class WrongThread(LoopEffect):
 
         def called_by_wrong_thread() -> None:
             late = time.monotonic() - called_at
-            self._tell(f"call_soon from another thread: called {duration(late)} later, when something woke the loop")
+            self._tell(f"called {duration(late)} later, when something woke the loop")
 
         try:
             self.loop.call_soon(called_by_wrong_thread)
         except RuntimeError as error:
-            self.loop.call_soon_threadsafe(self._tell, f"call_soon from another thread: {error}")
+            self.loop.call_soon_threadsafe(self._tell, str(error))
 
-    def _tell(self, what: str) -> None:
+    def _tell(self, measured: str) -> None:
         if self.loop.get_debug() is not self._debug:
             self.loop.set_debug(self._debug)
         if self.fault.active:
-            self.scene.tell(self.fault, what)
+            self.scene.tell(self.fault, "call_soon from another thread", measured=measured)
             self.has_struck()
 
 
@@ -234,7 +234,8 @@ class TimerFlood(LoopEffect):
         self._fired += 1
         if self._fired == self._count:
             late = self.loop.time() - self._due
-            self.scene.tell(self.fault, f"the last of {self._count:,} timers has fired, {duration(max(late, 0))} late")
+            what = f"the last of {self._count:,} timers has fired"
+            self.scene.tell(self.fault, what, measured=f"{duration(max(late, 0))} late")
             self.has_struck()
 
 

@@ -64,7 +64,7 @@ class RefuseAccepts(GateEffect):
         if not strikes(self._chance, self.fault.toxicity):
             return False
         self.fault.radius.peers.add(f"{peer} is refused")
-        self.scene.tell(self.fault, f"{peer} is refused")
+        self.scene.tell(self.fault, "a peer is refused", measured=peer)
         return True
 
 
@@ -138,7 +138,8 @@ class NoDescriptors(Effect):
             self._original[:] = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._lowered[id(self)] = min(_limit_with(self.fault.whole("spare")), self._original[0])
         self._apply()
-        self.scene.tell(self.fault, f"no descriptor above {min(self._lowered.values()) - 1} can be opened")
+        highest = min(self._lowered.values()) - 1
+        self.scene.tell(self.fault, "the limit of descriptors is lowered", measured=f"none above {highest} can be opened")
 
     def end(self) -> None:
         """Restore it; the last one restores what it was."""

@@ -33,6 +33,13 @@ class Parameter:
     """What a text may be."""
 
     @property
+    def shown(self) -> str:
+        """Its default, for people."""
+        if isinstance(self.default, bool):
+            return "yes" if self.default else "no"
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+    @property
     def allowed(self) -> str:
         """What is allowed, for people: ``1 to 60000 ms``, ``yes or no``, ``one of a, b``."""
         if isinstance(self.default, bool):
@@ -41,7 +48,7 @@ class Parameter:
             return f"one of {', '.join(self.choices)}"
         whole = "" if isinstance(self.default, float) else "a whole number, "
         unit = f" {self.unit}" if self.unit else ""
-        return f"{whole}{self.low:g} to {self.high:g}{unit}"
+        return f"{whole}{self.low:.12g} to {self.high:.12g}{unit}"
 
     def check(self, value: object) -> Value:
         """Return a value as this parameter has it; text is read as a person would write it.

@@ -324,7 +324,7 @@ async def _block(case: Case) -> None:
     loop.call_at(due, lambda: late.set_result(loop.time() - due))
     assert await late >= 0.14
     struck = await happens(case.lab, FaultStruck)
-    assert struck.what.startswith("the loop was blocked for 2")
+    assert struck.sentence.startswith("block: the loop was blocked: for 2")
     if hasattr(loop, "_scheduled"):
         assert case.fault.radius.timers.count >= 1
 
@@ -357,7 +357,8 @@ async def _wrong_thread(case: Case) -> None:
     debug = asyncio.get_running_loop().get_debug()
     case.inject("wrong-thread")
     struck = await happens(case.lab, FaultStruck)
-    assert struck.what.startswith("call_soon from another thread: ")
+    assert struck.what == "call_soon from another thread"
+    assert struck.measured
     assert asyncio.get_running_loop().get_debug() is debug
 
 
