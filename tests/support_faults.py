@@ -98,9 +98,7 @@ async def is_slower(answer: Awaitable[bool], seconds: float) -> bool:
 def caused(case: Case, kind: type[events.Event]) -> list[events.Event]:
     """Return the events of this kind that carry the fault's id."""
     journal = case.lab.journal
-    return [
-        entry.event for entry in journal.since(0) if isinstance(entry.event, kind) and entry.fault == case.fault.id
-    ]
+    return [entry.event for entry in journal.since(0) if isinstance(entry.event, kind) and entry.fault == case.fault.id]
 
 
 __all__ = ["Case", "a_case", "caused", "connected", "is_slower", "soon", "told"]

@@ -93,7 +93,9 @@ def _print_json(report: Report) -> None:
     for step, why in report.failed:
         print(json.dumps({"kind": "step_failed", "step": str(step), "why": why}))
     for verdict in report.verdicts:
-        print(json.dumps({"kind": "verdict", "expect": str(verdict.expectation), "met": verdict.met, "why": verdict.why}))
+        print(
+            json.dumps({"kind": "verdict", "expect": str(verdict.expectation), "met": verdict.met, "why": verdict.why})
+        )
     lines = sequence(entries)
     summary = {"seed": report.seed, "echoes": report.echoes, "lost": len(report.lost), "events": len(lines)}
     print(json.dumps({"kind": "summary", "passed": report.passed, **summary, "sequence": digest(lines)}))

@@ -204,9 +204,7 @@ _KINDS = (
         sentence="answers are sent at a limited rate",
         undo="What is held back is sent at once.",
         targets=_CONNECTIONS,
-        parameters=(
-            Parameter(name="rate", sentence="how fast", default=10_000, unit="B/s", low=1, high=_MUCH),
-        ),
+        parameters=(Parameter(name="rate", sentence="how fast", default=10_000, unit="B/s", low=1, high=_MUCH),),
     ),
     Kind(
         name="slicer",
@@ -226,9 +224,7 @@ _KINDS = (
         sentence="the connection is closed after a number of bytes of answers",
         undo="A connection that is not closed yet may go on.",
         targets=_CONNECTIONS,
-        parameters=(
-            Parameter(name="bytes", sentence="how many bytes", default=100, unit="B", low=1, high=_MUCH),
-        ),
+        parameters=(Parameter(name="bytes", sentence="how many bytes", default=100, unit="B", low=1, high=_MUCH),),
     ),
     Kind(
         name="corrupt",
@@ -236,9 +232,7 @@ _KINDS = (
         sentence="one byte of an answer is changed: the peer gets back something else than it said",
         undo="Later answers are whole.",
         targets=_CONNECTIONS,
-        parameters=(
-            Parameter(name="answers", sentence="in how many answers; 0 for all", default=1, high=_MUCH),
-        ),
+        parameters=(Parameter(name="answers", sentence="in how many answers; 0 for all", default=1, high=_MUCH),),
     ),
     Kind(
         name="slow-close",
@@ -246,9 +240,7 @@ _KINDS = (
         sentence="the connection is closed late, when it has ended already",
         undo="What has ended is closed at once.",
         targets=_CONNECTIONS,
-        parameters=(
-            Parameter(name="ms", sentence="how late", default=1000.0, unit="ms", low=1, high=_MINUTE),
-        ),
+        parameters=(Parameter(name="ms", sentence="how late", default=1000.0, unit="ms", low=1, high=_MINUTE),),
     ),
     # -- servers -------------------------------------------------------------------------------------------------
     Kind(
@@ -264,9 +256,7 @@ _KINDS = (
         sentence="the server rests before it accepts the next connection; open connections are served",
         undo="Who waits in the queue is accepted at once.",
         targets=(On.SERVER,),
-        parameters=(
-            Parameter(name="ms", sentence="how long it rests", default=500.0, unit="ms", low=1, high=_MINUTE),
-        ),
+        parameters=(Parameter(name="ms", sentence="how long it rests", default=500.0, unit="ms", low=1, high=_MINUTE),),
     ),
     Kind(
         name="down",
@@ -282,9 +272,7 @@ _KINDS = (
         sentence="the process runs out of descriptors: RLIMIT_NOFILE is lowered, no server can accept",
         undo="The limit is what it was.",
         targets=(On.LOOP,),
-        parameters=(
-            Parameter(name="spare", sentence="how many more can be opened", default=0, high=10_000),
-        ),
+        parameters=(Parameter(name="spare", sentence="how many more can be opened", default=0, high=10_000),),
         dangerous=True,
     ),
     # -- the loop ------------------------------------------------------------------------------------------------
@@ -347,9 +335,7 @@ _KINDS = (
         sentence="tasks are made that wait for ever",
         undo="They are cancelled.",
         targets=(On.LOOP,),
-        parameters=(
-            Parameter(name="tasks", sentence="how many", default=100, low=1, high=100_000),
-        ),
+        parameters=(Parameter(name="tasks", sentence="how many", default=100, low=1, high=100_000),),
     ),
 )
 

@@ -106,8 +106,10 @@ class Block(Repeated):
         self.scene.tell(self.fault, "the loop was blocked", measured=f"for {duration(ended - began)}{timers}")
 
     def explains(self, event: Event) -> bool:
-        """It is the reason of a stall that was seen in here."""
-        return event.kind.startswith("stall") and "on_loops.py" in str(getattr(event, "place", ""))
+        """It is the reason of a stall that was seen in here, or of what debug mode says of it, also when it is over."""
+        if event.kind == "complaint":
+            return getattr(event, "about", "") == "slow step" and "on_loops.py" in str(getattr(event, "message", ""))
+        return event.kind.startswith("stall") and "Block.do" in str(getattr(event, "place", ""))
 
 
 def timers_due(loop: asyncio.AbstractEventLoop, since: float, until: float) -> list[tuple[float, str]]:

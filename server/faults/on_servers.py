@@ -139,7 +139,9 @@ class NoDescriptors(Effect):
         self._lowered[id(self)] = min(_limit_with(self.fault.whole("spare")), self._original[0])
         self._apply()
         highest = min(self._lowered.values()) - 1
-        self.scene.tell(self.fault, "the limit of descriptors is lowered", measured=f"none above {highest} can be opened")
+        self.scene.tell(
+            self.fault, "the limit of descriptors is lowered", measured=f"none above {highest} can be opened"
+        )
 
     def end(self) -> None:
         """Restore it; the last one restores what it was."""
@@ -148,7 +150,7 @@ class NoDescriptors(Effect):
 
     def explains(self, event: Event) -> bool:
         """It is the reason if a server cannot accept because too many files are open."""
-        return isinstance(event, AcceptFailed) and "EMFILE" in event.reason
+        return self.fault.active and isinstance(event, AcceptFailed) and "EMFILE" in event.reason
 
     def _apply(self) -> None:
         import resource

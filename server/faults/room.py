@@ -110,9 +110,7 @@ class Faults:
         if duration is not None and not 0 < duration <= LONGEST:
             raise BadFault(f"a duration of {duration!r} s is not possible: above 0, up to {LONGEST:g} s")
         seed = self._random.randrange(2**32) if seed is None else seed
-        fault = ActiveFault(
-            self.injected + 1, kind, where, checked, toxicity, seed, monotonic(), duration, self._end
-        )
+        fault = ActiveFault(self.injected + 1, kind, where, checked, toxicity, seed, monotonic(), duration, self._end)
         self._begin(fault)
         return fault
 
@@ -190,6 +188,8 @@ class Faults:
             return
         fault.ended_at = monotonic()
         del self.active[fault.id]
+        if len(self.ended) == ENDED_KEPT:
+            del self._effects[self.ended[0].id]
         self.ended.append(fault)
         timer = self._timers.pop(fault.id, None)
         if timer is not None:
@@ -294,7 +294,9 @@ class Faults:
             return None if connection is None else connection.struck_by
         if isinstance(event, ClientEnded):
             return self._struck_peers.get(event.peer)
-        return next((fault_id for fault_id in self.active if self._effects[fault_id].explains(event)), None)
+        if not event.alarming:
+            return None
+        return next((fault_id for fault_id in reversed(self._effects) if self._effects[fault_id].explains(event)), None)
 
     def _closed(self, event: Closed) -> None:
         """A connection is closed: a fault of it alone is over; its peer may still have something to say."""

@@ -122,9 +122,8 @@ class _Run:
         for _, fault in director.injected:
             target = fault.target
             for client in self.clients:
-                if target.on is On.SERVER and client.server.name == target.server:
-                    self.meant.add(client)
-                elif target.on is On.CONNECTION and self._is(client, target.connection):
+                of_server = target.on is On.SERVER and client.server.name == target.server
+                if of_server or (target.on is On.CONNECTION and self._is(client, target.connection)):
                     self.meant.add(client)
 
     def _is(self, client: "_Client", connection_id: int | None) -> bool:
@@ -176,7 +175,10 @@ class _Run:
                 others = len(self.clients) - len(self.meant)
                 if report.others_lost:
                     first = report.others_lost[0]
-                    return False, f"{len(report.others_lost)} lost, first {first.client} in round {first.round}: {first.why}"
+                    return (
+                        False,
+                        f"{len(report.others_lost)} lost, first {first.client} in round {first.round}: {first.why}",
+                    )
                 return True, f"{others} clients got back all they said"
             case "recovers_within":
                 never = [fault for fault in report.faults if report.recoveries[fault.id] is None]
@@ -225,8 +227,6 @@ class _Client:
 
     async def echo(self, number: int, due: float) -> str | None:
         """Say a line that is due at this time and wait for its echo. Returns None, or why it has hung up."""
-        if self.sock is None:
-            return "cannot connect"
         why = await self._say(f"{self.name}, ROUND {number}\r\n".upper().encode())
         if why is None and monotonic() - due > self._patience:
             why = "no echo in time"  # whoever blocks the loop keeps it from noticing meanwhile
@@ -235,7 +235,8 @@ class _Client:
         return why
 
     async def _say(self, line: bytes) -> str | None:
-        assert self.sock is not None
+        if self.sock is None:
+            return "cannot connect"
         loop = asyncio.get_running_loop()
         heard = b""
         try:

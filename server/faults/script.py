@@ -1,23 +1,23 @@
 """Fault scripts: what is to happen when, and what is expected then, read from a TOML file and checked whole.
 
-    seed = 7
-    servers = ["selectors", "sockets"]
-    clients = 3                                     # of each server
-    seconds = 2.0                                   # how long it goes
+seed = 7
+servers = ["selectors", "sockets"]
+clients = 3                                     # of each server
+seconds = 2.0                                   # how long it goes
 
-    [[step]]
-    after = { accepts = 3, server = "sockets" }     # or { bytes = 1000, server = … } or { seconds = 0.5 }
-    fault = "latency"
-    into = { connection = 2, server = "sockets" }   # or { server = … } or { loop = true }
-    with = { ms = 50, jitter = 20 }
-    lasts = 0.5                                     # seconds
-    toxicity = 1.0
+[[step]]
+after = { accepts = 3, server = "sockets" }     # or { bytes = 1000, server = … } or { seconds = 0.5 }
+fault = "latency"
+into = { connection = 2, server = "sockets" }   # or { server = … } or { loop = true }
+with = { ms = 50, jitter = 20 }
+lasts = 0.5                                     # seconds
+toxicity = 1.0
 
-    [[expect]]
-    others_keep_echoing = true
+[[expect]]
+others_keep_echoing = true
 
-    [[expect]]
-    recovers_within = 1.0                           # seconds
+[[expect]]
+recovers_within = 1.0                           # seconds
 """
 
 import tomllib

@@ -1,4 +1,4 @@
-"""The sequence of events of a script: what was decided and what came of it, without what the clock and the system choose.
+"""The sequence of events of a script: what was decided and what came of it, without what clock and system choose.
 
 The same script with the same seed has the same sequence, on any machine. It is told fault by fault and connection by
 connection, because what happens to different connections at the same time has no order.
@@ -13,7 +13,8 @@ from ..journal import Entry
 #: it is the decisions that count.
 _BESIDE = frozenset(
     {
-        "host", "port", "fd", "peer", "seconds", "lasted", "waited", "measured", "seed", "strikes", "bytes_in", "bytes_out"
+        "host", "port", "fd", "peer", "seconds", "lasted", "waited",
+        "measured", "seed", "strikes", "bytes_in", "bytes_out",
     }
 )  # fmt: skip
 

@@ -153,7 +153,10 @@ class Complaints:
         message = str(context.get("message") or "Unhandled exception in event loop")
         kind = next((kind for start, kind in _MESSAGES if message.startswith(start)), "other")
         error: BaseException | None = context.get("exception")
-        record = self._observation.tasks.record_of(context.get("task") or context.get("future"))
+        task = context.get("task") or context.get("future")
+        record = self._observation.tasks.record_of(task)
+        if record is not None and record.final_name is None:
+            record.final_name = task.get_name()  # one that is collected just now is out of its record's reach already
         mark = None if error is None else raised_at(error)
         if mark is None and record is not None:
             mark = record.made
