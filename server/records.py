@@ -126,6 +126,11 @@ class Connection:
         return "unread" if self.unsent else self.state.value
 
     @property
+    def held(self) -> int:
+        """How many bytes of its answers a fault holds back."""
+        return 0 if self.link is None else self.link.held
+
+    @property
     def is_open(self) -> bool:
         """Whether its socket is open."""
         return self.state is not ConnectionState.CLOSED

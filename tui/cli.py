@@ -4,9 +4,12 @@ import argparse
 import math
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .text import clean
+
+if TYPE_CHECKING:
+    from echotui.server.faults.script import Script
 
 EXAMPLES = """\
 examples:
@@ -84,11 +87,14 @@ def _serve(arguments: list[str]) -> int:
         default="lifecycle",
         help="which events: lifecycle (default), or all, with every select, read and write",
     )
+    parser.add_argument(
+        "--faults", type=_script, metavar="FILE", help="a fault script: its faults come when they are due"
+    )
     options = parser.parse_args(arguments)
     settings = _settings(options)
     from . import serve
 
-    return serve.run(settings, options.loop, all_events=options.events == "all")
+    return serve.run(settings, options.loop, all_events=options.events == "all", script=options.faults)
 
 
 def _faults(arguments: list[str]) -> int:
@@ -217,6 +223,15 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > highest:
         raise argparse.ArgumentTypeError(f"{text!r} is not a base port: 1 to {highest}, or 0 to let the system pick")
     return int(text)
+
+
+def _script(text: str) -> "Script":
+    from echotui.server.faults.script import BadScript, load
+
+    try:
+        return load(Path(text))
+    except BadScript as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _seed(text: str) -> int:

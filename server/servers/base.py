@@ -38,6 +38,12 @@ ACCEPT_RETRY = 1.0
 #: How much of a message the journal keeps, in bytes.
 DETAIL_KEPT = 64
 
+#: How long handlers may take to end once their sockets were shut down under them, in seconds.
+GIVE_UP_TIME = 0.15
+
+#: How a connection ends whose handler did not.
+GIVEN_UP = "given up: its handler did not end when it was asked to"
+
 #: The errors of `accept` that concern only the peer that was to be accepted: it has gone while it was queued.
 _PEER_GONE = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO, errno.EINTR})
 
@@ -85,6 +91,7 @@ class EchoServer(ABC):
         self.record = ServerRecord(self.name, self.waits_by, settings.host, port_of(self.name, settings.port))
         self._peers: dict[int, socket.socket] = {}
         self._cannot_accept = False
+        self._given_up: set[int] = set()
         self._late: dict[int, tuple[asyncio.TimerHandle, str]] = {}
         self._gate: Gate | None = None
         self._on_gate: Callable[[], None] = _nothing
@@ -146,11 +153,36 @@ class EchoServer(ABC):
     async def stop(self) -> None:
         """End whatever still runs, after `stop_accepting`. Connections that are still open are given up."""
         if self.record.state is ServerState.DRAINING:
+            await self._give_up()
             await self._stop_serving()
-            for connection in self.own:
-                self.close_now(connection, "given up: its handler did not end when it was asked to")
             self.record.state = ServerState.STOPPED
             self.desk.journal.record(events.ServerStopped(self.name))
+
+    async def _give_up(self) -> None:
+        """End the connections that are open still: shut their sockets down under their handlers, then close them."""
+        for connection in self.own:
+            self._given_up.add(connection.id)
+            with contextlib.suppress(OSError):  # it is not connected any more
+                self._peers[connection.id].shutdown(socket.SHUT_RDWR)
+            self.end(connection, GIVEN_UP)
+        ends_at = monotonic() + GIVE_UP_TIME
+        while self.own and monotonic() < ends_at:
+            await asyncio.sleep(0.005)
+        for connection in self.own:
+            self.close_now(connection, GIVEN_UP)
+        self._given_up.clear()
+
+    def doing(self, connection: Connection) -> str:
+        """Return what an open connection is doing, for people: where it hangs."""
+        link = connection.link
+        if connection.state is ConnectionState.ENDED:
+            return "it has ended, a fault closes it late"
+        if link is not None and link.holding is not None:
+            held = f", with {link.held} B of its answers" if link.held else ""
+            return f"fault {link.holding} holds it{held}"
+        if connection.unsent:
+            return f"it has not read {connection.unsent} B of its answers"
+        return "it was waiting for its peer to say something"
 
     def release(self) -> None:
         """Close the sockets that failed handlers left open, and let go of what was kept from them."""
@@ -224,6 +256,8 @@ class EchoServer(ABC):
         """Close a connection's socket and say how it ended."""
         if connection.id in self._late:
             self._late.pop(connection.id)[0].cancel()
+        if connection.id in self._given_up:
+            outcome = GIVEN_UP
         self._peers.pop(connection.id).close()
         now = monotonic()
         self.desk.connections.end(connection, outcome, now)
@@ -304,7 +338,9 @@ class EchoServer(ABC):
         self._on_gate()
 
     def half_closed(self, connection: Connection) -> None:
-        """The peer will send no more, and all it sent is answered."""
+        """The peer will send no more, and all it sent is answered. Not if it was us who shut it up."""
+        if connection.id in self._given_up:
+            return
         self.desk.journal.record(events.HalfClosed(self.name, connection.id, connection.peer))
 
     def idle(self, connection: Connection, limit: float) -> None:

@@ -25,6 +25,7 @@ from .. import events
 from ..conversation import Boom, Conversation
 from ..faults.link import Link
 from ..faults.steps import Send, Wait
+from ..observe.waiting import what_a_task_waits_for
 from ..records import LAST_KEPT, Connection, ConnectionState, Treatment
 from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt, describe
 
@@ -274,6 +275,14 @@ class SocketsServer(EchoServer):
             task.cancel(why)
         elif connection.state is ConnectionState.LEFT_OPEN:
             self.close(connection, why)
+
+    def doing(self, connection: Connection) -> str:
+        what = super().doing(connection)
+        task = self._tasks.get(connection.id)
+        wait = None if task is None else what_a_task_waits_for(task)
+        if task is None or wait is None:
+            return what
+        return f"{what}; {task.get_name()} waits at {wait.what}, {wait.at}"
 
     async def _stop_serving(self) -> None:
         await asyncio.wait([self._listener])
