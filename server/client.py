@@ -8,8 +8,7 @@ import asyncio
 import socket
 
 from . import events
-from .records import ServerRecord
-from .servers.base import Desk, address, describe
+from .servers.base import Desk, EchoServer, address, describe
 
 #: Seconds between two lines of a chat.
 PAUSE = 1.0
@@ -21,9 +20,10 @@ PATIENCE = 30.0
 class BuiltInClient:
     """One chatting client. `task` runs until the server hangs up, an echo is wrong, or it is cancelled."""
 
-    def __init__(self, desk: Desk, server: ServerRecord) -> None:
+    def __init__(self, desk: Desk, server: EchoServer) -> None:
         self._desk = desk
-        self._server = server
+        self._server = server.record
+        self._answer_to = server.answer_to
         self.task = asyncio.get_running_loop().create_task(self._chat(), name=f"client-of-{server.name}")
 
     async def _chat(self) -> None:
@@ -61,7 +61,7 @@ class BuiltInClient:
                     if not more:
                         return "the server hung up"
                     answer += more
-            if answer != line:
+            if answer != self._answer_to(line):
                 return f"sent {line!r}, but {answer!r} came back"
             unasked = await self._pause(sock)
             if unasked is not None:

@@ -10,9 +10,13 @@ What is promised:
   conversation `boomed`: the server's handler then raises `Boom`. What came before that line in the same
   segment is answered first; the rest of the line, and all that follows it, is not answered.
 * Six bytes are remembered, however long a line gets.
+
+A server that answers line by line hands in whole lines, with their ends: from a stream's ``readline``, or from
+`Lines`. What has no end when the peer closes is answered too.
 """
 
 import re
+from collections.abc import Iterator
 
 #: An ended line that holds nothing but the word. The newline before it is part of the pattern:
 #: `Conversation` starts as if one had just been read.
@@ -21,12 +25,60 @@ _BOOM_LINE = re.compile(rb"\nboom\r?\n")
 #: The longest unfinished text that may still become a `_BOOM_LINE`: ``\nboom\r``.
 _LONGEST_START = len(b"\nboom\r")
 
+#: The longest line that a server answers that answers line by line, in bytes, without its end.
+LONGEST_LINE = 64 * 1024
+
 
 class Boom(Exception):
     """What a handler raises when its peer says *boom*, or the person at the keyboard says it for the peer."""
 
     def __init__(self) -> None:
         super().__init__("Unexpected network error")
+
+
+class LineTooLong(Exception):
+    """A line has become longer than a server keeps."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"line too long: more than {limit:,} B without an end")
+
+
+class Lines:
+    """Makes whole lines of pieces, for a server that answers line by line.
+
+    Args:
+        limit: how many bytes of an unfinished line are kept.
+    """
+
+    __slots__ = ("_limit", "_unfinished")
+
+    def __init__(self, limit: int = LONGEST_LINE) -> None:
+        self._limit = limit
+        self._unfinished = bytearray()
+
+    def receive(self, piece: bytes) -> Iterator[bytes]:
+        """Yield the lines that this piece makes whole, with their ends.
+
+        Raises:
+            LineTooLong: once a line is longer than the limit, whole or not.
+        """
+        *ends, begin = piece.split(b"\n")
+        for end in ends:
+            self._add(end)
+            line = bytes(self._unfinished) + b"\n"
+            self._unfinished.clear()
+            yield line
+        self._add(begin)
+
+    def finish(self) -> bytes:
+        """Return what was left without an end when the peer closed."""
+        return bytes(self._unfinished)
+
+    def _add(self, text: bytes) -> None:
+        self._unfinished += text
+        if len(self._unfinished) > self._limit:
+            raise LineTooLong(self._limit)
 
 
 class Conversation:

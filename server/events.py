@@ -220,6 +220,22 @@ class IdleTimeout(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LineRefused(Event):
+    """A peer has sent more than `limit` bytes without ending its line."""
+
+    kind = "line_too_long"
+    alarming = True
+    server: str
+    connection: int
+    peer: str
+    limit: int
+
+    @property
+    def sentence(self) -> str:
+        return f"connection {self.connection}: {self.peer} sent a line of more than {self.limit:,} B, it is closed"
+
+
+@dataclass(frozen=True, slots=True)
 class CancelAsked(Event):
     kind = "cancel_asked"
     server: str
@@ -455,6 +471,24 @@ class Received(Event):
     def sentence(self) -> str:
         more = "…" if self.size > len(self.text) else ""
         return f"connection {self.connection}: {self.size} B in  {as_text(self.text)}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class LineWhole(Event):
+    """The pieces of several reads have become a line. `text` is at most its first 64 bytes."""
+
+    kind = "line"
+    detail = True
+    server: str
+    connection: int
+    peer: str
+    size: int
+    text: bytes
+
+    @property
+    def sentence(self) -> str:
+        more = "…" if self.size > len(self.text) else ""
+        return f"connection {self.connection}: the whole, {self.size} B  {as_text(self.text)}{more}"
 
 
 @dataclass(frozen=True, slots=True)

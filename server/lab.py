@@ -6,11 +6,11 @@ and nothing in here waits for anybody who looks.
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import cached_property
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from . import events
 from .client import BuiltInClient
@@ -21,7 +21,7 @@ from .records import Connection, Connections, ConnectionState, ServerRecord, Ser
 from .servers import SERVERS
 from .servers.base import GIVE_UP_TIME, Desk, EchoServer, KeyboardBoom
 from .servers.sockets import SocketsServer
-from .settings import Settings
+from .settings import SERVER_NAMES, Settings
 from .shutdown import GRACE, Drain, Signals
 from .suspension import Suspension
 from .tcp import TcpInfo
@@ -61,7 +61,10 @@ class Lab:
         self.connections = Connections()
         self.started_at = monotonic()
         self._desk = Desk(settings, self.journal, self.connections, built_in_peers=set())
-        self.servers: dict[str, EchoServer] = {name: SERVERS[name](self._desk) for name in settings.servers}
+        names = SERVER_NAMES if settings.servers is None else settings.servers
+        self.servers: dict[str, EchoServer] = {name: SERVERS[name](self._desk) for name in names}
+        for server in self.servers.values():
+            server.record.wanted = settings.servers is not None or not server.on_demand
         self.records: list[ServerRecord] = [server.record for server in self.servers.values()]
         self.faults = Faults(self._desk, self.servers)
         """The faults that can be injected, are active, and were."""
@@ -129,6 +132,8 @@ class Lab:
     def _beat(self, seconds: float) -> None:
         self.journal.allow_details(seconds)
         self._suspension.beat(seconds)
+        for server in self.servers.values():
+            server.measure()
 
     def _observe(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have the loop, if it is an observed one, tell our journal what it does."""
@@ -140,10 +145,11 @@ class Lab:
             loop.set_exception_handler(_say_nothing)
 
     async def start(self) -> None:
-        """Start every server that is not serving; each says in its record whether it does."""
+        """Start every wanted server that is not serving; each says in its record whether it does."""
         self.faults.servers_start()
         for server in self.servers.values():
-            await server.start()
+            if server.record.wanted:
+                await server.start()
 
     async def stop(self, drain: float | None = None, cause: str = "the program") -> None:
         """Stop every server; open connections have `drain` seconds to finish (`Settings.drain` unless given).
@@ -186,6 +192,37 @@ class Lab:
         if self._stopping is not None:
             raise Refused("the servers are still stopping; a second signal cuts that short")
         await self.start()
+
+    async def start_server(self, name: str) -> None:
+        """Start one server; its record says whether it serves. From now on it is started whenever the others are.
+
+        Raises:
+            Refused: if there is no such server here, or while it is stopping.
+        """
+        server = self._server(name)
+        if self._stopping is not None or server.record.state is ServerState.DRAINING:
+            raise Refused(f"{name} is still stopping")
+        server.record.wanted = True
+        await server.start()
+
+    async def stop_server(self, name: str, drain: float = 0) -> None:
+        """Stop one server; its connections have `drain` seconds to finish. It is not started again unasked.
+
+        Raises:
+            Refused: if there is no such server here.
+        """
+        server = self._server(name)
+        server.record.wanted = False
+        if server.record.state is not ServerState.SERVING:
+            return
+        server.release()
+        server.stop_accepting()
+        if not await _within(drain, server.wait_until_none_is_open()):
+            for connection in [*self.connections.open.values()]:
+                if connection.server == name:
+                    server.interrupt(connection, f"{name} was stopped")
+            await _within(GRACE, server.wait_until_none_is_open())
+        await server.stop()
 
     def boom(self, connection_id: int) -> None:
         """Let the handler of a connection raise, as if its peer had said boom.
@@ -232,7 +269,7 @@ class Lab:
             raise Refused(f"{server_name} is {record.state}, nobody can connect")
         if len(self._clients) >= MOST_CLIENTS:
             raise Refused(f"{MOST_CLIENTS} built-in clients chat already")
-        client = BuiltInClient(self._desk, record).task
+        client = BuiltInClient(self._desk, self.servers[server_name]).task
         self._clients.add(client)
         client.add_done_callback(self._clients.discard)
 
@@ -245,6 +282,11 @@ class Lab:
         if self._signals is None:
             raise Refused("signals are not handled here")
         self._signals.send(number)
+
+    def _server(self, name: str) -> EchoServer:
+        if name not in self.servers:
+            raise Refused(f"there is no server {name} here, but {', '.join(self.servers)}")
+        return self.servers[name]
 
     def _served(self, connection_id: int) -> Connection:
         connection = self.connections.open.get(connection_id)
@@ -298,3 +340,12 @@ class Lab:
 
 def _say_nothing(loop: asyncio.AbstractEventLoop, context: object) -> None:
     """Be an exception handler that leaves it to the journal."""
+
+
+async def _within(seconds: float, waiting: Coroutine[Any, Any, None]) -> bool:
+    """Return whether this ended within so many seconds."""
+    try:
+        await asyncio.wait_for(waiting, seconds)
+    except TimeoutError:
+        return False
+    return True

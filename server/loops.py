@@ -12,7 +12,9 @@ LoopKind = Literal["asyncio", "uvloop"]
 LOOP_KINDS: tuple[LoopKind, ...] = ("asyncio", "uvloop")
 
 
-def new_event_loop(kind: LoopKind = "asyncio", selector: selectors.BaseSelector | None = None) -> "AsyncioLoop | UvLoop":
+def new_event_loop(
+    kind: LoopKind = "asyncio", selector: selectors.BaseSelector | None = None
+) -> "AsyncioLoop | UvLoop":
     """Return a new observed loop; what is known of it is in its `observation`.
 
     It runs any coroutine, with no servers and no screen::

@@ -66,6 +66,8 @@ class ServerRecord:
     state: ServerState = ServerState.STOPPED
     why: str = ""
     """Why it failed, or is not serving; empty if there is nothing to say."""
+    wanted: bool = True
+    """Whether it is started with the others, or stays stopped until somebody asks for it by its name."""
     open: int = 0
     """Connections whose socket is open, the left open ones included."""
     accepted: int = 0
@@ -78,7 +80,10 @@ class ServerRecord:
     select_timeouts: int | None = None
     """How often its own select came back empty; None where it has no select of its own."""
     busy: float | None = None
-    """Seconds it has spent running; None where that is not observed."""
+    """Seconds it has spent running: for a server with a thread of its own the CPU time of that thread; None where
+    that is not observed."""
+    queued: int | None = None
+    """Peers that wait in the system's queue to be accepted, as of the latest look; None where nobody looks."""
     treatment: Treatment | None = None
     """What it does with a failing task; None where it has no tasks."""
 
@@ -112,6 +117,9 @@ class Connection:
     """What faults make of its handler; None where no fault bears on it."""
     struck_by: int | None = None
     """The id of the latest fault that has broken it."""
+    waited: float | None = None
+    """How long it waited in the system's queue to be accepted, in seconds, to a few milliseconds; None where the
+    system does not tell."""
 
     @property
     def condition(self) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 #: The servers by name, in the order of their ports: a server listens on the base port plus its index.
-SERVER_NAMES = ("selectors", "sockets")
+SERVER_NAMES = ("selectors", "sockets", "streams", "protocol", "polling", "blocking")
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
@@ -28,10 +28,16 @@ class Settings:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     """The base port; 0 lets the system pick each."""
-    servers: tuple[str, ...] = SERVER_NAMES
+    servers: tuple[str, ...] | None = None
+    """Which servers there are, all of them started; None for every one there is, and those that take a thread of
+    their own are not started before somebody asks for them."""
     select_timeout: float = 1.0
     """How long the `selectors` server waits before it says "no events"."""
     idle_timeout: float | None = None
     """After how long without a word a connection is closed; None for never."""
     drain: float = 5.0
     """How long open connections have to finish when the servers stop."""
+    blocking_receive: int = 2
+    """How many bytes the `blocking` server asks for in one read."""
+    blocking_clients: int | None = None
+    """After how many clients, one after the other, the `blocking` server is done; None for never."""

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import sys
 from dataclasses import dataclass
 
 #: The names of the states, by their number in ``linux/tcp_states.h``.
@@ -19,8 +20,12 @@ _STATES = {
     11: "CLOSING",
 }
 
-#: Where ``tcpi_rtt`` stands in ``struct tcp_info``: after 8 bytes of flags, 15 numbers of 32 bits come before it.
+#: Where fields stand in ``struct tcp_info``: after 8 bytes of flags come numbers of 32 bits.
+_UNACKED_AT = 8 + 4 * 4
+_LAST_DATA_SENT_AT = 8 + 9 * 4
 _RTT_AT = 8 + 15 * 4
+
+_LISTEN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +39,38 @@ class TcpInfo:
 
 def tcp_info(sock: socket.socket) -> TcpInfo | None:
     """Return what the system knows of this connection; None where it does not tell, or the socket is closed."""
+    raw = _raw(sock)
+    return None if raw is None else TcpInfo(_STATES.get(raw[0], f"state {raw[0]}"), _field(raw, _RTT_AT) / 1e6)
+
+
+def waited_in_queue(sock: socket.socket) -> float | None:
+    """Return how many seconds a socket that was accepted just now had waited for it; None where nobody knows.
+
+    The system notes when it last sent data, and begins that note when the connection is made. A server that has not
+    said anything yet reads from it how long ago that was, in milliseconds, to a tick of the system's clock.
+    """
+    raw = _raw(sock)
+    return None if raw is None else _field(raw, _LAST_DATA_SENT_AT) / 1e3
+
+
+def queue_length(listener: socket.socket) -> int | None:
+    """Return how many peers wait to be accepted by this listening socket; None where the system does not tell."""
+    raw = _raw(listener)
+    # For a listening socket the system puts the length of its queue where a connection has its unacknowledged data.
+    return _field(raw, _UNACKED_AT) if raw is not None and raw[0] == _LISTEN else None
+
+
+def _raw(sock: socket.socket) -> bytes | None:
     option = getattr(socket, "TCP_INFO", None)
-    if option is None:
+    if option is None or sys.platform != "linux":
         return None
     try:
         raw = sock.getsockopt(socket.IPPROTO_TCP, option, 104)
     except OSError:
         return None
-    if len(raw) < _RTT_AT + 4:
-        return None
-    (rtt,) = struct.unpack_from("=I", raw, _RTT_AT)
-    return TcpInfo(_STATES.get(raw[0], f"state {raw[0]}"), rtt / 1e6)
+    return raw if len(raw) >= _RTT_AT + 4 else None
+
+
+def _field(raw: bytes, at: int) -> int:
+    (value,) = struct.unpack_from("=I", raw, at)
+    return int(value)

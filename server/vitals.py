@@ -48,6 +48,8 @@ class Vitals:
     """Open descriptors. None also while none is left."""
     lag: float | None = None
     """By how many seconds the latest of a timer's beats in this second came at the most late."""
+    lags: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    """`lag` of the latest seconds, newest last."""
     rates: dict[str, Rates] = field(default_factory=dict)
 
 
@@ -104,6 +106,7 @@ class Pulse:
         vitals.cpu = (cpu - self._cpu_before) / seconds
         vitals.rss, vitals.fds = self._ask_the_system()
         vitals.lag, self._worst = self._worst, 0.0
+        vitals.lags.append(vitals.lag)
         for record in self._servers:
             reads, size, busy = self._before[record.name]
             rates = vitals.rates.setdefault(record.name, Rates())

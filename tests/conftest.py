@@ -29,12 +29,6 @@ def pytest_sessionstart() -> None:
             runner.run(asyncio.sleep(0))
 
 
-def pytest_collection_finish() -> None:
-    # Every test collects its own garbage; what was there before it need not be looked at each time.
-    gc.collect()
-    gc.freeze()
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if inspect.iscoroutinefunction(metafunc.function):
         metafunc.fixturenames.append("loop")

@@ -74,8 +74,8 @@ async def live() -> None:
                     ),
                 ]
                 await asyncio.sleep(0.6)
-                app.view.repaint()
-                app.view.connections.table.select(10)
+                app.live.repaint()
+                app.live.connections.table.select(10)
                 await pilot.pause()
                 (PICTURES / "live.svg").write_text(app.export_screenshot(title="echotui"))
                 for client in running:

@@ -3,8 +3,8 @@
     python tests/stdlib_asyncio.py [MODULE ...] [--timeout SECONDS]
 
 Modules are names under ``test.test_asyncio``, such as ``test_tasks``; all of them unless told otherwise. Needs the
-interpreter's ``test`` package (Debian: libpython3-testsuite). Exits with 1 if a test ends otherwise on the observed loop
-than on the bare one. A test that differs is run again, three times on both: only what differs every time counts.
+interpreter's ``test`` package (Debian: libpython3-testsuite). Exits with 1 if a test ends otherwise on the observed
+loop than on the bare one. A test that differs is run again, three times on both: only what differs every time counts.
 Not part of the test run: it takes minutes.
 """
 
@@ -50,29 +50,29 @@ class Listing(unittest.TestResult):
     def say(self, test: Any, outcome: str) -> None:
         print("\0" + json.dumps([test.id(), outcome]), file=sys.__stdout__, flush=True)
 
-    def addSuccess(self, test: Any) -> None:
+    def addSuccess(self, test: Any) -> None:  # noqa: N802
         self.say(test, "passed")
 
-    def addError(self, test: Any, err: Any) -> None:
+    def addError(self, test: Any, err: Any) -> None:  # noqa: N802
         super().addError(test, err)
         self.say(test, "error")
         print(self.errors[-1][1], file=sys.__stderr__)
 
-    def addFailure(self, test: Any, err: Any) -> None:
+    def addFailure(self, test: Any, err: Any) -> None:  # noqa: N802
         super().addFailure(test, err)
         self.say(test, "failed")
         print(self.failures[-1][1], file=sys.__stderr__)
 
-    def addSkip(self, test: Any, reason: str) -> None:
+    def addSkip(self, test: Any, _: str) -> None:  # noqa: N802
         self.say(test, "skipped")
 
-    def addExpectedFailure(self, test: Any, err: Any) -> None:
+    def addExpectedFailure(self, test: Any, _: Any) -> None:  # noqa: N802
         self.say(test, "failed as expected")
 
-    def addUnexpectedSuccess(self, test: Any) -> None:
+    def addUnexpectedSuccess(self, test: Any) -> None:  # noqa: N802
         self.say(test, "passed unexpectedly")
 
-    def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:
+    def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:  # noqa: N802
         super().addSubTest(test, subtest, err)
         if err is not None:
             self.say(test, "failed")
@@ -81,7 +81,7 @@ class Listing(unittest.TestResult):
 
 def run_here(names: list[str], *, observed: bool) -> None:
     """Run tests in this process and print how each ended."""
-    from test import support
+    from test import support  # type: ignore[import-not-found, unused-ignore]
 
     # A shell starts what runs in the background with SIGINT ignored, and the tests of Runner need it.
     signal.signal(signal.SIGINT, signal.default_int_handler)

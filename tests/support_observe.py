@@ -1,6 +1,7 @@
 """What the tests of the observed loop share."""
 
 import asyncio
+from pathlib import Path
 from typing import Any, TypeVar
 
 from echotui.server.events import Event
@@ -29,3 +30,11 @@ def journal() -> Journal:
 def told(kind: type[SomeEvent]) -> list[SomeEvent]:
     """Return every event of this kind that the running loop has told."""
     return [entry.event for entry in journal().since(0) if isinstance(entry.event, kind)]
+
+
+def line_of(file: str, mark: str) -> int:
+    """Return the number of the line in a file that ends with ``# mark``."""
+    for number, line in enumerate(Path(file).read_text().splitlines(), 1):
+        if line.endswith(f"# {mark}"):
+            return number
+    raise LookupError(mark)

@@ -18,23 +18,27 @@ from .frames import FrameClock, PaintMeter, Patience
 from .picture import Picture, picture_of
 from .terminal import PatientDriver
 from .views.live import LiveView
+from .views.loop import LoopView
+from .views.problems import ProblemsView
+from .views.tasks import TasksView
+from .views.view import VIEWS, View
+
+#: The actions on what is selected in the Live view.
+ON_CONNECTIONS = frozenset({"boom", "interrupt", "chat", "treat"})
 
 #: The actions that change something: `--read-only` takes them away.
 CHANGING = frozenset({"boom", "interrupt", "chat", "treat", "send_signal", "restart"})
 
 NOTES = """\
-reads/s    reads that brought data; TCP has no messages, a line may take several reads or share one
-no events  how often select came back empty after its timeout
-busy       share of the last second the server was running; – where it is not observed
 lag        the latest that a timer of the loop fired late in the last second
 painting   share of the last second that went into drawing this screen; the rate is halved above 5 %
-unread     an open connection whose peer does not read: nothing more is read from it until it does
-left open  its handler failed and nobody closed the socket: the lesson of e (error treatment)
-*          a built-in client of this very process
 
-A filter is words, field:value and !not. Fields of connections: id server peer state said;
-of events: server kind id text.
+A filter is words, field:value and !not; a field that does not exist is answered with those that do.
 """
+
+
+def _itself(view: View) -> View:
+    return view
 
 
 class PatientPalette(CommandPalette, Patience):
@@ -62,10 +66,23 @@ class EchoApp(App[int]):
     """
 
     CSS_PATH = "echotui.tcss"
+    DEFAULT_MODE = "1"
     TITLE = "echotui"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual declares it so
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012 - Textual declares it so
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(
+                key,
+                f"view('{key}')",
+                show=False,
+                tooltip=f"Look at view {key}, {name}",
+                id=f"app.{name}",
+                priority=True,
+            )
+            for key, name in VIEWS.items()
+        ),
         _key("b", "boom", "boom", "Let the selected connection's handler raise"),
         _key("x", "interrupt", "end", "Cancel the selected connection's task, or close it where it has none"),
         _key("n", "chat", "client", "Let a built-in client chat with the selected server"),
@@ -90,11 +107,17 @@ class EchoApp(App[int]):
         self.paint_meter = PaintMeter()
         self._live = picture_of(lab, loop, lambda: self.paint_meter.cost) if picture is None else picture
         self._clock = FrameClock(refresh, self.paint_meter, self._paint)
-        self.view = LiveView(lab, self._live)
-
-    def get_default_screen(self) -> Screen[Any]:
-        """Begin with the Live view."""
-        return self.view
+        self.live = LiveView(lab, self._live)
+        self.views: dict[str, View] = {
+            "1": self.live,
+            "2": LoopView(self._live),
+            "3": TasksView(self._live),
+            "6": ProblemsView(self._live),
+        }
+        self.view: View = self.live
+        """The view one looks at."""
+        for key, view in self.views.items():
+            self.add_mode(key, partial(_itself, view))
 
     def on_mount(self) -> None:
         """Start the clock, and leave when a signal from outside has stopped the servers."""
@@ -119,7 +142,9 @@ class EchoApp(App[int]):
 
     def refresh_bindings_if_changed(self) -> None:
         """Let the footer offer `r` only where there is something to start again."""
-        restartable = any(record.state in (ServerState.STOPPED, ServerState.FAILED) for record in self._live.servers)
+        restartable = any(
+            record.wanted and record.state in (ServerState.STOPPED, ServerState.FAILED) for record in self._live.servers
+        )
         if restartable is not self._restartable:
             self._restartable = restartable
             self.refresh_bindings()
@@ -128,6 +153,8 @@ class EchoApp(App[int]):
         """Say which actions there are now."""
         if self.view.typing or (action in CHANGING and self.read_only):
             return False
+        if action in ON_CONNECTIONS:
+            return self.view is self.live
         if action == "restart":
             return self._restartable
         return True
@@ -141,7 +168,7 @@ class EchoApp(App[int]):
             return None
 
     def _selected_connection(self) -> int | None:
-        selected = self.view.connections.table.selected
+        selected = self.live.connections.table.selected
         if selected is None:
             self.notify("no connection is selected: connect one, or press n", severity="warning", markup=False)
             return None
@@ -159,7 +186,7 @@ class EchoApp(App[int]):
 
     def action_chat(self) -> None:
         """Let a built-in client chat with the selected server."""
-        if (server := self.view.servers.table.selected) is not None:
+        if (server := self.live.servers.table.selected) is not None:
             self._do(self.lab.chat, server.name)
 
     def action_treat(self) -> None:
@@ -167,6 +194,16 @@ class EchoApp(App[int]):
         treatment = self._do(self.lab.treat)
         if treatment is not None:
             self.notify(f"a failing task of sockets is now {treatment}", markup=False)
+
+    def action_view(self, key: str) -> None:
+        """Look at another view."""
+        view = self.views[key]
+        if view is not self.view and self.screen is self.view:
+            picture = self.view.picture
+            self.view = view
+            self.switch_mode(key)
+            if view.picture is not picture:
+                view.look_at(picture)
 
     def action_pause(self) -> None:
         """Freeze the view, or let it go on."""
@@ -194,7 +231,7 @@ class EchoApp(App[int]):
 
     def action_help(self) -> None:
         """Show the keys and what the numbers mean."""
-        self.push_screen(Help(self._keys(), NOTES))
+        self.push_screen(Help(self._keys(), f"{self.view.notes}{NOTES}"))
 
     def action_command_palette(self) -> None:
         """Show every action by name."""
@@ -207,9 +244,13 @@ class EchoApp(App[int]):
 
     def _offered(self) -> Iterable[Binding]:
         """Yield the keys that do something now."""
-        for binding in (*self.BINDINGS, *self.view.BINDINGS):
-            if isinstance(binding, Binding) and binding.id and self.check_action(binding.action, ()):
+        for binding in (*self.BINDINGS, *View.BINDINGS, *type(self.view).BINDINGS):
+            if isinstance(binding, Binding) and binding.id and self._is_offered(binding):
                 yield binding
+
+    def _is_offered(self, binding: Binding) -> bool:
+        action = binding.action.partition("(")[0]
+        return bool(self.check_action(action, ()) and self.view.check_action(action, ()))
 
     def _keys(self) -> list[tuple[str, str]]:
         return [

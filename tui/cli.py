@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  echotui                              servers on ports 8000 and 8001, and the screen
+  echotui                              servers on ports 8000 to 8005, and the screen
   echotui --port 0 --loop uvloop       ports the system picks, on uvloop
   echotui serve --events all           no screen: every event as a line of JSON
   echotui connect sockets              talk to the sockets server; try the word boom
   echotui faults run chaos.toml        a fault script, with a verdict
+  echotui serve --servers polling,blocking    the two that take a thread: named, so they are started
   nc 127.0.0.1 8000                    … or with the tool you have
 """
 
@@ -175,9 +176,10 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--servers",
         type=_servers,
-        default=SERVER_NAMES,
+        default=None,
         metavar="A,B",
-        help=f"which servers, of {', '.join(SERVER_NAMES)} (default all)",
+        help=f"which servers, of {', '.join(SERVER_NAMES)} (default all, but polling and blocking, which take a "
+        "thread each, are started only if they are named here)",
     )
     add("--loop", type=_loop, default="asyncio", metavar="KIND", help="asyncio (default) or uvloop")
     add(
@@ -193,6 +195,20 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
         default=None,
         metavar="S",
         help="close a connection that says nothing for so long (default 0: never)",
+    )
+    add(
+        "--blocking-receive",
+        type=_count,
+        default=2,
+        metavar="N",
+        help="how many bytes the blocking server asks for in one read (default 2)",
+    )
+    add(
+        "--blocking-clients",
+        type=_count,
+        default=None,
+        metavar="N",
+        help="after how many clients, one after the other, the blocking server is done (default: never)",
     )
     add(
         "--drain",
@@ -213,6 +229,8 @@ def _settings(options: argparse.Namespace) -> Any:
         select_timeout=options.select_timeout,
         idle_timeout=options.idle_timeout,
         drain=options.drain,
+        blocking_receive=options.blocking_receive,
+        blocking_clients=options.blocking_clients,
     )
 
 
@@ -259,6 +277,12 @@ def _loop(text: str) -> str:
         if find_spec("uvloop") is None:
             raise argparse.ArgumentTypeError("uvloop is not installed here: choose asyncio")
     return text
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000000")
+    return int(text)
 
 
 def _number(text: str, what: str) -> float:

@@ -11,6 +11,8 @@ from echotui.server.lab import Lab
 from echotui.server.records import Connections, ServerRecord
 from echotui.server.vitals import Vitals
 
+from .watched import Watched
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -32,6 +34,8 @@ class Picture:
     """Until when open connections may finish, by `now`; None while nothing is stopping."""
     painting: Callable[[], float | None]
     """The share of the last second that went into drawing, from 0 to 1; None while that is not known."""
+    watched: Watched | None = None
+    """The loop itself; None where it is not an observed one."""
     missed: Callable[[], int] | None = None
     """In a frozen picture, how many events have come in since; None in a live one."""
 
@@ -70,6 +74,7 @@ class Picture:
             lambda: vitals,
             lambda: draining_until,
             self.painting,
+            None if self.watched is None else self.watched.freeze(),
             missed=lambda: self.journal.recorded - journal.recorded,
         )
 
@@ -87,4 +92,5 @@ def picture_of(lab: Lab, loop: str, painting: Callable[[], float | None]) -> Pic
         lambda: lab.vitals,
         lambda: lab.draining_until,
         painting,
+        None if lab.observation is None else Watched(lab.observation),
     )

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import queue
 import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from time import monotonic
-from typing import Any, Generic, TextIO, TypeVar
+from typing import Any, Generic, TypeVar
 
 from echotui.server.faults.director import Director
 from echotui.server.faults.rounds import BEAT
@@ -33,6 +34,9 @@ Item = TypeVar("Item")
 #: How many lines may wait for whoever reads stdout, or the log. What comes on top is dropped, and counted.
 QUEUED = 100_000
 
+#: How many characters are written at once, where so many wait.
+AT_ONCE = 64 * 1024
+
 #: How long the last lines may take to be written, in seconds, before the process ends without them.
 FLUSH_TIME = 0.5
 
@@ -40,8 +44,10 @@ FLUSH_TIME = 0.5
 class Lines(Generic[Item]):
     """Writes a line for each item, from a thread of its own: a reader that is slow never holds up the loop.
 
+    It writes past Python's own files, whose locks would hold up the exit while this thread waits for a reader.
+
     Args:
-        file: where the lines go.
+        descriptor: where the lines go.
         line: makes the line of an item, on that thread.
         lost: makes the line that stands before this item and says how many were dropped.
         on_broken: called, on that thread, once nobody reads any more.
@@ -49,12 +55,12 @@ class Lines(Generic[Item]):
 
     def __init__(
         self,
-        file: TextIO,
+        descriptor: int,
         line: Callable[[Item], str],
         lost: Callable[[int, Item], str],
         on_broken: Callable[[], object] = lambda: None,
     ) -> None:
-        self._file = file
+        self._descriptor = descriptor
         self._line = line
         self._lost = lost
         self._on_broken = on_broken
@@ -79,18 +85,24 @@ class Lines(Generic[Item]):
         self._thread.join(FLUSH_TIME)
 
     def _write(self) -> None:
-        told = 0
+        told, text = 0, ""
         try:
             while (item := self._queue.get()) is not None:
                 if self._dropped > told:
                     lost, told = self._dropped - told, self._dropped
-                    self._file.write(self._lost(lost, item) + "\n")
-                self._file.write(self._line(item) + "\n")
-                if self._queue.empty():
-                    self._file.flush()
-            self._file.flush()
-        except (OSError, ValueError):
+                    text += self._lost(lost, item) + "\n"
+                text += self._line(item) + "\n"
+                if len(text) >= AT_ONCE or self._queue.empty():
+                    self._send(text)
+                    text = ""
+            self._send(text)
+        except OSError:
             self._on_broken()
+
+    def _send(self, text: str) -> None:
+        data = memoryview(text.encode("utf-8", "backslashreplace"))
+        while data:
+            data = data[os.write(self._descriptor, data) :]
 
 
 class LogLines(logging.Handler):
@@ -99,7 +111,7 @@ class LogLines(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        self._lines: Lines[str] = Lines(sys.stderr, str, lambda lost, _: f"{lost} lines of the log were lost")
+        self._lines: Lines[str] = Lines(sys.stderr.fileno(), str, lambda lost, _: f"{lost} lines of the log were lost")
 
     def emit(self, record: logging.LogRecord) -> None:
         self._lines(self.format(record))
@@ -124,7 +136,7 @@ def run(settings: Settings, loop: LoopKind, *, all_events: bool, script: Script 
             running.call_soon_threadsafe(_set, broken)
 
     journal = Journal(detail_rate=None if all_events else 0)
-    writer = Lines(sys.stdout, _as_json, _lost_as_json, broke)
+    writer = Lines(sys.stdout.fileno(), _as_json, _lost_as_json, broke)
     journal.subscribe(writer)
     journal.subscribe(_log_what_alarms)
     try:

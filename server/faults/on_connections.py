@@ -76,10 +76,10 @@ class ToxicEffect(ConnectionEffect):
             self.server_of(connection).hurry(connection)
 
     def _struck(self, connection: Connection, what: str) -> None:
-        self.scene.tell(self.fault, what, connection)
+        self.server_of(connection).on_loop(partial(self.scene.tell, self.fault, what, connection))
 
     def _acted(self, connection: Connection, what: str) -> None:
-        self.scene.tell_often(self.fault, what, connection)
+        self.server_of(connection).on_loop(partial(self.scene.tell_often, self.fault, what, connection))
 
 
 class ResetNow(StrikingEffect):

@@ -47,25 +47,32 @@ class GateEffect(Effect):
             gate.guards.remove(self)
             self._server.gate = gate if gate.guards else None
 
-    def refuses(self, peer: str) -> bool:  # noqa: ARG002 - a gate is asked about each peer
+    def refuses(self) -> bool:
         """Refuse nobody."""
         return False
+
+    def refused(self, peer: str) -> None:
+        """Tell that this peer was refused."""
+        self.fault.radius.peers.add(f"{peer} is refused")
+        self.scene.tell(self.fault, "a peer is refused", measured=peer)
 
     def rest(self) -> float:
         """Do not rest."""
         return 0.0
 
+    def rested(self) -> None:
+        """Tell that the server rests."""
+        late = f"accepted {self.fault.number('ms'):g} ms late"
+        self.fault.radius.peers.add(late)
+        self.scene.tell(self.fault, f"the next one is {late}")
+
 
 class RefuseAccepts(GateEffect):
     """Resets who connects."""
 
-    def refuses(self, peer: str) -> bool:
+    def refuses(self) -> bool:
         """Refuse this one, if it is struck."""
-        if not strikes(self._chance, self.fault.toxicity):
-            return False
-        self.fault.radius.peers.add(f"{peer} is refused")
-        self.scene.tell(self.fault, "a peer is refused", measured=peer)
-        return True
+        return strikes(self._chance, self.fault.toxicity)
 
 
 class AcceptDelay(GateEffect):
@@ -73,12 +80,7 @@ class AcceptDelay(GateEffect):
 
     def rest(self) -> float:
         """Rest, if this accept is struck."""
-        if not strikes(self._chance, self.fault.toxicity):
-            return 0.0
-        seconds = self.fault.seconds("ms")
-        self.fault.radius.peers.add(f"accepted {seconds * 1e3:.0f} ms late")
-        self.scene.tell(self.fault, f"the next one is accepted {seconds * 1e3:.0f} ms late")
-        return seconds
+        return self.fault.seconds("ms") if strikes(self._chance, self.fault.toxicity) else 0.0
 
 
 class Down(Effect):

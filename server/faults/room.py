@@ -170,6 +170,9 @@ class Faults:
         if where.on not in kind.targets:
             allowed = " or ".join(f"a {on}" if on is not On.LOOP else "the loop" for on in kind.targets)
             raise BadFault(f"{kind.name} cannot be injected into {where}: it needs {allowed}")
+        why = {} if where.server is None else self._servers[where.server].cannot
+        if kind.name in why:
+            raise BadFault(f"{where.server} cannot have {kind.name}: {why[kind.name]}")
         if kind.needs_tasks and where.server is not None and not self._servers[where.server].has_tasks:
             able = [name for name, server in self._servers.items() if server.has_tasks]
             others = f": choose {' or '.join(able)}" if able else ""

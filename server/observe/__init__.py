@@ -3,8 +3,9 @@
 A reader's map, in the order the data flows; nothing flows back:
 
     loop.py, uv.py     the two observed loops: every hook is here, and only hooks
-      → tasks.py         each task and its steps          waiting.py   where a task waits, read when somebody looks
-      → cancellations.py each cancellation's life-line
+      → steps.py         the task of such a loop, and each of its steps
+        → tasks.py         all tasks       task_record.py  one of them      waiting.py  where it waits
+        → cancellations.py each cancellation's life-line
       → timers.py        each call_later and call_at
       → ticks.py         each turn of the loop, and who is registered (asyncio only)
       → complaints.py    what asyncio complains about, or would in debug mode

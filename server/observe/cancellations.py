@@ -1,7 +1,7 @@
 """Cancellations: the life-line of every request to end a task, from who asked to what became of it.
 
-asked → delivered at an await → obeyed, swallowed, replaced by another exception, or taken back. Whether a task that waits
-again after CancelledError still cleans up, or has swallowed it, shows in its await chain: as long as an
+asked → delivered at an await → obeyed, swallowed, replaced by another exception, or taken back. Whether a task that
+waits again after CancelledError still cleans up, or has swallowed it, shows in its await chain: as long as an
 ``except`` or ``finally`` deals with the exception, the interpreter holds on to it there.
 """
 
@@ -17,20 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from .events import CancellationAsked, CancellationDelivered, CancellationSettled
 from .places import MACHINERY, Mark, Place, await_chain, frame_of, innermost_mark, place_of, program_mark
+from .task_record import LOOK_ALWAYS
 from .waiting import shielded_by
 
 if TYPE_CHECKING:
     from .observation import Observation
-    from .tasks import Task, TaskRecord
+    from .steps import Task
+    from .task_record import TaskRecord
 
 #: How many cancellations stay visible.
 KEPT = 500
 
 #: How many of them a task's own record keeps.
 KEPT_BY_TASK = 8
-
-#: Less than any step takes: see `TaskRecord.look_above`.
-LOOK_ALWAYS = -1.0
 
 
 class Outcome(StrEnum):
@@ -59,8 +58,8 @@ class Cancellation:
     task_name: str
     asked_at: float
     reason: str
-    """How it was asked: ``cancel()``, ``timeout``, ``wait_for``, ``task group``, ``gather``, ``its awaiter`` (a task that waits
-    for this one and was cancelled itself), ``runner`` or ``SIGINT``."""
+    """How it was asked: ``cancel()``, ``timeout``, ``wait_for``, ``task group``, ``gather``, ``its awaiter`` (a task
+    that waits for this one and was cancelled itself), ``runner`` or ``SIGINT``."""
     message: str | None
     asker_id: int | None
     """The id of the task that asked; None if no task did."""
@@ -101,7 +100,7 @@ class Cancellation:
 
     @property
     def clean_up(self) -> float | None:
-        """How long the task took over it, from delivery to outcome, in seconds; None if it was not delivered or goes on."""
+        """How long the task took over it, from delivery to outcome, in seconds; None if there is no such time yet."""
         if self.delivered_at is None or self.settled_at is None:
             return None
         return self.settled_at - self.delivered_at
@@ -212,7 +211,7 @@ class Cancellations:
         return cancellation
 
     def before_step(self, task: "Task", args: tuple[Any, ...]) -> None:
-        """See whether the step that is about to run delivers what was asked. `args` holds the future that woke the task."""
+        """See whether the step that is about to run delivers what was asked. `args` holds what woke the task."""
         try:
             self._before_step(task, args[0] if args else None)
         except Exception as error:  # noqa: BLE001 - nothing here may stop a step
@@ -266,7 +265,9 @@ class Cancellations:
     def _uncancelled(self, task: "Task", frame: FrameType) -> None:
         record = task.record
         holder = frame.f_locals.get("self") if id(frame.f_globals) in MACHINERY else None
-        of_holder = [one for one in record.unsettled if holder is not None and one.asker is not None and one.asker() is holder]
+        of_holder = [
+            one for one in record.unsettled if holder is not None and one.asker is not None and one.asker() is holder
+        ]
         delivered = [one for one in record.unsettled if one.delivered_at is not None and one.asker is None]
         taken_back = of_holder or delivered
         if not taken_back or taken_back[-1].delivered_at is None:
@@ -318,7 +319,9 @@ def _ended_cancelled(future: Any) -> bool:
 def _deals_with_it(task: "Task") -> bool:
     """Whether an ``except`` or ``finally`` in the task's await chain deals with a CancelledError."""
     return any(
-        isinstance(held, asyncio.CancelledError) for link in await_chain(task.get_coro()) for held in gc.get_referents(link)
+        isinstance(held, asyncio.CancelledError)
+        for link in await_chain(task.get_coro())
+        for held in gc.get_referents(link)
     )
 
 

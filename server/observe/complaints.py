@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -18,13 +18,14 @@ from weakref import WeakSet
 
 from ..events import duration
 from .events import Complained
-from .places import MACHINERY, Mark, Place, place_of, program_mark
+from .places import MACHINERY, Mark, Place, place_of, program_mark, raised_at
+from .task_record import describe
 from .timers import name_of
 
 if TYPE_CHECKING:
     from .cancellations import Cancellation
     from .observation import Observation
-    from .tasks import TaskRecord
+    from .task_record import TaskRecord
 
 #: How many complaints stay visible.
 KEPT = 500
@@ -63,7 +64,7 @@ KINDS: dict[str, Kind] = {
         "Use loop.call_soon_threadsafe, or asyncio.run_coroutine_threadsafe.",
     ),
     "task made while cancelled": Kind(
-        "A task was made while its maker was dealing with a cancellation: if the loop ends first, it is destroyed pending.",
+        "A task was made by one that dealt with its cancellation: if the loop ends first, it is destroyed pending.",
         "Do the clean-up in the task itself, or await the new one.",
     ),
     "cancellation swallowed": Kind(
@@ -91,7 +92,7 @@ class Complaint:
 
     kind: str
     message: str
-    at: float
+    at: float = field(default_factory=monotonic)
     error: str | None = None
     task_id: int | None = None
     task_name: str | None = None
@@ -148,41 +149,47 @@ class Complaints:
             self._observation.disable(self, error)
 
     def _handled(self, context: dict[str, Any]) -> None:
-        from .tasks import describe, raised_at
-
         message = str(context.get("message") or "Unhandled exception in event loop")
         kind = next((kind for start, kind in _MESSAGES if message.startswith(start)), "other")
         error: BaseException | None = context.get("exception")
-        task = context.get("task") or context.get("future")
+        task: Any = context.get("task") or context.get("future")
         record = self._observation.tasks.record_of(task)
-        if record is not None and record.final_name is None:
-            record.final_name = task.get_name()  # one that is collected just now is out of its record's reach already
         mark = None if error is None else raised_at(error)
         if mark is None and record is not None:
             mark = record.made
-        self._add(kind, message, None if error is None else describe(error), record, mark)
         if kind == "destroyed pending" and record is not None:
-            self._observation.tasks.destroyed(record)
+            self._observation.tasks.destroyed(record, task.get_name())
+        self._add(Complaint(kind, message, error=None if error is None else describe(error), mark=mark), record)
 
     def slow_step(self, record: "TaskRecord", took: float) -> None:
         """Note a step over the loop's limit for slow callbacks."""
         if self.on:
             stall = self._observation.stalls.during(took)
-            mark = stall.mark if stall is not None and stall.mark is not None else self._observation.tasks.last_mark(record)
-            self._add("slow step", f"a step took {duration(took)}", None, record, mark)
+            mark = (
+                stall.mark
+                if stall is not None and stall.mark is not None
+                else self._observation.tasks.last_mark(record)
+            )
+            self._add(Complaint("slow step", f"a step took {duration(took)}", mark=mark), record)
 
     def swallowed(self, record: "TaskRecord", cancellation: "Cancellation") -> None:
         """Note a task that went on after a cancellation was delivered to it."""
         if self.on:
-            self._add("cancellation swallowed", "a cancellation was swallowed", None, record, cancellation.delivered_mark)
+            message, mark = "a cancellation was swallowed", cancellation.delivered_mark
+            self._add(Complaint("cancellation swallowed", message, mark=mark), record)
 
     def made_while_cancelled(self, made: "TaskRecord", maker: "TaskRecord") -> None:
         """Note a task that was made by code that is dealing with CancelledError."""
-        if self.on and isinstance(sys.exc_info()[1], asyncio.CancelledError):
-            self._add("task made while cancelled", f"{maker.name} makes a task while it is cancelled", None, made, made.made)
+        if not self.on or not isinstance(sys.exc_info()[1], asyncio.CancelledError):
+            return
+        try:
+            message = f"{maker.name} makes a task while it is cancelled"
+            self._add(Complaint("task made while cancelled", message, mark=made.made), made)
+        except Exception as error:  # noqa: BLE001 - nothing here may keep a task from being made
+            self._observation.disable(self, error)
 
     def called_from_elsewhere(self, method: str, callback: object) -> None:
-        """Note a call from another thread than the loop's, in that thread. In debug mode asyncio itself raises instead."""
+        """Note a call from another thread than the loop's, in that thread. In debug mode asyncio raises instead."""
         if not self.on:
             return
         mark = program_mark(sys._getframe(2))
@@ -191,43 +198,26 @@ class Complaints:
         if line not in self._elsewhere and len(self._elsewhere) < KEPT:
             self._elsewhere.add(line)
             message = f"{method}({name_of(callback)}) from another thread"
-            self._observation.from_elsewhere(lambda: self._add("wrong thread", message, None, None, mark))
+            self._observation.from_elsewhere(lambda: self._add(Complaint("wrong thread", message, mark=mark)))
 
-    def _add(
-        self,
-        kind: str,
-        message: str,
-        error: str | None,
-        record: "TaskRecord | None",
-        mark: Mark | None,
-        *,
-        only_debug: bool = False,
-    ) -> None:
-        complaint = Complaint(
-            kind,
-            message,
-            monotonic(),
-            error,
-            None if record is None else record.id,
-            None if record is None else record.name,
-            None if record is None else record.owner,
-            mark,
-            only_debug,
-        )
+    def _add(self, complaint: Complaint, record: "TaskRecord | None" = None) -> None:
+        """Keep and tell a complaint. `record` is the task it is about."""
+        if record is not None:
+            complaint.task_id, complaint.task_name, complaint.owner = record.id, record.name, record.owner
         self.recent.append(complaint)
-        self.counts[kind] += 1
+        self.counts[complaint.kind] += 1
         place = complaint.place
         self._observation.tell(
             Complained(
-                kind,
-                message,
+                complaint.kind,
+                complaint.message,
                 complaint.meaning,
                 complaint.fix,
-                error,
+                complaint.error,
                 complaint.task_name,
                 complaint.owner,
                 None if place is None else str(place),
-                only_debug,
+                complaint.only_debug,
             )
         )
 
@@ -253,7 +243,7 @@ class Complaints:
             if origin:
                 file, line, function = origin[0]
                 message += f", made at {file}:{line} in {function}"
-            self._add("never awaited", message, None, None, (code, -1), only_debug=False)
+            self._add(Complaint("never awaited", message, mark=(code, -1)))
         except Exception as error:  # noqa: BLE001 - this runs while an object is deallocated
             self._observation.disable(self, error)
 
@@ -266,9 +256,13 @@ class Complaints:
             slow = message.startswith("Executing ")
             if slow and message.startswith("Executing <Task") and self._observation.tasks.on:
                 return  # `slow_step` has seen it already, and without debug mode
-            self._add("slow step" if slow else "logged", message, None, None, None, only_debug=slow)
+            self._add(Complaint("slow step" if slow else "logged", message, only_debug=slow))
         except Exception as error:  # noqa: BLE001 - nothing here may break the logging of others
             self._observation.disable(self, error)
+
+
+def only_noted(_: asyncio.AbstractEventLoop, __: dict[str, Any]) -> None:
+    """Add nothing to what is noted: for `loop.set_exception_handler`, where asyncio must not write to the log."""
 
 
 class _Everywhere:
@@ -309,20 +303,21 @@ class _Everywhere:
 def _hook_before(original: Callable[[Any], None]) -> type:
     """Return what notes a coroutine that was never awaited, and then calls the interpreter's own hook.
 
-    It is a class, because the hook warns about the frame that called it: calling a class runs `__new__`, and then `__init__`
-    with no frame of ours around it.
+    It is a class, because the hook warns about the frame that called it: calling a class runs `__new__`, and then
+    `__init__` with no frame of ours around it.
     """
 
     class Hook:
-        def __new__(cls, coroutine: Any) -> "Hook":
+        def __new__(cls, coroutine: Any) -> Any:
             complaints = _Everywhere.here()
             if complaints is not None:
                 complaints.never_awaited(coroutine)
             return super().__new__(cls)
 
-        __init__ = staticmethod(original)  # type: ignore[assignment]
+        __init__ = staticmethod(original)
 
-    return Hook
+    hook: type = Hook
+    return hook
 
 
 def _logged(entry: logging.LogRecord) -> bool:

@@ -102,7 +102,8 @@ class StallBegan(Event):
     @property
     def sentence(self) -> str:
         who = f" in {self.task}" if self.task else ""
-        return f"the loop is blocked for {duration(self.lasted)} now, at {self.place or 'a place that cannot be seen'}{who}"
+        place = self.place or "a place that cannot be seen"
+        return f"the loop is blocked for {duration(self.lasted)} now, at {place}{who}"
 
 
 @dataclass(frozen=True, slots=True)

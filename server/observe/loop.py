@@ -10,22 +10,38 @@ import sys
 from collections.abc import Callable
 from contextvars import Context
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from .observation import Observation
 from .places import BOTTOMS, MACHINERY
-from .tasks import FIRST_STEP, WAKEUP, Step, Task
+from .steps import FIRST_STEP, WAKEUP, Step, Task
 from .ticks import ObservedSelector
 from .timers import Timer
 
+_Arguments = TypeVarTuple("_Arguments")
 
-class Observed(asyncio.AbstractEventLoop):
+_asyncio_tasks: Any = asyncio.tasks
+
+#: The task class that ours is one of. Where somebody has put another in its place, that one is made, and not observed.
+OBSERVABLE = asyncio.Task
+
+
+if TYPE_CHECKING:
+    # Two loops' stubs do not agree with each other, nor with the private parts of asyncio that are used here.
+    _Loop: Any
+else:
+    _Loop = asyncio.AbstractEventLoop
+
+
+class Observed(_Loop):  # type: ignore[misc]
     """What observing takes on any loop that runs asyncio's own tasks. To be mixed in before the loop's class."""
 
     observation: Observation
     """What is known of this loop."""
     factory: Any
     """The task factory that was set; None if none was."""
+    is_over: bool
+    """Whether it is closed: what `is_closed` says, for the price of an attribute."""
     eager_by_factory = True
     """Whether asyncio's eager factory makes eager tasks if one does not say ``eager_start``."""
 
@@ -40,6 +56,7 @@ class Observed(asyncio.AbstractEventLoop):
     def close(self) -> None:
         """Close the loop."""
         super().close()
+        self.is_over = True
         self.observation.close()
 
     def set_task_factory(self, factory: Any) -> None:
@@ -50,7 +67,7 @@ class Observed(asyncio.AbstractEventLoop):
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         """Make an observed task of a coroutine.
 
-        A task factory that was set is used, asyncio's eager one with observed tasks; what any other one makes is its own.
+        A task factory that was set is used: asyncio's eager one with observed tasks; what any other makes is its own.
         """
         tasks = self.observation.tasks
         if self.factory is not None:
@@ -58,12 +75,13 @@ class Observed(asyncio.AbstractEventLoop):
                 tasks.unobserved += 1
                 return super().create_task(coro, **kwargs)
             kwargs.setdefault("eager_start", self.eager_by_factory)
-        elif not tasks.on:
+        elif not tasks.on or _asyncio_tasks.Task is not OBSERVABLE:
+            tasks.unobserved += 1
             return super().create_task(coro, **kwargs)
-        if self.is_closed():
+        if self.is_over:
             raise RuntimeError("Event loop is closed")
+        task: Any = tasks.make(self, coro, sys._getframe(1), kwargs)
         try:
-            task = tasks.make(self, coro, sys._getframe(1), kwargs)
             if task._source_traceback:
                 # The frames of this method and the one below it are no part of the program.
                 del task._source_traceback[-2:]
@@ -100,15 +118,20 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
 
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
         self.factory = None
-        self.observation = observation = Observation(self, lambda: self._scheduled, ticks=True)
-        ticks = observation.ticks
-        assert ticks is not None
+        self.is_over = False
+        self.observation = Observation(self, lambda: self._scheduled, ticks=True)
+        ticks: Any = self.observation.ticks
         super().__init__(ObservedSelector(selector or selectors.DefaultSelector(), ticks))
 
-    # The two below do what their parents do, with other handles. They save the frames that the parents call through, which
-    # pays for most of what is noted in them.
+    # The two below do what their parents do, with other handles. They save the frames that the parents call through,
+    # which pays for most of what is noted in them.
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
         """Have something called in the next turn. A step of a task is timed."""
         if self._closed:
             self._check_closed()
@@ -117,9 +140,10 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
             self._check_callback(callback, "call_soon")
         elif self._thread_id != get_ident() and self._thread_id is not None:
             self.observation.complaints.called_from_elsewhere("call_soon", callback)
-        kind = type(callback)
-        handle: asyncio.Handle
-        if (kind is FIRST_STEP or kind is WAKEUP) and type(task := callback.__self__) is Task:  # type: ignore[attr-defined]
+        step: Any = callback
+        kind = type(step)
+        handle: Any
+        if (kind is FIRST_STEP or kind is WAKEUP) and type(task := step.__self__) is Task:
             handle = Step(callback, args, self, context)
             handle.task = task
         else:
@@ -127,10 +151,14 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         if handle._source_traceback:
             del handle._source_traceback[-1]
         self._ready.append(handle)
-        return handle
+        return handle  # type: ignore[no-any-return]
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Have something called at a time of the loop's clock."""
         if when is None:
@@ -142,7 +170,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
             self._check_callback(callback, "call_at")
         elif self._thread_id != get_ident() and self._thread_id is not None:
             self.observation.complaints.called_from_elsewhere("call_at", callback)
-        timer = Timer(when, callback, args, self, context)
+        timer: Any = Timer(when, callback, args, self, context)
         if timer._source_traceback:
             del timer._source_traceback[-1]
         observation = self.observation
@@ -152,7 +180,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         timers.made += 1
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True
-        return timer
+        return timer  # type: ignore[no-any-return]
 
 
 BOTTOMS.add(id(Observed.run_forever.__code__))

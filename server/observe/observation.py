@@ -6,9 +6,10 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from time import monotonic
 from types import CodeType
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..events import Event, InstrumentDisabled
 from ..journal import Journal
@@ -36,8 +37,8 @@ class Instrument(Protocol):
 class Observation:
     """What is known of one loop: live records to read, instruments to switch, and a journal to tell.
 
-    Read the instruments' records at any time. Switch an instrument with its `on`: that changes what is known, never what
-    the loop does.
+    Read the instruments' records at any time. Switch an instrument with its `on`: that changes what is known, never
+    what the loop does.
 
     Args:
         loop: the loop that is observed.
@@ -63,7 +64,7 @@ class Observation:
         """The instruments that raised and are switched off, and what they raised."""
         self.untold: frozenset[str] = frozenset()
         """The owners about whose tasks the journal is told only what is an error; the records have the rest as well."""
-        self._loop = loop
+        self._loop: Any = loop
         self.journal: Journal | None = None
         self._early: deque[Event] = deque(maxlen=LETTERS_KEPT)
 
@@ -85,7 +86,8 @@ class Observation:
     @property
     def slow_callback_duration(self) -> float:
         """The loop's own limit for slow callbacks, in seconds."""
-        return self._loop.slow_callback_duration  # type: ignore[attr-defined, no-any-return]
+        limit: float = self._loop.slow_callback_duration
+        return limit
 
     def begin(self) -> None:
         """The loop begins to run, in this thread."""
@@ -159,5 +161,5 @@ def by_module(code: CodeType) -> str | None:
     return "program"
 
 
-_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+_ASYNCIO = str(Path(asyncio.__file__).parent) + os.sep
 MACHINERY.add(id(globals()))

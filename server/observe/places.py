@@ -33,9 +33,6 @@ MACHINERY = {id(vars(module)) for name, module in sys.modules.items() if name.pa
 BOTTOMS: set[int] = {id(asyncio.Handle._run.__code__)}
 
 
-_TASKS = vars(asyncio.tasks)
-
-
 def place_of(mark: Mark | None) -> Place | None:
     """Return the file, line and function of a mark."""
     if mark is None:
@@ -54,8 +51,6 @@ def program_mark(frame: FrameType | None) -> Mark | None:
 
     None where there is none before the loop itself, as in a callback that is asyncio's own.
     """
-    if frame is not None and frame.f_globals is _TASKS:
-        frame = frame.f_back  # by far the most frequent: ``asyncio.create_task``
     while frame is not None:
         if id(frame.f_globals) not in MACHINERY:
             return frame.f_code, frame.f_lasti
@@ -84,8 +79,10 @@ def await_chain(awaitable: Any) -> Iterator[Any]:
                 return
             following = awaitable.ag_await
         else:
-            # ``async for`` awaits a small object around the generator, and ``__await__`` one around a coroutine; neither
-            # tells what it is around, except to the garbage collector.
+            # ``async for`` awaits a small object around the generator, and ``__await__`` one around a coroutine;
+            # neither tells what it is around, except to the garbage collector.
+            if type(awaitable).__name__ not in _AROUND:
+                return
             awaitable = next((held for held in gc.get_referents(awaitable) if isinstance(held, _FRAMED)), None)
             continue
         yield awaitable
@@ -93,17 +90,16 @@ def await_chain(awaitable: Any) -> Iterator[Any]:
 
 
 _FRAMED = (CoroutineType, GeneratorType, AsyncGeneratorType)
+_AROUND = {"async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper"}
 
 
 def frame_of(awaitable: Any) -> FrameType:
     """Return the frame of what `await_chain` yields."""
-    if isinstance(awaitable, CoroutineType):
-        frame = awaitable.cr_frame
-    elif isinstance(awaitable, GeneratorType):
-        frame = awaitable.gi_frame
-    else:
-        frame = awaitable.ag_frame
-    return frame  # type: ignore[no-any-return]
+    frame: FrameType
+    for name in ("cr_frame", "gi_frame", "ag_frame"):
+        if hasattr(awaitable, name):
+            frame = getattr(awaitable, name)
+    return frame
 
 
 def innermost_mark(awaitable: Any) -> Mark | None:
@@ -117,3 +113,13 @@ def innermost_mark(awaitable: Any) -> Mark | None:
             found = (frame.f_code, frame.f_lasti)
             ours = ours or program
     return found
+
+
+def raised_at(error: BaseException) -> Mark | None:
+    """Return the line that raised an exception; None if it was never raised."""
+    traceback = error.__traceback__
+    if traceback is None:
+        return None
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_code, traceback.tb_lasti

@@ -1,8 +1,8 @@
 """Stalls: what blocks the loop, told while it does.
 
-A thread looks now and then whether the loop still turns, and if it does not, at which line the loop's thread is. On asyncio the
-selector says when the loop sleeps, which is not a stall. On uvloop nothing says so: there the thread sends a beat through
-the loop, and a beat that does not come back is a stall. The same beat measures the lag.
+A thread looks now and then whether the loop still turns, and if it does not, at which line the loop's thread is. On
+asyncio the selector says when the loop sleeps, which is not a stall. On uvloop nothing says so: there the thread sends
+a beat through the loop, and a beat that does not come back is a stall. The same beat measures the lag.
 
 A call that holds the interpreter's lock stops this thread too: such a stall is told afterwards, without a line.
 """
@@ -16,6 +16,7 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ DEFAULT_LIMIT = 0.1
 
 _log = logging.getLogger("echotui.observe")
 
-_STDLIB = os.path.dirname(os.__file__) + os.sep
+_STDLIB = (str(Path(os.__file__).parent) + os.sep, "<frozen ")
 _INSTALLED = ("site-packages" + os.sep, "dist-packages" + os.sep)
 
 
@@ -233,7 +234,7 @@ class Stalls:
             stall = self.current or self._new(began)
             self.current = None
             stall.ended = ended
-            stall.delayed_timers = self._observation.timers.due_before(ended)
+            stall.delayed_timers = self._observation.timers.delayed(stall.began, ended, self.limit / 2)
             ready = getattr(self._loop, "_ready", None)
             stall.delayed_callbacks = None if ready is None else len(ready)
             self.recent.append(stall)
@@ -309,7 +310,7 @@ def _sample(stall: Stall, frame: FrameType | None) -> None:
 def _is_stdlib(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
     return id(frame.f_globals) in MACHINERY or (
-        (file.startswith(_STDLIB) or file.startswith("<frozen ")) and not any(part in file for part in _INSTALLED)
+        file.startswith(_STDLIB) and not any(part in file for part in _INSTALLED)
     )
 
 

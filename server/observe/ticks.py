@@ -143,7 +143,7 @@ class Ticks:
     @property
     def ready_now(self) -> int:
         """How many descriptors were ready in the tick the loop is in."""
-        return 0 if self._start is None else self._start[6]  # type: ignore[no-any-return]
+        return 0 if self._start is None else self._start[6]
 
     def worst(self, since: float) -> float:
         """Return the longest run of a tick that is over and began after `since`, in seconds; 0 if there is none."""
@@ -179,19 +179,21 @@ class Ticks:
 
     def select(self, select: Any, timeout: float | None) -> Any:
         """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
+        name = setter = None
+        work = 0
         began = monotonic()
-        self._finish(began)
-        loop = self._loop
-        work = len(loop._ready)
-        setter = None
-        name = None
-        if timeout and loop._scheduled:
-            timer = loop._scheduled[0]
-            name = name_of(timer._callback)
-            setter = timer.setter
+        try:
+            self._finish(began)
+            loop = self._loop
+            work = len(loop._ready)
+            if timeout and loop._scheduled:
+                timer = loop._scheduled[0]
+                name = name_of(timer._callback)
+                setter = timer.setter
+        except Exception as error:  # noqa: BLE001 - nothing here may keep the loop from sleeping
+            self._observation.disable(self, error)
         ready = select(timeout)
-        now = monotonic()
-        self.awake_since = now
+        self.awake_since = now = monotonic()
         self.asleep = False
         self._start = (
             began,

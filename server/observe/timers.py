@@ -3,16 +3,16 @@
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .places import MACHINERY, Mark, Place, place_of
+from .places import MACHINERY, Place, place_of
 from .waiting import tasks_waiting_for
 
 if TYPE_CHECKING:
-    from .tasks import TaskRecord
+    from .task_record import TaskRecord
 
 #: How many timers that fired or were cancelled stay visible.
 KEPT = 1_000
@@ -60,6 +60,7 @@ class Timer(asyncio.TimerHandle):
     # What asyncio's own handles hold, for the type checker.
     _when: float
     _callback: Callable[..., object] | None
+    _source_traceback: list[Any] | None
 
     def _run(self) -> None:
         """Fire. The loop calls this when the timer is due."""
@@ -119,9 +120,14 @@ class Timers:
         """Return the next `count` timers that will fire, soonest first. Costs a look at every timer that is set."""
         return [_describe(timer) for timer in heapq.nsmallest(count, self._live(), key=_due)]
 
-    def due_before(self, when: float) -> int:
-        """Return how many timers that have not fired were due before a time of the loop's clock."""
-        return sum(1 for timer in self._live() if timer._when < when)
+    def delayed(self, since: float, until: float, by: float) -> int:
+        """Return how many timers were late by at least `by` seconds in a time of the loop's clock, or still are."""
+        count = sum(1 for timer in self._live() if timer._when < until)
+        for due, lateness, at, *_ in reversed(self.ring):
+            if at < since:
+                break
+            count += lateness is not None and lateness >= by and due < until
+        return count
 
     @property
     def live(self) -> int:
@@ -160,7 +166,7 @@ def _describe(timer: Timer) -> LiveTimer:
 def _behind(timer: Timer) -> "tuple[str, TaskRecord | None]":
     """Say what a timer is for: a timeout, a sleep, or what its callback is called."""
     holder = getattr(timer._callback, "__self__", None)
-    arguments: tuple[Any, ...] = timer._args or ()  # type: ignore[attr-defined]
+    arguments: Sequence[Any] = timer._args or ()
     if isinstance(holder, asyncio.Timeout):
         task = holder._task  # type: ignore[attr-defined]
         return f"timeout of {task.get_name()!r}", getattr(task, "record", None)

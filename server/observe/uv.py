@@ -6,20 +6,22 @@ from collections.abc import Callable
 from contextvars import Context
 from threading import get_ident
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVarTuple
 
 import uvloop
 
 from .loop import Observed
 from .observation import Observation
 from .places import MACHINERY
-from .tasks import FIRST_STEP, WAKEUP, Task
+from .steps import FIRST_STEP, WAKEUP, Task
 from .timers import Timer
 
-_call_soon = uvloop.Loop.call_soon
+_call_soon: Any = uvloop.Loop.call_soon
+
+_Arguments = TypeVarTuple("_Arguments")
 
 
-class UvLoop(Observed, uvloop.Loop):
+class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and asyncio's do not agree
     """uvloop's loop, observed."""
 
     # uvloop 0.23 hands ``eager_start=None`` to every factory from Python 3.13 on, which makes asyncio's eager factory
@@ -29,21 +31,32 @@ class UvLoop(Observed, uvloop.Loop):
     def __init__(self) -> None:
         super().__init__()
         self.factory = None
+        self.is_over = False
         self._timers: dict[int, Timer] = {}
         self.observation = Observation(self, self._timers.values, ticks=False)
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
         """Have something called in the next turn. A step of a task is timed."""
         thread = self.observation.complaints.thread
         if thread is not None and thread != get_ident() and not self.get_debug():
             self.observation.complaints.called_from_elsewhere("call_soon", callback)
-        kind = type(callback)
-        if (kind is FIRST_STEP or kind is WAKEUP) and type(task := callback.__self__) is Task:  # type: ignore[attr-defined]
-            return _call_soon(self, task.observed_step, callback, *args, context=context)
-        return _call_soon(self, callback, *args, context=context)
+        step: Any = callback
+        kind = type(step)
+        if (kind is FIRST_STEP or kind is WAKEUP) and type(task := step.__self__) is Task:
+            return _call_soon(self, task.observed_step, callback, *args, context=context)  # type: ignore[no-any-return]
+        return _call_soon(self, callback, *args, context=context)  # type: ignore[no-any-return]
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        delay: float,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Have something called after some seconds."""
         observation = self.observation

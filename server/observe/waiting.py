@@ -2,10 +2,11 @@
 
 import asyncio
 import asyncio.streams
+import gc
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import FrameType
+from types import CoroutineType, FrameType
 from typing import Any
 
 from .places import MACHINERY, Place, await_chain, frame_of, place_of
@@ -29,19 +30,47 @@ class Wait:
 
 def what_a_task_waits_for(task: "asyncio.Task[Any]") -> Wait | None:
     """Return where a suspended task is suspended; None if it has ended."""
-    frames = [frame_of(link) for link in await_chain(task.get_coro())]
+    links = list(await_chain(task.get_coro()))
+    waiter = task._fut_waiter  # type: ignore[attr-defined]
+    compiled = _compiled(getattr(links[-1], "cr_await", None) if links else task.get_coro())
+    frames = [frame_of(link) for link in links]
     if not frames:
-        return None
+        return None if compiled is None else Wait((), None, *compiled)
     chain = tuple(place for frame in frames if (place := place_of((frame.f_code, frame.f_lasti))))
     at = next(
-        (place for frame, place in zip(reversed(frames), reversed(chain), strict=True) if id(frame.f_globals) not in MACHINERY),
+        (
+            place
+            for frame, place in zip(reversed(frames), reversed(chain), strict=True)
+            if id(frame.f_globals) not in MACHINERY
+        ),
         chain[-1],
     )
     if len(frames) == 1 and frames[0].f_lasti <= 0:
         return Wait(chain, at, "its first step")
-    waiter = task._fut_waiter  # type: ignore[attr-defined]
-    what, fd = _what(frames, waiter)
+    what, fd = compiled or _what(frames, waiter)
     return Wait(chain, at, what, fd, waiter if isinstance(waiter, asyncio.Task) else None)
+
+
+def _compiled(awaitable: object) -> tuple[str, int | None] | None:
+    """Say what a coroutine of uvloop's awaits, that has no frame to look into; None if it is none."""
+    words = _COMPILED.get(getattr(awaitable, "__name__", ""))
+    if words is None or not hasattr(awaitable, "cr_await") or isinstance(awaitable, CoroutineType):
+        return None
+    # It holds its arguments in an object of its own, which tells them to the garbage collector only.
+    for held in gc.get_referents(*gc.get_referents(awaitable)):
+        if isinstance(held, socket.socket):
+            return f"{words} of fd {held.fileno()}", held.fileno()
+    return words, None
+
+
+#: uvloop's own coroutines, by name.
+_COMPILED = {
+    "sock_recv": "socket read",
+    "sock_recv_into": "socket read",
+    "sock_sendall": "socket write",
+    "sock_accept": "socket accept",
+    "sock_connect": "socket connect",
+}
 
 
 def _what(frames: list[FrameType], waiter: Any) -> tuple[str, int | None]:
@@ -95,7 +124,7 @@ Words = Callable[[FrameType], tuple[str, int | None]]
 
 
 def _plain(words: str) -> Words:
-    return lambda frame: (words, None)
+    return lambda _: (words, None)
 
 
 def _sleep(frame: FrameType) -> tuple[str, int | None]:
@@ -125,7 +154,7 @@ def _stream(words: str) -> Words:
 
 def _known_waits() -> dict[int, Words]:
     """Map the code of asyncio's own coroutines to what waiting in them means. What a version lacks is left out."""
-    loop = asyncio.selector_events.BaseSelectorEventLoop  # type: ignore[attr-defined]
+    loop = asyncio.selector_events.BaseSelectorEventLoop
     streams: Any = asyncio.streams
     known: list[tuple[Any, Words]] = [
         (asyncio.sleep, _sleep),
@@ -149,7 +178,7 @@ def _known_waits() -> dict[int, Words]:
         (loop.sock_connect, _socket("socket connect")),
         (streams.StreamReader._wait_for_data, _stream("stream read")),
         (streams.FlowControlMixin._drain_helper, _stream("room to write")),
-        (asyncio.base_events.Server.serve_forever, _plain("a server's end")),  # type: ignore[attr-defined]
+        (asyncio.base_events.Server.serve_forever, _plain("a server's end")),
         (asyncio.subprocess.Process.wait, _plain("a process's end")),
     ]
     return {id(function.__code__): words for function, words in known}

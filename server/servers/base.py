@@ -12,19 +12,19 @@ import os
 import socket
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import ClassVar
 
 from .. import events
-from ..conversation import Boom
+from ..conversation import Boom, LineTooLong
 from ..faults.gate import Gate
 from ..faults.steps import Close, HalfClose, Reset
 from ..journal import Journal
-from ..records import Connection, Connections, ConnectionState, ServerRecord, ServerState
+from ..records import LAST_KEPT, Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
-from ..tcp import TcpInfo, tcp_info
+from ..tcp import TcpInfo, tcp_info, waited_in_queue
 
 #: How many bytes one read asks for. Larger reads save system calls when a peer sends much at once.
 RECEIVE_SIZE = 64 * 1024
@@ -45,7 +45,7 @@ GIVE_UP_TIME = 0.15
 GIVEN_UP = "given up: its handler did not end when it was asked to"
 
 #: The errors of `accept` that concern only the peer that was to be accepted: it has gone while it was queued.
-_PEER_GONE = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO, errno.EINTR})
+PEER_GONE = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO, errno.EINTR})
 
 
 #: Closing a socket that lingers for no time at all resets the connection.
@@ -54,6 +54,14 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 class Interrupt(Exception):
     """What a handler raises because its connection is ended: by the keyboard, the shutdown, a fault, its idle time."""
+
+
+class Idle(Interrupt):
+    """What a handler raises because its peer has said nothing for `limit` seconds."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        super().__init__("idle too long")
 
 
 class KeyboardBoom(Boom):
@@ -76,7 +84,7 @@ class Desk:
 class EchoServer(ABC):
     """A server that holds the conversation with many peers, and tells the lab's desk what happens.
 
-    Every method is called on the thread of the loop that runs the lab.
+    Every method is called on the thread of the loop that runs the lab, except where it says otherwise.
     """
 
     name: ClassVar[str]
@@ -84,6 +92,10 @@ class EchoServer(ABC):
     """How it waits, in one short phrase."""
     has_tasks: ClassVar[bool] = False
     """Whether each connection has a task of its own, which can be cancelled, and fail."""
+    cannot: ClassVar[Mapping[str, str]] = {}
+    """The faults it cannot have, by name, and why."""
+    on_demand: ClassVar[bool] = False
+    """Whether it stays stopped until somebody asks for it by its name."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -94,7 +106,9 @@ class EchoServer(ABC):
         self._given_up: set[int] = set()
         self._late: dict[int, tuple[asyncio.TimerHandle, str]] = {}
         self._gate: Gate | None = None
-        self._on_gate: Callable[[], None] = _nothing
+        self.on_gate: Callable[[], None] = _nothing
+        self._none_open = asyncio.Event()
+        self._none_open.set()
 
     # -- what a server does its own way ---------------------------------------------------------------------
 
@@ -152,22 +166,26 @@ class EchoServer(ABC):
 
     async def stop(self) -> None:
         """End whatever still runs, after `stop_accepting`. Connections that are still open are given up."""
-        if self.record.state is ServerState.DRAINING:
+        if self._is_draining():
             await self._give_up()
             await self._stop_serving()
+            if not self._is_draining():
+                return  # somebody else has waited for the same, and was told first
+            for connection in self.own:
+                self.close_now(connection, GIVEN_UP)
             self.record.state = ServerState.STOPPED
             self.desk.journal.record(events.ServerStopped(self.name))
 
     async def _give_up(self) -> None:
-        """End the connections that are open still: shut their sockets down under their handlers, then close them."""
+        """Shut the sockets of the connections that are open still down under their handlers, and see them end."""
         for connection in self.own:
             self._given_up.add(connection.id)
             with contextlib.suppress(OSError):  # it is not connected any more
                 self._peers[connection.id].shutdown(socket.SHUT_RDWR)
             self.end(connection, GIVEN_UP)
-        ends_at = monotonic() + GIVE_UP_TIME
-        while self.own and monotonic() < ends_at:
-            await asyncio.sleep(0.005)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_UP_TIME):
+                await self.wait_until_none_is_open()
         for connection in self.own:
             self.close_now(connection, GIVEN_UP)
         self._given_up.clear()
@@ -184,6 +202,20 @@ class EchoServer(ABC):
             return f"it has not read {connection.unsent} B of its answers"
         return "it was waiting for its peer to say something"
 
+    def _is_draining(self) -> bool:
+        return self.record.state is ServerState.DRAINING
+
+    async def wait_until_none_is_open(self) -> None:
+        """Return as soon as no connection of this server is open."""
+        await self._none_open.wait()
+
+    def measure(self) -> None:  # noqa: B027 - most have nothing to measure
+        """Bring into the record what is measured only now and then: a few times a second."""
+
+    def answer_to(self, line: bytes) -> bytes:
+        """Return what it answers to a whole line that is not boom."""
+        return line
+
     def release(self) -> None:
         """Close the sockets that failed handlers left open, and let go of what was kept from them."""
         for connection in self.own:
@@ -198,6 +230,10 @@ class EchoServer(ABC):
         """Return what the system knows of an open connection; None where it does not tell."""
         return tcp_info(self._peers[connection.id])
 
+    def on_loop(self, call: Callable[[], None]) -> None:
+        """Have this called on the loop's thread: at once, where the server lives on it. For whoever serves."""
+        call()
+
     # -- what happens to connections ------------------------------------------------------------------------
 
     @property
@@ -208,33 +244,46 @@ class EchoServer(ABC):
     def take_in(self, sock: socket.socket) -> Connection | None:
         """Take in an accepted socket; None if its peer has gone already, or a fault refuses it."""
         sock.setblocking(False)
+        connection = self.meet(sock)
+        if connection is None:
+            return None
+        refused = None if self._gate is None else self._gate.refuses(connection.peer)
+        if refused is not None:
+            close_with_reset(sock)
+            refused()
+            return None
+        self.admit(connection, sock)
+        return connection
+
+    def meet(self, sock: socket.socket) -> Connection | None:
+        """Return the record of an accepted socket; None if its peer has gone already.
+
+        May be called on any thread: it tells nobody, and the connection has no id until it is admitted.
+        """
         try:
             peer = address(sock.getpeername())
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             sock.close()
             return None
-        if self._gate is not None and self._gate.refuses(peer):
-            close_with_reset(sock)
-            return None
-        desk = self.desk
-        connection = Connection(
-            id=desk.connections.next_id(),
-            server=self.name,
-            peer=peer,
-            fd=sock.fileno(),
-            opened_at=monotonic(),
-            built_in=peer in desk.built_in_peers,
+        return Connection(
+            id=0, server=self.name, peer=peer, fd=sock.fileno(), opened_at=monotonic(), waited=waited_in_queue(sock)
         )
+
+    def admit(self, connection: Connection, sock: socket.socket) -> None:
+        """Take a connection that was met into the books."""
+        desk = self.desk
+        connection.id = desk.connections.next_id()
+        connection.built_in = connection.peer in desk.built_in_peers
         self._peers[connection.id] = sock
         desk.connections.add(connection)
         self.record.accepted += 1
         self.record.open += 1
+        self._none_open.clear()
         self._cannot_accept = False
-        desk.journal.record(events.Accepted(self.name, connection.id, peer, connection.fd))
+        desk.journal.record(events.Accepted(self.name, connection.id, connection.peer, connection.fd))
         for told in tuple(desk.newcomers):
             told(connection)
-        return connection
 
     def close(self, connection: Connection, outcome: str) -> None:
         """Close a connection whose handler has ended, and say how: now, or late if a fault wants that."""
@@ -262,6 +311,8 @@ class EchoServer(ABC):
         now = monotonic()
         self.desk.connections.end(connection, outcome, now)
         self.record.open -= 1
+        if not self.record.open:
+            self._none_open.set()
         self.desk.journal.record(
             events.Closed(
                 self.name,
@@ -279,6 +330,40 @@ class EchoServer(ABC):
         """Let a connection be without a handler: nobody will close its socket until the server stops."""
         connection.state = ConnectionState.LEFT_OPEN
         connection.outcome = outcome
+
+    def received(self, connection: Connection, data: bytes) -> None:
+        """Count one read, and tell of it if somebody looks."""
+        self.count_received(connection, data)
+        journal = self.desk.journal
+        if journal.details_open:
+            journal.record(events.Received(self.name, connection.id, connection.peer, len(data), data[:DETAIL_KEPT]))
+        else:
+            journal.details_skipped += 1
+
+    def sent(self, connection: Connection, size: int, unsent: int = 0) -> None:
+        """Count one write, and tell of it if somebody looks. `unsent` bytes of it wait for the peer to read."""
+        self.count_sent(connection, size, unsent)
+        journal = self.desk.journal
+        if journal.details_open:
+            journal.record(events.Sent(self.name, connection.id, connection.peer, size, unsent))
+        else:
+            journal.details_skipped += 1
+
+    def count_received(self, connection: Connection, data: bytes) -> None:
+        """Count one read. On the thread that serves, and only there: it is the only one to write these counters."""
+        size = len(data)
+        connection.reads += 1
+        connection.bytes_in += size
+        connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
+        connection.last_in_at = monotonic()
+        self.record.reads += 1
+        self.record.bytes_in += size
+
+    def count_sent(self, connection: Connection, size: int, unsent: int) -> None:
+        """Count one write. On the thread that serves, as above."""
+        connection.bytes_out += size
+        connection.unsent = unsent
+        self.record.bytes_out += size
 
     def handler_failed(self, connection: Connection, error: Exception, outcome: str) -> None:
         """A handler raised something of its own: count it and tell what becomes of it."""
@@ -335,7 +420,7 @@ class EchoServer(ABC):
     @gate.setter
     def gate(self, gate: Gate | None) -> None:
         self._gate = gate
-        self._on_gate()
+        self.on_gate()
 
     def half_closed(self, connection: Connection) -> None:
         """The peer will send no more, and all it sent is answered. Not if it was us who shut it up."""
@@ -348,12 +433,17 @@ class EchoServer(ABC):
         self.record.idle_timeouts += 1
         self.desk.journal.record(events.IdleTimeout(self.name, connection.id, connection.peer, limit))
 
+    def line_too_long(self, connection: Connection, error: LineTooLong) -> str:
+        """A peer has sent more than a server keeps of one line. Returns the outcome in words."""
+        self.desk.journal.record(events.LineRefused(self.name, connection.id, connection.peer, error.limit))
+        return str(error)
+
     def cannot_accept(self, error: OSError) -> bool:
         """Note why `accept` failed. Returns whether to wait `ACCEPT_RETRY` before trying again.
 
         Most often no descriptor is left. It is said once, and again only after an accept has worked in between.
         """
-        if error.errno in _PEER_GONE:
+        if error.errno in PEER_GONE:
             return False
         if not self._cannot_accept:
             self._cannot_accept = True
@@ -382,6 +472,13 @@ def describe(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return f"{os.strerror(error.errno)} ({errno.errorcode.get(error.errno, error.errno)})"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def outcome_of(error: Exception) -> str:
+    """Return in words what becomes of a connection whose handler raised this."""
+    if isinstance(error, Interrupt | LineTooLong):
+        return str(error)
+    return describe(error) if isinstance(error, OSError) else "handled, socket closed"
 
 
 def why_not_listening(error: Exception, port: int) -> str:

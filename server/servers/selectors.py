@@ -129,7 +129,7 @@ class SelectorsServer(EchoServer):
 
     def _serve(self, listener: socket.socket) -> None:
         self.selector = self._selector_factory()
-        self._on_gate = self._wake_listener
+        self.on_gate = self._wake_listener
         self._ready.clear()
         self._deadlines.clear()
         self._listener = _Listener(self, listener)
@@ -221,9 +221,13 @@ class _Listener:
 
     def _has_to_rest(self, gate: Gate) -> bool:
         """Whether a fault lets the listener rest before it accepts whoever waits."""
-        seconds = 0.0 if self._has_rested else gate.rest()
-        self._has_rested = bool(seconds)
+        if self._has_rested:
+            self._has_rested = False
+            return False
+        seconds, tell = gate.rest()
         if seconds:
+            self._has_rested = True
+            tell()
             self._rest(seconds)
         return self._has_rested
 

@@ -23,11 +23,10 @@ from time import monotonic
 
 from .. import events
 from ..conversation import Boom, Conversation
-from ..faults.link import Link
-from ..faults.steps import Send, Wait
 from ..observe.waiting import what_a_task_waits_for
 from ..records import LAST_KEPT, Connection, ConnectionState, Treatment
 from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt, describe
+from .following import follow, rest
 
 #: After how many reads a task lets the others run. `sock_recv` and `sock_sendall` come back without suspending
 #: while there is data and room, so a fast peer would have the loop for itself.
@@ -75,20 +74,10 @@ class SocketsServer(EchoServer):
                     await asyncio.sleep(ACCEPT_RETRY)
                 continue
             if self.gate is not None:
-                await self._rest(self.gate.rest(), sock)
+                await rest(self, sock)
             connection = self.take_in(sock)
             if connection is not None:
                 self._begin(connection, sock)
-
-    async def _rest(self, seconds: float, sock: socket.socket) -> None:
-        """Let an accepted peer wait as long as a fault wants; less if the gate changes meanwhile."""
-        changed = asyncio.Event()
-        self._on_gate = changed.set
-        try:
-            await _wait(changed, seconds)
-        except asyncio.CancelledError:
-            sock.close()
-            raise
 
     def _begin(self, connection: Connection, sock: socket.socket) -> None:
         """Give a connection its task, and keep the task for as long as it runs."""
@@ -194,7 +183,7 @@ class SocketsServer(EchoServer):
                         else:
                             link.answer(answer)
                     if link is not None:
-                        await self._follow(link, connection, sock)
+                        await follow(self, link, connection, functools.partial(self._send, connection, sock))
                     if conversation.boomed:
                         return True
                     if limit is not None:
@@ -206,26 +195,12 @@ class SocketsServer(EchoServer):
             raise Interrupt("idle too long") from None
         return connection.id in self._booms
 
-    async def _follow(self, link: Link, connection: Connection, sock: socket.socket) -> None:
-        """Do what the faults of this connection want, step by step, until no step is left."""
-        while (step := link.next(monotonic())) is not None:
-            match step:
-                case Send(data):
-                    connection.unsent = len(data)
-                    await asyncio.get_running_loop().sock_sendall(sock, data)
-                    connection.unsent = 0
-                    self._sent(connection, len(data))
-                case Wait(seconds):
-                    changed = asyncio.Event()
-                    link.on_change = changed.set
-                    try:
-                        await _wait(changed, seconds)
-                    finally:
-                        link.on_change = None
-                case _:
-                    self.obey(connection, step)
-        if link.over:
-            connection.link = None
+    async def _send(self, connection: Connection, sock: socket.socket, data: bytes) -> None:
+        """Send a part of an answer, when faults want it sent."""
+        connection.unsent = len(data)
+        await asyncio.get_running_loop().sock_sendall(sock, data)
+        connection.unsent = 0
+        self._sent(connection, len(data))
 
     def _received(self, connection: Connection, data: bytes) -> None:
         size = len(data)
@@ -270,11 +245,10 @@ class SocketsServer(EchoServer):
                 self._peers[connection.id].shutdown(socket.SHUT_RDWR if connection.unsent else socket.SHUT_RD)
 
     def interrupt(self, connection: Connection, why: str) -> None:
-        task = self._tasks.get(connection.id)
-        if task is not None:
-            task.cancel(why)
-        elif connection.state is ConnectionState.LEFT_OPEN:
-            self.close(connection, why)
+        if connection.state is ConnectionState.LEFT_OPEN:
+            self.close(connection, why)  # its task has failed, though it may not have been forgotten yet
+        elif connection.id in self._tasks:
+            self._tasks[connection.id].cancel(why)
 
     def doing(self, connection: Connection) -> str:
         what = super().doing(connection)
@@ -294,10 +268,3 @@ class SocketsServer(EchoServer):
     def release_one(self, connection: Connection, why: str) -> None:
         super().release_one(connection, why)
         self._retained.pop(connection.id, None)
-
-
-async def _wait(event: asyncio.Event, seconds: float | None) -> None:
-    """Wait until something has changed, or so many seconds are over; None: as long as it takes."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

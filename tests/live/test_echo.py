@@ -14,7 +14,9 @@ async def test_what_is_said_comes_back_as_it_arrives(flavour: Flavour) -> None:
     async with a_lab(flavour) as lab, a_peer(lab, flavour.server) as peer:
         for said in (b"h", b"\0\xff\x1b[2J", b"hello\r\n", b"\n", b"x" * 100_000):
             assert await peer.echoes(said)
-        assert peer.connection.bytes_in == peer.connection.bytes_out == 100_015
+        peer.say_no_more()
+        closed = await happens(lab, events.Closed, peer=peer.name)
+        assert (closed.bytes_in, closed.bytes_out) == (100_015, 100_015)
 
 
 @each_flavour

@@ -43,10 +43,9 @@ async def test_where_a_port_is_taken_that_server_says_why_and_the_others_serve()
                 assert await peer.echoes()
 
 
-
 async def test_a_host_that_is_not_ours_is_named_as_the_reason() -> None:
     async with Lab(Settings(port=0, host="192.0.2.1")) as lab:
-        assert {record.why for record in lab.records} == {
+        assert {record.why for record in lab.records if record.wanted} == {
             "that address is not one of this machine's: choose another with --host"
         }
 
@@ -143,6 +142,8 @@ async def test_it_starts_and_stops_many_times_and_leaves_nothing(flavour: Flavou
     process = psutil.Process()
     async with a_lab(flavour) as lab:
         port = lab.records[0].port
+        async with a_peer(lab, flavour.server):
+            pass  # with its first stream libuv opens a descriptor that it keeps in reserve
         await lab.stop()
         descriptors, threads, tasks = process.num_fds(), threading.active_count(), len(asyncio.all_tasks())
         for _ in range(30):

@@ -11,6 +11,7 @@ from support import PATIENCE, SOCKETS, a_lab, a_peer, happens, told
 from echotui.server import events
 from echotui.server.journal import Entry, Journal
 from echotui.server.lab import Lab, Refused
+from echotui.server.observe.events import Complained
 from echotui.server.records import ENDED_KEPT, LAST_KEPT, ServerState
 from echotui.server.settings import Settings
 from echotui.server.vitals import Vitals
@@ -26,7 +27,7 @@ async def measured(lab: Lab) -> Vitals:
 
 
 async def test_the_pulse_measures_the_process_its_servers_and_what_holds_up_the_loop() -> None:
-    async with a_lab() as lab, a_peer(lab, "sockets") as peer:
+    async with a_lab(may_complain=True) as lab, a_peer(lab, "sockets") as peer:
         assert lab.vitals.cpu is None
         assert await peer.echoes(b"x" * 1000)
         vitals = await measured(lab)
@@ -77,7 +78,7 @@ async def test_a_sink_that_raises_breaks_no_conversation() -> None:
 async def test_what_asyncio_complains_about_gets_into_the_journal() -> None:
     async with a_lab(SOCKETS, may_complain=True) as lab:
         asyncio.get_running_loop().call_soon(lambda: 1 / 0)
-        complaint = await happens(lab, events.Complaint)
+        complaint = await happens(lab, Complained)
         assert complaint.error == "ZeroDivisionError: division by zero"
 
 

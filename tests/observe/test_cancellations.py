@@ -2,22 +2,19 @@
 
 import asyncio
 import sys
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from support_observe import observed, told
+from support_observe import line_of, observed, told
 
 from echotui.server.observe.cancellations import Cancellation, Outcome
 from echotui.server.observe.events import CancellationAsked, CancellationDelivered, CancellationSettled, Complained
 
 
 def at(mark: str) -> str:
-    """Return ``file:line`` of the line in this file that ends with ``# mark``."""
-    for number, line in enumerate(Path(__file__).read_text().splitlines(), 1):
-        if line.endswith(f"# {mark}"):
-            return f"{__file__}:{number}"
-    raise LookupError(mark)
+    """Return ``file:line`` of a line in this file."""
+    return f"{__file__}:{line_of(__file__, mark)}"
 
 
 def life(one: Cancellation) -> dict[str, Any]:
@@ -83,9 +80,9 @@ async def test_a_cancellation_that_is_obeyed() -> None:
     await asyncio.wait([task])
     assert of(task) == [expected("obedient", message="enough", asked=at("asks obedient"), delivered=at("forever"))]
     assert observed().cancellations.open == {}
-    assert told(CancellationAsked)[-1].sentence == (
-        f"obedient is asked to end, cancel() by main at {at('asks obedient')} in test_a_cancellation_that_is_obeyed: enough"
-    )
+    asked = told(CancellationAsked)[-1]
+    assert (asked.reason, asked.by, asked.message) == ("cancel()", "main", "enough")
+    assert asked.place == f"{at('asks obedient')} in test_a_cancellation_that_is_obeyed"
     assert told(CancellationDelivered)[-1].place == f"{at('forever')} in forever"
     assert told(CancellationSettled)[-1].outcome == "obeyed"
 
@@ -97,18 +94,16 @@ async def test_a_task_that_is_cancelled_before_its_first_step(loop: Any) -> None
     task.cancel()  # asks unborn
     await asyncio.wait([task])
     defined = f"{__file__}:{forever.__code__.co_firstlineno}"
-    assert of(task) == [
-        expected("unborn", asked=at("asks unborn"), delivered=defined, before_its_first_step=True)
-    ]
-    assert told(CancellationDelivered)[-1].sentence == "unborn is cancelled before its first step: nothing of it ever runs"
+    assert of(task) == [expected("unborn", asked=at("asks unborn"), delivered=defined, before_its_first_step=True)]
+    assert (
+        told(CancellationDelivered)[-1].sentence == "unborn is cancelled before its first step: nothing of it ever runs"
+    )
 
 
 async def test_a_cancellation_that_is_swallowed_is_known_at_the_next_wait() -> None:
     async def stubborn() -> None:
-        try:
+        with suppress(asyncio.CancelledError):
             await forever()  # swallows here
-        except asyncio.CancelledError:
-            pass
         await forever()
 
     task = start(stubborn(), "stubborn")
@@ -138,9 +133,7 @@ async def test_a_task_that_returns_in_spite_of_its_cancellation_has_swallowed_it
     await asyncio.sleep(0)
     task.cancel()  # asks polite
     assert await task == "as if nothing had been"
-    assert of(task) == [
-        expected("polite", asked=at("asks polite"), delivered=at("forever"), outcome=Outcome.SWALLOWED)
-    ]
+    assert of(task) == [expected("polite", asked=at("asks polite"), delivered=at("forever"), outcome=Outcome.SWALLOWED)]
 
 
 async def test_a_slow_clean_up_is_no_swallowing_and_its_time_is_told() -> None:
@@ -276,7 +269,7 @@ async def test_the_outer_of_two_nested_timeouts_is_the_one_that_asked() -> None:
 async def test_two_nested_timeouts_that_are_over_at_once_each_take_their_own_back() -> None:
     async def nested() -> None:
         loop = asyncio.get_running_loop()
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError):  # noqa: PT012 - which of the two raises is the point
             async with asyncio.timeout(60) as outer:
                 async with asyncio.timeout(60) as inner:
                     inner.reschedule(loop.time() - 1)
@@ -300,10 +293,8 @@ async def test_two_nested_timeouts_that_are_over_at_once_each_take_their_own_bac
 async def test_a_cancellation_swallowed_inside_a_timeout_is_not_called_taken_back() -> None:
     async def sly() -> None:
         async with asyncio.timeout(0.01):
-            try:
+            with suppress(asyncio.CancelledError):
                 await forever()  # sly
-            except asyncio.CancelledError:
-                pass
 
     task = start(sly(), "sly")
     await task
@@ -431,9 +422,7 @@ async def test_what_is_shielded_goes_on_and_is_named() -> None:
     await asyncio.wait([task])
     release.set()
     assert await protected == "done"
-    assert of(task) == [
-        expected("caller", asked=at("asks caller"), delivered=at("shields"), shielded="protected")
-    ]
+    assert of(task) == [expected("caller", asked=at("asks caller"), delivered=at("shields"), shielded="protected")]
     assert of(protected) == []
 
 
@@ -496,10 +485,8 @@ async def test_only_the_latest_are_kept_and_the_others_are_counted() -> None:
 
     async def unmoved() -> None:
         for _ in range(KEPT_BY_TASK + 5):
-            try:
+            with suppress(asyncio.CancelledError):
                 await forever()
-            except asyncio.CancelledError:
-                pass
 
     task = start(unmoved(), "unmoved")
     while not task.done():

@@ -204,7 +204,7 @@ def test_what_the_exception_handler_is_told(loop: Loop) -> None:
         here = asyncio.get_running_loop()
         contexts: list[dict[str, Any]] = []
         here.set_exception_handler(lambda _, context: contexts.append(context))
-        here.create_task(fail(), name="fails")
+        here.create_task(fail(), name="fails")  # noqa: RUF006 - to be lost is its part
         here.call_soon(_raise)
         here.call_later(0, _raise)
         for _ in range(5):
@@ -250,7 +250,12 @@ def test_call_graphs(loop: Loop) -> None:
         release.set()
         await task
         # What runs a step is the loop's: below the task's own frames it may look different.
-        return [line for text in said for line in text.splitlines() if "/asyncio/" not in line and "server/observe/" not in line]
+        return [
+            line
+            for text in said
+            for line in text.splitlines()
+            if "/asyncio/" not in line and "server/observe/" not in line
+        ]
 
     bare, observed = on_bare_and_observed(loop, program)
     # A task's default name has a number of its own.
@@ -271,12 +276,17 @@ def test_python_m_asyncio_looks_into_an_observed_process(loop_kind: LoopKind, co
 
 
 def _look_into(kind: LoopKind, how: str, command: str) -> str:
-    with subprocess.Popen([sys.executable, PROGRAM, kind, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+    with subprocess.Popen(
+        [sys.executable, PROGRAM, kind, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == b"ready\n"
         try:
             look = subprocess.run(
-                [sys.executable, "-m", "asyncio", command, str(program.pid)], capture_output=True, text=True, check=False
+                [sys.executable, "-m", "asyncio", command, str(program.pid)],
+                capture_output=True,
+                text=True,
+                check=False,
             )
         finally:
             program.kill()

@@ -159,7 +159,7 @@ def test_the_signal_key_asks_and_then_really_sends_and_the_app_stays(loop_kind: 
         with pytest.raises(ConnectionRefusedError):
             peer(ports["sockets"])
         terminal.press("r")
-        terminal.shows_no("○ stopped")
+        terminal.shows_no("stopped: r starts again")
         with peer(ports["sockets"]) as again:
             assert echoes(again, b"back\r\n")
 

@@ -44,7 +44,7 @@ def test_live_with_the_connection_that_does_not_read(snap_compare: Any, size: tu
         app = pilot.app
         assert isinstance(app, EchoApp)
         await pilot.pause()
-        app.view.connections.table.select(2)
+        app.live.connections.table.select(2)
         await pilot.press("enter")
 
     assert snap_compare(an_app(), run_before=look, terminal_size=size)

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echotui.server import events
+from echotui.server.observe import events as observe_events
 
 EVERY_KIND = [
     kind
-    for kind in vars(events).values()
+    for kind in (vars(events) | vars(observe_events)).values()
     if isinstance(kind, type) and issubclass(kind, events.Event) and kind is not events.Event
 ]
-EXAMPLES: dict[str, Any] = {"int": 3, "float": 0.25, "str": "said", "bytes": b"said\xff"}
+EXAMPLES: dict[str, Any] = {"int": 3, "float": 0.25, "str": "said", "bytes": b"said\xff", "bool": True}
 
 
 def example(kind: type[events.Event]) -> events.Event:
@@ -42,7 +43,8 @@ def test_no_two_kinds_have_the_same_name() -> None:
 
 
 def test_what_is_not_set_is_left_out() -> None:
-    assert events.Complaint("never retrieved").as_dict() == {"kind": "complaint", "message": "never retrieved"}
+    ended = observe_events.StallBegan(1, 0.5, place=None, task=None)
+    assert ended.as_dict() == {"kind": "stall_began", "stall": 1, "lasted": 0.5}
 
 
 @given(st.binary())

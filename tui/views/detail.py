@@ -13,6 +13,9 @@ from ..picture import Picture
 from ..text import clean, clean_bytes
 from ..widgets.lines import LiveLines, Piece
 
+#: From when on a wait to be accepted is remarkable, in seconds.
+LONG = 0.1
+
 
 class DetailPane(LiveLines):
     """Draws the connection it is given.
@@ -51,7 +54,11 @@ class DetailPane(LiveLines):
         else:
             facts.append([("ended    ", "dim"), (clean(connection.outcome), "warn")])
         until = connection.closed_at if connection.closed_at is not None else now
-        facts.append([("age      ", "dim"), (numbers.ago(until - connection.opened_at), "")])
+        age: list[Piece] = [("age      ", "dim"), (numbers.ago(until - connection.opened_at), "")]
+        if connection.waited is not None:
+            style = "warn" if connection.waited > LONG else "dim"
+            age.append((f"   waited {connection.waited:.2f} s to be accepted", style))
+        facts.append(age)
         facts.append([("in       ", "dim"), (f"{connection.bytes_in:,} B in {connection.reads:,} reads", "")])
         facts.append([("out      ", "dim"), (f"{connection.bytes_out:,} B", "")])
         return facts

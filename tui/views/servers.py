@@ -73,7 +73,11 @@ class ServersPane(Widget):
         return (NONE, "dim") if busy is None else (numbers.share(busy), "")
 
     def _remark(self, record: ServerRecord) -> Piece:
-        return ("", "") if record.treatment is None else (f"errors: {record.treatment}", "dim")
+        if record.treatment is not None:
+            return f"errors: {record.treatment}", "dim"
+        if record.queued:
+            return f"{numbers.count(record.queued)} wait to be accepted", "warn"
+        return "", ""
 
 
 def _why(record: ServerRecord) -> Piece | None:

@@ -21,15 +21,17 @@ class Header(LiveLines):
     Header { height: 1; background: $panel; color: $foreground; }
     """
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: Picture, view: str) -> None:
         super().__init__()
+        self._view = view
         self.picture = picture
 
     def lines(self, width: int, height: int) -> Sequence[Strip]:  # noqa: ARG002
         """Return the line."""
         vitals = self.picture.vitals()
         known = [
-            (0, (f" echotui  {self.picture.loop} ", "accent")),
+            (0, (f" echotui › {self._view} ", "accent")),
+            (1, (f" {self.picture.loop} ", "")),
             (3, (f" {self.picture.python} ", "dim")),
             (0, self._state()),
             (2, (f" up {numbers.clock(self.picture.now() - self.picture.started_at)} ", "")),
@@ -52,7 +54,8 @@ class Header(LiveLines):
         if until is not None:
             left = max(until - self.picture.now(), 0)
             return f" ◐ draining, {self._open()} open, {left:.1f} s left ", "warn"
-        states = {record.state for record in self.picture.servers}
+        servers = self.picture.servers
+        states = {record.state for record in servers if record.wanted or record.state is ServerState.SERVING}
         if states == {ServerState.SERVING}:
             return " ● serving ", "good"
         if ServerState.SERVING in states:

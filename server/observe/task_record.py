@@ -1,0 +1,191 @@
+"""What is true of one task: counted while it runs, everything else read from the task when somebody looks."""
+
+import asyncio
+import weakref
+from collections import Counter
+from enum import StrEnum
+from time import monotonic
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from .places import MACHINERY, Mark, Place, place_of
+from .waiting import Wait, what_a_task_waits_for
+
+if TYPE_CHECKING:
+    from .cancellations import Cancellation
+    from .steps import Task
+    from .tasks import Tasks
+
+#: A step at least this long, in seconds, is compared with the loop's own limit for slow callbacks.
+WORTH_A_LOOK = 0.001
+
+#: Less than any step takes: see `TaskRecord.look_above`.
+LOOK_ALWAYS = -1.0
+
+#: How much of what an exception says is kept.
+ERROR_KEPT = 200
+
+
+class TaskState(StrEnum):
+    """Where a task is in its life."""
+
+    CREATED = "created"
+    """It has not run yet."""
+    READY = "ready"
+    """What it waited for is over; it runs in one of the next ticks."""
+    RUNNING = "running"
+    WAITING = "waiting"
+    CANCELLING = "cancelling"
+    """It was asked to end, and has not ended."""
+    FINISHED = "finished"
+    FAILED = "failed"
+    """It ended with an exception."""
+    CANCELLED = "cancelled"
+    DESTROYED = "destroyed"
+    """It was collected as garbage before it ended."""
+
+
+class TaskRecord:
+    """What is true of one task now, and what was, once it has ended.
+
+    Times are by the clock of `time.monotonic`, in seconds; so are durations.
+    """
+
+    # What a step touches is set when a record is made; the rest has its default on the class, because most tasks never
+    # get past it and every task pays for making its record.
+    eager = False
+    """Whether its first step ran while it was created."""
+    error: str | None = None
+    """The exception it ended with."""
+    error_mark: Mark | None = None
+    histogram: Counter[int] | None = None
+    """How many steps took less than 2ⁿ µs, by n, since `Tasks.keep_histogram`; None if nobody asked."""
+    cancellations: "tuple[Cancellation, ...]" = ()
+    """The latest cancellations, open or not, oldest first."""
+    outcome: TaskState | None = None
+    """How it ended; None if it has not."""
+    final_name: str | None = None
+    """Its name when it ended."""
+
+    creator_id: int | None = None
+    """The id of the task that made it; None if it was not made in a task."""
+    _task: "weakref.ref[Task] | None" = None
+
+    def __init__(self, tasks: "Tasks", id: int, code: CodeType | None, made: Mark | None, since: float) -> None:
+        self.tasks = tasks
+        self.id = id
+        """Its number among the tasks of its loop, from 1."""
+        self.code = code
+        """The code of its coroutine; None where that is not written in Python."""
+        self.made = made
+        self.since = since
+        """When its latest step ended, or when it was made."""
+        self.steps = 0
+        """How often it has run."""
+        self.busy = 0.0
+        """How long it has run, in all its steps, without what tasks take that start eagerly inside one of them."""
+        self.longest = 0.0
+        """Its longest step."""
+        self.look_above = WORTH_A_LOOK
+        """A step that takes longer than this is looked at closer: see `Tasks.look_at_step`."""
+        self.unsettled: tuple[Cancellation, ...] = ()
+        """The cancellations whose outcome is open, oldest first."""
+
+    @property
+    def task(self) -> "Task | None":
+        """The task itself; None if it is gone."""
+        return None if self._task is None else self._task()
+
+    @property
+    def name(self) -> str:
+        """Its name now, or when it ended."""
+        task = self.task
+        return task.get_name() if task else self.final_name or f"task {self.id}"
+
+    @property
+    def function(self) -> str:
+        """The name of its coroutine."""
+        return "?" if self.code is None else self.code.co_qualname
+
+    @property
+    def made_at(self) -> Place | None:
+        """The line of the program that made it; None where asyncio itself did."""
+        return place_of(self.made)
+
+    @property
+    def error_at(self) -> Place | None:
+        """The line that raised the exception it ended with."""
+        return place_of(self.error_mark)
+
+    @property
+    def owner(self) -> str:
+        """Whose task it is: ``server``, ``ui``, ``program``, or what `Tasks.classify` says."""
+        return self.tasks.owner_of(self)
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended: at the end of its last step. None if it has not."""
+        return None if self.outcome is None else self.since
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.outcome is not None
+
+    @property
+    def state(self) -> TaskState:
+        """Where it is in its life."""
+        if self.outcome is not None:
+            return self.outcome
+        task: Any = self.task
+        if task is None:
+            return TaskState.DESTROYED
+        if task.cancelling() or self.unsettled:
+            return TaskState.CANCELLING
+        if self is self.tasks.running:
+            return TaskState.RUNNING
+        if task._fut_waiter is None or task._fut_waiter.done():
+            return TaskState.READY if self.steps else TaskState.CREATED
+        return TaskState.WAITING
+
+    @property
+    def wait(self) -> Wait | None:
+        """Where it is suspended, and at what; None if it is not."""
+        task = self.task
+        if task is None or self.ended or self is self.tasks.running:
+            return None
+        return what_a_task_waits_for(task)
+
+    @property
+    def waiting_for(self) -> float | None:
+        """How long its current wait has lasted; None if it has ended or is running."""
+        return None if self.ended or self is self.tasks.running else monotonic() - self.since
+
+    @property
+    def group(self) -> asyncio.TaskGroup | None:
+        """The `TaskGroup` it is in, if that has not let it go."""
+        task: Any = self.task
+        for callback, _ in (task and task._callbacks) or ():
+            holder = getattr(callback, "__self__", None)
+            if isinstance(holder, asyncio.TaskGroup):
+                return holder
+        return None
+
+    @property
+    def unretrieved(self) -> bool:
+        """Whether it failed, still exists, and nobody asked for its exception: asyncio is silent till it goes."""
+        task: Any = self.task
+        return bool(task is not None and task.done() and task._log_traceback)
+
+
+def describe(error: BaseException) -> str:
+    """Return the type of an exception and what it says, at most `ERROR_KEPT` characters of it."""
+    try:
+        said = str(error)
+    except Exception as unspeakable:  # noqa: BLE001 - its ``__str__`` is anybody's code
+        said = f"<its str() raised {type(unspeakable).__name__}>"
+    kind = type(error).__name__
+    return f"{kind}: {said[:ERROR_KEPT]}" if said else kind
+
+
+MACHINERY.add(id(globals()))

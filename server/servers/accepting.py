@@ -1,0 +1,73 @@
+"""What `streams` and `protocol` have in common: one coroutine that accepts, and a task for each connection.
+
+``asyncio.start_server`` and ``loop.create_server`` accept by themselves, and that is well until no descriptor is left.
+Then, on asyncio, one accept that fails complains as often as the backlog is long, and tries again as often, also once
+the server is closed; on uvloop, libuv accepts everybody who waits and hangs up at once. So the accepting is done
+here, the way of ``sockets.py``: it says once that it cannot, it rests, and whoever waits stays in the queue. What is
+done with the accepted socket is what those two functions do.
+"""
+
+import asyncio
+import functools
+import socket
+from abc import abstractmethod
+
+from ..records import Connection, ConnectionState
+from .base import ACCEPT_RETRY, Desk, EchoServer
+from .following import rest
+
+
+class AcceptingServer(EchoServer):
+    """A server on the app's loop that is handed its connections one by one."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    @abstractmethod
+    async def _handle(self, connection: Connection, sock: socket.socket) -> None:
+        """Be the task of one connection."""
+
+    def _serve(self, listener: socket.socket) -> None:
+        self._listening = listener
+        loop = asyncio.get_running_loop()
+        self._listener = loop.create_task(self._accept(listener), name=f"{self.name}-listener")
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                if self.cannot_accept(error):
+                    await asyncio.sleep(ACCEPT_RETRY)
+                continue
+            if self.gate is not None:
+                await rest(self, sock)
+            connection = self.take_in(sock)
+            if connection is not None:
+                self._begin(connection, sock)
+
+    def _begin(self, connection: Connection, sock: socket.socket) -> None:
+        """Give a connection its task, and keep the task for as long as it runs."""
+        task = asyncio.get_running_loop().create_task(
+            self._handle(connection, sock), name=f"{self.name}-{connection.id}"
+        )
+        self._tasks[connection.id] = task
+        task.add_done_callback(functools.partial(self._task_ended, connection))
+
+    def _task_ended(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        del self._tasks[connection.id]
+        if task.cancelled() and connection.state is ConnectionState.OPEN:
+            self.close(connection, "cancelled before its first step")
+
+    def _close_listener(self) -> None:
+        # A cancellation that overtakes an accept would lose the accepted socket. So nothing more becomes ready,
+        # and what is ready has its turn before the cancellation has.
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listening)
+        loop.call_soon(self._listener.cancel, "stop accepting")
+        self._listener.add_done_callback(lambda _: self._listening.close())
+
+    async def _stop_serving(self) -> None:
+        await asyncio.wait([self._listener])

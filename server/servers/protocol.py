@@ -1,0 +1,230 @@
+"""The `protocol` server: nobody waits. The loop calls, and what it calls has to return at once.
+
+Each connection has an `asyncio.Protocol`: the loop reads from the socket and hands over what came in
+(`data_received`), a transport writes and keeps what the socket does not take yet.
+
+What is promised:
+
+* What arrives is echoed as it arrives.
+* At most one read is held for a peer that does not read. The transport says `pause_writing` as soon as it has to keep
+  anything, and we stop reading from that peer until it says `resume_writing`.
+* All answers are sent before a connection is closed, after a half-close and after a boom too. An interrupt, and a boom
+  by keyboard, end it at once.
+
+For who accepts see ``accepting.py``.
+"""
+
+import asyncio
+import functools
+import socket
+from collections.abc import Mapping
+from time import monotonic
+from typing import ClassVar, cast
+
+from ..conversation import Boom, Conversation
+from ..faults.link import Link
+from ..faults.steps import Send, Wait
+from ..records import Connection, ConnectionState
+from .accepting import AcceptingServer
+from .base import Desk, Idle, Interrupt, describe, outcome_of
+
+
+class ProtocolServer(AcceptingServer):
+    """Waits by being called."""
+
+    name = "protocol"
+    waits_by = "data_received()"
+    cannot: ClassVar[Mapping[str, str]] = {"slow-close": "its transport closes the socket: use sockets"}
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._talks: dict[int, _Talk] = {}
+
+    async def _handle(self, connection: Connection, sock: socket.socket) -> None:
+        """Give the socket to a transport. From then on there is no task: the loop calls."""
+        talk = self._talks[connection.id] = _Talk(self, connection)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: talk, sock)
+        except OSError as error:
+            self.part(connection, describe(error))
+
+    def part(self, connection: Connection, outcome: str) -> None:
+        """Close a connection whose transport is gone."""
+        if self._talks.pop(connection.id, None) is not None and connection.state is ConnectionState.OPEN:
+            self.close(connection, outcome)
+
+    def boom(self, connection: Connection, error: Exception) -> None:
+        talk = self._talks.get(connection.id)
+        if talk is not None:
+            talk.end(error, at_once=True)
+
+    def interrupt(self, connection: Connection, why: str) -> None:
+        talk = self._talks.get(connection.id)
+        if talk is not None:
+            talk.end(Interrupt(why))
+        elif connection.id in self._tasks:
+            self._tasks[connection.id].cancel(why)
+
+
+class _Talk(asyncio.Protocol):
+    """Holds the conversation with one peer. Every method but `end` is called by the loop."""
+
+    transport: asyncio.Transport | None = None
+    ended_by: Exception | None = None
+    """What ended it, where that was not its peer."""
+    deadline: asyncio.TimerHandle | None = None
+    alarm: asyncio.TimerHandle | None = None
+    """Wakes it when a fault has let it wait long enough."""
+    rests = False
+    """Whether a fault lets it wait, and nothing is read."""
+    peer_has_ended = False
+
+    def __init__(self, server: ProtocolServer, connection: Connection) -> None:
+        self.server = server
+        self.connection = connection
+        self.conversation = Conversation()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=0)
+        limit = self.server.desk.settings.idle_timeout
+        if self.ended_by is not None:
+            self.transport.abort()
+        elif limit is not None:
+            self._look_again_in(limit, limit)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport is None or self.ended_by is not None:
+            return
+        self.server.received(self.connection, data)
+        try:
+            self._echo(data, self.transport)
+        except Exception as error:  # noqa: BLE001 - left to the loop it would be logged, and unsent answers dropped
+            self.end(error)
+
+    def _echo(self, data: bytes, transport: asyncio.Transport) -> None:
+        answer = self.conversation.receive(data)
+        link = self.connection.link
+        if answer and link is None:
+            self._write(answer, transport)
+        if link is not None:
+            if answer:
+                link.answer(answer)
+            self._follow(link)
+        elif self.conversation.boomed:
+            raise Boom
+
+    def _write(self, data: bytes, transport: asyncio.Transport) -> None:
+        transport.write(data)
+        self.server.sent(self.connection, len(data), self.connection.unsent)
+
+    def _follow(self, link: Link) -> None:
+        """Do what the faults of this connection want, until it has to wait: for them, or for the peer to read."""
+        transport = self.transport
+        if transport is None or self.ended_by is not None:
+            return
+        try:
+            while not self.connection.unsent:
+                step = link.next(monotonic())
+                if isinstance(step, Wait):
+                    self._rest(link, transport, step.seconds)
+                    return
+                self._rest_no_more(link, transport)
+                match step:
+                    case None:
+                        self._followed(link)
+                        return
+                    case Send(data):
+                        self._write(data, transport)
+                    case _:
+                        self.server.obey(self.connection, step)
+        except Exception as error:  # noqa: BLE001 - whatever is raised ends the conversation, as in data_received
+            self.end(error)
+
+    def _followed(self, link: Link) -> None:
+        if link.over:
+            self.connection.link = None
+        if self.conversation.boomed:
+            raise Boom
+        if self.peer_has_ended and self.transport is not None:
+            self.transport.close()
+
+    def _rest(self, link: Link, transport: asyncio.Transport, seconds: float | None) -> None:
+        """Read nothing, and look at the link again when the wait is over, or its faults have changed."""
+        self._wake_no_more()
+        link.on_change = functools.partial(self._follow, link)
+        if seconds is not None:
+            self.alarm = asyncio.get_running_loop().call_later(seconds, self._follow, link)
+        if not self.rests:
+            self.rests = True
+            transport.pause_reading()
+
+    def _rest_no_more(self, link: Link, transport: asyncio.Transport) -> None:
+        self._wake_no_more()
+        link.on_change = None
+        if self.rests:
+            self.rests = False
+            if not transport.is_closing():
+                transport.resume_reading()
+
+    def _wake_no_more(self) -> None:
+        if self.alarm is not None:
+            self.alarm.cancel()
+            self.alarm = None
+
+    def pause_writing(self) -> None:
+        """The transport has to keep a part of an answer: read no more until it is rid of it."""
+        if self.transport is not None:
+            self.connection.unsent = self.transport.get_write_buffer_size()
+            if not self.transport.is_closing():
+                self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The socket has taken everything: read on."""
+        self.connection.unsent = 0
+        if self.transport is not None and not self.transport.is_closing() and not self.rests:
+            self.transport.resume_reading()
+        if self.connection.link is not None:
+            self._follow(self.connection.link)
+
+    def eof_received(self) -> bool:
+        """The peer will send no more. Not returning True lets the transport send what it has, and close."""
+        self.peer_has_ended = True
+        link = self.connection.link
+        return link is not None and (link.holding is not None or link.held > 0)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._wake_no_more()
+        if self.deadline is not None:
+            self.deadline.cancel()
+        if self.ended_by is not None:
+            outcome = outcome_of(self.ended_by)
+        elif error is not None:
+            outcome = describe(error)
+        else:
+            outcome = "closed by peer"
+            self.server.half_closed(self.connection)
+        self.server.part(self.connection, outcome)
+
+    def end(self, error: Exception, *, at_once: bool = False) -> None:
+        """End the conversation: its handler raised, or somebody outside wants it to end."""
+        if self.ended_by is None:
+            self.ended_by = error
+            if not isinstance(error, Interrupt | OSError):
+                self.server.handler_failed(self.connection, error, outcome_of(error))
+        if self.transport is not None:
+            if at_once or isinstance(error, Interrupt):
+                self.transport.abort()
+            else:
+                self.transport.close()  # what came before is answered first
+
+    def _look_again_in(self, seconds: float, limit: float) -> None:
+        self.deadline = asyncio.get_running_loop().call_later(seconds, self._still_there, limit)
+
+    def _still_there(self, limit: float) -> None:
+        left = (self.connection.last_in_at or self.connection.opened_at) + limit - monotonic()
+        if left > 0:
+            self._look_again_in(left, limit)
+        else:
+            self.server.idle(self.connection, limit)
+            self.end(Idle(limit))

@@ -1,0 +1,212 @@
+"""The `streams` server: a reader and a writer for each connection, and ``await reader.readline()``.
+
+It answers line by line, in upper case (what is not ASCII comes back as it came: ``bytes.upper``). The lines of
+asyncio's streams are the whole of it: nothing in here knows how many reads a line took.
+
+What is promised:
+
+* A line of more than `LONGEST_LINE` bytes is not answered: the event says so, and the connection is closed.
+* At most one answer is held for a peer that does not read: ``await drain()`` suspends its task until the peer has taken
+  it, and a reader that nobody reads from stops reading its socket at twice the longest line.
+* What has no end when the peer closes is answered too, and all answers are sent before the connection is closed.
+* Who is cancelled says "Connection dropped!" to its peer, unless that peer still has not read its last answer. It is
+  written and not awaited, in the very task that is cancelled: a task made at that moment for it would outlive the
+  loop ("Task was destroyed but it is pending!").
+
+What `asyncio.start_server` does with an accepted socket is done in `_streams`; for who accepts see ``accepting.py``.
+"""
+
+import asyncio
+import contextlib
+import functools
+import socket
+from collections.abc import AsyncIterator, Mapping
+from typing import ClassVar
+
+from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
+from ..records import Connection, ConnectionState
+from .accepting import AcceptingServer
+from .base import Desk, Interrupt, outcome_of
+from .following import close_late, follow
+
+#: What a peer is told whose handler is cancelled.
+DROPPED = b"Connection dropped!\r\n"
+
+#: How long the last words may take to be sent, in seconds, when a connection is closed. Answers are sent before.
+LAST_WORDS = 0.1
+
+#: After how many lines a task lets the others run: `readline` comes back without suspending while there are lines.
+FAIR_SHARE = 16
+
+
+class StreamsServer(AcceptingServer):
+    """Waits by ``await readline`` and ``await drain``."""
+
+    name = "streams"
+    waits_by = "await readline"
+    has_tasks = True
+    cannot: ClassVar[Mapping[str, str]] = {
+        "never-retrieved": "its tasks always handle what is raised: use sockets",
+        "retained": "its tasks always handle what is raised: use sockets",
+    }
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._readers: dict[int, asyncio.StreamReader] = {}
+        self._writers: dict[int, asyncio.StreamWriter] = {}
+
+    def answer_to(self, line: bytes) -> bytes:
+        return line.upper()
+
+    # -- one connection -------------------------------------------------------------------------------------
+
+    async def _handle(self, connection: Connection, sock: socket.socket) -> None:
+        """The life of one connection's task."""
+        outcome = "ended"
+        reader = self._readers[connection.id] = asyncio.StreamReader(limit=LONGEST_LINE)
+        try:
+            async with _streams(reader, sock) as writer:
+                self._writers[connection.id] = writer
+                outcome = await self._answer_lines(connection, reader, writer)
+        except asyncio.CancelledError as cancelled:
+            outcome = str(cancelled) or "cancelled"
+            raise
+        except LineTooLong as error:
+            outcome = self.line_too_long(connection, error)
+        except Interrupt as interrupt:
+            outcome = str(interrupt)
+        except OSError as error:
+            # A write that fails because the connection is lost says less than the reader knows of it.
+            outcome = self._failed(connection, reader.exception() or error)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its connection, and is told
+            outcome = self._failed(connection, error)
+        finally:
+            del self._readers[connection.id]
+            self._writers.pop(connection.id, None)
+            if connection.state is ConnectionState.OPEN:
+                self.close(connection, outcome)
+
+    async def _answer_lines(
+        self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> str:
+        """Answer until the peer closes; return how it ended, or raise `Boom`."""
+        try:
+            await self._converse_on(connection, reader, writer)
+        except BaseException as error:
+            if connection.unsent:
+                writer.transport.abort()  # its peer does not read, and closing would wait for that
+            elif isinstance(error, asyncio.CancelledError):
+                writer.write(DROPPED)
+                self.count_sent(connection, len(DROPPED), 0)
+            raise
+        self.half_closed(connection)
+        return "closed by peer"
+
+    async def _converse_on(
+        self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Converse, and go on after a cancellation if a fault lets the handler swallow it; close late if one wants."""
+        conversation = Conversation()
+        while True:
+            try:
+                await self._converse(connection, reader, writer, conversation)
+                break
+            except asyncio.CancelledError:
+                if connection.manners is None or not await connection.manners.cancelled():
+                    raise
+        await close_late(connection)
+
+    async def _send(self, connection: Connection, writer: asyncio.StreamWriter, data: bytes) -> None:
+        """Send a part of an answer, when faults want it sent."""
+        connection.unsent = len(data)
+        writer.write(data)
+        await writer.drain()
+        self.sent(connection, len(data))
+
+    async def _converse(
+        self,
+        connection: Connection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        conversation: Conversation,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        limit = self.desk.settings.idle_timeout
+        async with asyncio.timeout(limit) as deadline:
+            while line := await _next_line(reader):
+                self.received(connection, line)
+                answer = self.answer_to(conversation.receive(line))
+                if conversation.boomed:
+                    raise Boom
+                link = connection.link
+                if link is None:
+                    connection.unsent = len(answer)
+                    writer.write(answer)
+                    await writer.drain()
+                    self.sent(connection, len(answer))
+                else:
+                    if answer:
+                        link.answer(answer)
+                    await follow(self, link, connection, functools.partial(self._send, connection, writer))
+                if connection.reads % FAIR_SHARE == 0:
+                    await asyncio.sleep(0)
+                if limit is not None:
+                    deadline.reschedule(loop.time() + limit)
+
+    def _failed(self, connection: Connection, error: Exception) -> str:
+        """Tell what a handler raised. Returns the outcome in words."""
+        if isinstance(error, TimeoutError) and error.errno is None:
+            self.idle(connection, self.desk.settings.idle_timeout or 0)
+            return "idle too long"
+        outcome = outcome_of(error)
+        if not isinstance(error, OSError):
+            self.handler_failed(connection, error, outcome)
+        return outcome
+
+    # -- what EchoServer asks for ---------------------------------------------------------------------------
+
+    def boom(self, connection: Connection, error: Exception) -> None:
+        reader = self._readers.get(connection.id)
+        if reader is not None:
+            # The pending readline raises it, or the next one. Where the handler hangs in drain, that has to end too.
+            reader.set_exception(error)
+            if connection.unsent:
+                self._writers[connection.id].transport.abort()
+
+    def interrupt(self, connection: Connection, why: str) -> None:
+        task = self._tasks.get(connection.id)
+        if task is not None:
+            task.cancel(why)
+
+
+@contextlib.asynccontextmanager
+async def _streams(reader: asyncio.StreamReader, sock: socket.socket) -> AsyncIterator[asyncio.StreamWriter]:
+    """Give an accepted socket a reader and a writer; at the end send what was written, and close it."""
+    loop = asyncio.get_running_loop()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
+    transport.set_write_buffer_limits(high=0)  # drain waits until all is taken
+    writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+    try:
+        yield writer
+    finally:
+        writer.close()
+        too_late = loop.call_later(LAST_WORDS, transport.abort)
+        try:
+            with contextlib.suppress(OSError):  # it was lost while it closed
+                await writer.wait_closed()
+        finally:
+            too_late.cancel()
+            transport.abort()
+
+
+async def _next_line(reader: asyncio.StreamReader) -> bytes:
+    """Return the next line with its end, what is left when there is no end, or nothing.
+
+    Raises:
+        LineTooLong: if it is longer than the limit of the reader.
+    """
+    try:
+        return await reader.readline()
+    except ValueError as error:
+        raise LineTooLong(LONGEST_LINE) from error

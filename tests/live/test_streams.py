@@ -1,0 +1,103 @@
+"""The streams server: lines in upper case, bounded, with a last word; and what blocking has in common with it."""
+
+import asyncio
+
+from support import STREAMS, Flavour, a_lab, a_peer, each_by_line, happens, told
+
+from echotui.server import events
+from echotui.server.conversation import LONGEST_LINE
+
+#: Long lines fill a socket in less time than many short ones.
+LONG_LINE = b"never read" * 3000 + b"\r\n"
+
+
+async def test_lines_come_back_in_upper_case_and_only_ascii_is_changed() -> None:
+    async with a_lab(STREAMS) as lab, a_peer(lab, "streams") as peer:
+        await peer.say("hello\r\nGröße \0\x1b\n".encode() + b"\xff\xe4z\n")
+        heard = "HELLO\r\nGRößE \0\x1b\n".encode() + b"\xff\xe4Z\n"
+        assert await peer.hear(len(heard)) == heard
+
+
+async def test_whoever_is_cancelled_is_told_that_the_connection_is_dropped() -> None:
+    async with a_lab(STREAMS) as lab, a_peer(lab, "streams") as peer, a_peer(lab, "streams") as other:
+        lab.interrupt(peer.connection.id)
+        assert await peer.hear_out() == b"Connection dropped!\r\n"
+        await happens(lab, events.Closed, connection=peer.connection.id, reason="cancelled by the keyboard")
+        await lab.stop(drain=0)
+        assert await other.hear_out() == b"Connection dropped!\r\n"
+
+
+async def test_a_cancellation_ends_a_connection_whose_peer_does_not_read() -> None:
+    async with a_lab(STREAMS) as lab, a_peer(lab, "streams", receive_buffer=4096) as peer:
+        await peer.gets_stuck(LONG_LINE)
+        lab.interrupt(peer.connection.id)
+        await happens(lab, events.Closed, connection=peer.connection.id, reason="cancelled by the keyboard")
+
+
+async def test_a_boom_by_keyboard_reaches_who_waits_for_a_line_and_who_waits_for_room() -> None:
+    async with a_lab(STREAMS) as lab, a_peer(lab, "streams") as quiet:
+        async with a_peer(lab, "streams", receive_buffer=4096) as stuck:
+            await stuck.gets_stuck(LONG_LINE)
+            for peer in (quiet, stuck):
+                lab.boom(peer.connection.id)
+                boom = await happens(lab, events.HandlerFailed, connection=peer.connection.id)
+                assert (boom.cause, boom.error) == ("keyboard", "KeyboardBoom: Unexpected network error")
+        assert await quiet.hear_out() == b""
+
+
+@each_by_line
+async def test_boom_ends_its_own_connection_after_what_came_before(flavour: Flavour) -> None:
+    async with a_lab(flavour) as lab, a_peer(lab, flavour.server) as peer:
+        await peer.say(b"BEFORE\r\nboom\r\nafter\r\n")
+        assert await peer.hear_out() == b"BEFORE\r\n"
+        boom = await happens(lab, events.HandlerFailed, connection=peer.connection.id)
+        assert (boom.cause, boom.outcome) == ("peer", "handled, socket closed")
+
+
+@each_by_line
+async def test_the_longest_line_is_answered_and_a_longer_one_refused(flavour: Flavour) -> None:
+    async with a_lab(flavour, blocking_receive=1000) as lab:
+        async with a_peer(lab, flavour.server) as peer:
+            line = b"X" * LONGEST_LINE + b"\n"
+            _, heard = await asyncio.gather(peer.say(line), peer.hear(len(line)))
+            assert heard == line
+            peer.say_no_more()
+            assert await peer.hear_out() == b""
+        async with a_peer(lab, flavour.server) as peer:
+            await peer.say(b"SHORT\n" + b"X" * (LONGEST_LINE + 1))
+            assert await peer.hear_out() == b"SHORT\n"
+            refused = await happens(lab, events.LineRefused, connection=peer.connection.id)
+            assert refused.limit == LONGEST_LINE
+            closed = await happens(lab, events.Closed, connection=peer.connection.id)
+            assert closed.reason == "line too long: more than 65,536 B without an end"
+
+
+@each_by_line
+async def test_a_half_close_is_answered_entirely_before_the_close(flavour: Flavour) -> None:
+    said = b"A LINE OF SOME LENGTH\r\n" * 10_000 + b"NO END"
+    async with a_lab(flavour, blocking_receive=4096) as lab:
+        async with a_peer(lab, flavour.server, receive_buffer=4096) as peer:
+
+            async def say() -> None:
+                await peer.say(said)
+                peer.say_no_more()
+
+            _, heard = await asyncio.gather(say(), peer.hear_out())
+            assert heard == said
+            closed = await happens(lab, events.Closed, connection=peer.connection.id)
+            assert (closed.reason, closed.bytes_in, closed.bytes_out) == ("closed by peer", len(said), len(said))
+
+
+async def test_a_peer_that_does_not_read_is_not_read_from() -> None:
+    async with a_lab(STREAMS) as lab, a_peer(lab, "streams", receive_buffer=4096) as peer:
+        said = await peer.gets_stuck(LONG_LINE)
+        assert peer.connection.bytes_in < said
+        assert told(lab, events.LineRefused) == []
+
+
+async def test_who_says_nothing_for_too_long_is_ended_without_a_word() -> None:
+    async with a_lab(STREAMS, idle_timeout=0.05) as lab, a_peer(lab, "streams") as peer:
+        assert await peer.hear_out() == b""
+        await happens(lab, events.IdleTimeout, connection=peer.connection.id, limit=0.05)
+        closed = await happens(lab, events.Closed, connection=peer.connection.id)
+        assert closed.reason == "idle too long"

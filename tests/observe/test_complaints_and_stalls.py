@@ -1,0 +1,348 @@
+"""What is wrong with a program is told, with what it means and how to mend it; what blocks the loop, while it does."""
+
+import asyncio
+import gc
+import logging
+import threading
+import time
+import warnings
+from typing import Any
+
+import pytest
+from support_observe import journal, line_of, observed, told
+
+from echotui.server.events import InstrumentDisabled
+from echotui.server.loops import LoopKind, new_event_loop
+from echotui.server.observe.complaints import KINDS
+from echotui.server.observe.events import Complained, StallBegan, StallEnded
+from echotui.server.observe.stalls import Stall
+
+
+def start(coroutine: Any, name: str) -> "asyncio.Task[Any]":
+    return asyncio.get_running_loop().create_task(coroutine, name=name)
+
+
+def be_quiet() -> None:
+    """Have asyncio tell what we provoke to us only."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+
+
+def complained(about: str) -> list[Complained]:
+    found = [event for event in told(Complained) if event.about == about]
+    for event in found:
+        assert (event.meaning, event.fix) == KINDS[about]
+    return found
+
+
+async def test_an_exception_that_is_never_retrieved() -> None:
+    be_quiet()
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("lost")  # raises it
+
+    start(fail(), "fails")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    gc.collect()
+    (complaint,) = complained("never retrieved")
+    assert (complaint.task, complaint.error) == ("fails", "ValueError: lost")
+    assert complaint.place is not None
+    assert f"{__file__}:{line_of(__file__, 'raises it')}" in complaint.place
+
+
+async def test_the_exception_handler_of_the_program_is_still_called() -> None:
+    heard: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["message"]))
+    asyncio.get_running_loop().call_exception_handler({"message": "something"})
+    assert heard == ["something"]
+    assert complained("other")[0].message == "something"
+
+
+async def test_a_callback_that_raises() -> None:
+    be_quiet()
+
+    def fail() -> None:
+        raise ValueError("in a callback")  # callback raises
+
+    asyncio.get_running_loop().call_soon(fail)
+    await asyncio.sleep(0)
+    (complaint,) = complained("callback raised")
+    assert complaint.place is not None
+    assert f":{line_of(__file__, 'callback raises')} " in complaint.place
+
+
+async def test_a_coroutine_that_is_never_awaited_whatever_the_warning_filters_say(loop: Any) -> None:
+    async def forgotten() -> None:
+        """Never run."""
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(2):
+            forgotten()
+    # pytest lets nobody see the second warning of a line; the hook does.
+    first, second = complained("never awaited")
+    assert first.message.startswith(
+        "coroutine test_a_coroutine_that_is_never_awaited_whatever_the_warning_filters_say.<locals>.forgotten()"
+    )
+    assert ("made at" in second.message) == loop.debug
+
+
+async def test_the_warning_about_it_names_the_line_it_named_before() -> None:
+    async def forgotten() -> None:
+        """Never run."""
+
+    with pytest.warns(RuntimeWarning, match="never awaited") as caught:
+        forgotten()  # forgets it
+    assert (caught[0].filename, caught[0].lineno) == (__file__, line_of(__file__, "forgets it"))
+
+
+async def test_a_task_that_is_destroyed_pending() -> None:
+    be_quiet()
+
+    async def unreachable() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    start(unreachable(), "lost")  # makes the lost one
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gc.collect()
+    (complaint,) = complained("destroyed pending")
+    assert complaint.task == "lost"
+    assert "lost" not in {record.name for record in observed().tasks.live.values()}
+
+
+async def test_a_slow_step_without_debug_mode() -> None:
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    here: Any = asyncio.get_running_loop()
+    here.slow_callback_duration = 0.02
+
+    async def slow() -> None:
+        await asyncio.sleep(0)
+        time.sleep(0.03)  # noqa: ASYNC251 - that is the subject
+        await asyncio.sleep(0)  # stops here
+
+    try:
+        await start(slow(), "slow")
+    finally:
+        logging.getLogger("asyncio").setLevel(logging.NOTSET)
+    (complaint,) = complained("slow step")
+    assert complaint.task == "slow"
+    assert complaint.place is not None
+    assert f":{line_of(__file__, 'stops here')} " in complaint.place
+    assert not complaint.only_debug
+
+
+async def test_what_only_debug_mode_sees_is_told_apart(loop: Any) -> None:
+    here: Any = asyncio.get_running_loop()
+    here.set_debug(True)
+    here.slow_callback_duration = 0.02
+    here.call_soon(time.sleep, 0.03)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    (complaint,) = complained("slow step")
+    assert complaint.only_debug
+    here.set_debug(loop.debug)
+
+
+async def test_a_call_from_another_thread(loop: Any) -> None:
+    here = asyncio.get_running_loop()
+    future = here.create_future()
+    errors: list[Exception] = []
+
+    def other() -> None:
+        try:
+            here.call_soon(future.set_result, None)  # wrong thread
+        except RuntimeError as error:
+            errors.append(error)
+            here.call_soon_threadsafe(future.set_result, None)
+        else:
+            here.call_soon_threadsafe(int)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    await future
+    thread.join()
+    await asyncio.sleep(0)
+    observed().open_letters()
+    if loop.debug:
+        assert "Non-thread-safe operation" in str(errors[0])
+        assert complained("wrong thread") == []
+        return
+    (complaint,) = complained("wrong thread")
+    assert complaint.place is not None
+    assert f":{line_of(__file__, 'wrong thread')} " in complaint.place
+
+
+async def test_a_task_that_is_made_while_its_maker_is_cancelled() -> None:
+    made: list[asyncio.Task[None]] = []
+
+    async def maker() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            made.append(start(asyncio.sleep(0), "late"))
+            raise
+
+    task = start(maker(), "maker")
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await asyncio.wait(made)
+    (complaint,) = complained("task made while cancelled")
+    assert (complaint.task, complaint.message) == ("late", "maker makes a task while it is cancelled")
+
+
+async def test_what_asyncio_logs_is_told_and_still_logged(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("asyncio").warning("socket.send() raised exception.")
+    assert complained("logged")[0].message == "socket.send() raised exception."
+    assert "socket.send() raised exception." in caplog.text
+
+
+async def test_the_hooks_are_gone_when_no_observed_loop_runs() -> None:
+    def look() -> tuple[Any, list[Any]]:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(asyncio.sleep(0))
+        return warnings._warn_unawaited_coroutine, logging.getLogger("asyncio").filters  # type: ignore[attr-defined]
+
+    hook = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
+    assert isinstance(hook, type)
+    # Another loop in another thread comes and goes; ours still runs.
+    seen_hook, filters = await asyncio.to_thread(look)
+    assert seen_hook is hook
+    assert len(filters) == 1
+
+
+def test_the_hooks_are_put_back(loop_kind: LoopKind) -> None:
+    before = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
+    with asyncio.Runner(loop_factory=lambda: new_event_loop(loop_kind)) as runner:
+        runner.run(asyncio.sleep(0))
+    assert warnings._warn_unawaited_coroutine is before  # type: ignore[attr-defined]
+    assert logging.getLogger("asyncio").filters == []
+
+
+async def test_a_blocked_loop_is_told_with_its_line_before_it_ends(loop: Any) -> None:
+    told_at: list[tuple[float, str | None, bool]] = []
+    noticed = threading.Event()
+
+    def listen(stall: Stall) -> None:
+        told_at.append((time.monotonic(), stall.where, stall.ended is None))
+        noticed.set()
+
+    def block() -> None:
+        # As `time.sleep(0.5)` would, but for as long as it takes the watching thread on a busy machine.
+        assert noticed.wait(10)  # blocks here
+
+    journal()
+    observed().stalls.listeners.append(listen)
+    here = asyncio.get_running_loop()
+    late = here.create_future()
+    here.call_soon(block)
+    here.call_later(0.001, late.set_result, None)
+    await late
+    if loop.kind == "uvloop":
+        await _until_told(StallEnded)
+    await asyncio.sleep(0)
+    ((_, where, lasting),) = told_at
+    assert lasting
+    assert where == f"{__file__}:{line_of(__file__, 'blocks here')} in {block.__qualname__}"
+    (began,) = told(StallBegan)
+    (ended,) = told(StallEnded)
+    assert began.place == ended.place == where
+    assert began.lasted < ended.lasted
+    assert ended.delayed_timers == 1
+    assert (ended.delayed_descriptors is None) == (loop.kind == "uvloop")
+    (stall,) = observed().stalls.recent
+    assert stall.samples >= 1
+    assert observed().stalls.current is None
+
+
+async def _until_told(kind: type[Any]) -> None:
+    async with asyncio.timeout(10):
+        while not told(kind):  # noqa: ASYNC110 - the loop has to turn for the beat to come back
+            await asyncio.sleep(0.001)
+
+
+async def test_a_sleeping_loop_is_no_stall() -> None:
+    observed().stalls.limit = 0.01
+    await asyncio.sleep(0.1)
+    assert observed().stalls.count == 0
+
+
+async def test_lag_is_measured_on_both_loops(loop: Any) -> None:
+    observation = observed()
+    observation.stalls.limit = 0.01
+    if loop.kind == "uvloop":
+        # A beat goes through the loop now and then.
+        async with asyncio.timeout(10):
+            while observation.stalls.lag is None:  # noqa: ASYNC110 - the loop has to turn for the beat to come back
+                await asyncio.sleep(0.001)
+    else:
+        here = asyncio.get_running_loop()
+        here.call_soon(time.sleep, 0.02)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert observation.lag >= 0.02
+    assert observation.lag > 0
+
+
+async def test_a_listener_that_raises_is_removed_and_reported() -> None:
+    def broken(_: Stall) -> None:
+        noticed.set()
+        raise LookupError("listener")
+
+    noticed = threading.Event()
+    journal()
+    observed().stalls.listeners.append(broken)
+    asyncio.get_running_loop().call_soon(noticed.wait, 10)
+    await _until_told(InstrumentDisabled)
+    assert observed().stalls.listeners == []
+    (event,) = told(InstrumentDisabled)
+    assert event.error == "LookupError('listener')"
+
+
+class Broken:
+    def append(self, _: object) -> None:
+        raise LookupError("broken")
+
+
+@pytest.mark.parametrize("name", ["cancellations", "complaints", "tasks", "ticks"])
+async def test_an_instrument_that_raises_is_switched_off_and_reported_once(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise LookupError("broken")
+
+    be_quiet()
+    observation = observed()
+    instrument = getattr(observation, name)
+    if instrument is None:
+        pytest.skip("not observable: libuv owns the selector")
+    inner = {"cancellations": "_asked", "complaints": "_handled", "tasks": "ended", "ticks": "_finish"}[name]
+    monkeypatch.setattr(instrument, inner, Broken() if name == "tasks" else broken)
+    for _ in range(3):
+        task = start(asyncio.sleep(1000), "victim")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_exception_handler({"message": "something"})
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+    monkeypatch.undo()
+    assert observation.disabled == {name: "LookupError('broken')"}
+    assert not instrument.on
+    (event,) = told(InstrumentDisabled)
+    assert event.instrument == name
+
+
+def test_a_journal_that_is_attached_later_is_told_what_was_before(loop_kind: LoopKind) -> None:
+    from echotui.server.journal import Journal
+
+    late = Journal()
+    with asyncio.Runner(loop_factory=lambda: new_event_loop(loop_kind)) as runner:
+        here: Any = runner.get_loop()
+        here.set_exception_handler(lambda *_: None)
+        here.call_exception_handler({"message": "early"})
+        here.observation.attach(late)
+        here.call_exception_handler({"message": "later"})
+    assert [entry.event.message for entry in late.since(0) if isinstance(entry.event, Complained)] == ["early", "later"]

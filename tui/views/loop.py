@@ -1,0 +1,266 @@
+"""View 2, Loop: what the loop itself does, tick by tick, and what it will do next."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.widgets import Sparkline
+
+from echotui.server.events import duration
+from echotui.server.observe.ticks import Registration, Tick
+from echotui.server.observe.timers import LiveTimer
+
+from .. import numbers
+from ..picture import Picture
+from ..text import clean, shortened
+from ..widgets.lines import LiveLines, Piece
+from ..widgets.table import Column, VirtualTable
+from .rows import RowsPane
+from .tasks import NOT_OBSERVED
+from .view import Pane, View
+
+#: Within how many seconds a timer's bar runs down.
+BAR_SECONDS = 10.0
+
+#: How wide that bar is, in cells.
+BAR = 20
+
+_EVENTS = {1: "read", 2: "write", 3: "read and write"}
+
+
+class TickStrip(LiveLines):
+    """Draws one column for each of the latest ticks: how long the loop ran in it, and how long it slept before."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(id="ticks")
+        self.picture = picture
+
+    def lines(self, width: int, height: int) -> Sequence[Strip]:
+        """Return the strip, and what it means."""
+        watched = self.picture.watched
+        if watched is None:
+            return [self.strip([(NOT_OBSERVED, "dim")], width)][:height]
+        if watched.why_no_ticks is not None:
+            self.border_title = Content("Ticks")
+            return [self.strip([(watched.why_no_ticks, "warn")], width)][:height]
+        self.border_title = Content(f"Ticks · {numbers.count(watched.tick_count)} so far, a column each")
+        ticks = watched.ticks[-(width - 8) :]
+        longest_run, longest_sleep = (max(map(of, ticks), default=0.0) for of in (_ran, _slept))
+        return [
+            self.strip([("ran     ", "dim"), (numbers.spark([*map(_ran, ticks)], width), "warn")], width),
+            self.strip([("slept   ", "dim"), (numbers.spark([*map(_slept, ticks)], width), "accent")], width),
+            self.strip(
+                [(f"highest bar: ran {duration(longest_run)}, slept {duration(longest_sleep)}; newest right", "dim")],
+                width,
+            ),
+        ][:height]
+
+
+class StepsPane(LiveLines):
+    """Draws the five steps of the latest tick in which something was to be done."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(id="steps")
+        self.picture = picture
+
+    def lines(self, width: int, height: int) -> Sequence[Strip]:
+        """Return the steps."""
+        watched = self.picture.watched
+        self.border_title = Content("The five steps")
+        if watched is None or watched.why_no_ticks is not None:
+            why = NOT_OBSERVED if watched is None else f"{watched.why_no_ticks}"
+            return [self.strip([(why or "", "dim")], width)][:height]
+        ticks = watched.ticks
+        if not ticks:
+            return [self.strip([("no tick is over yet", "dim")], width)]
+        tick = ticks[-1]
+        self.border_title = Content(f"The five steps of tick {numbers.count(tick.number)}")
+        registrations = {one.fd: one for one in watched.registrations}
+        rows: list[list[Piece]] = [
+            [("1 run what is ready       ", "dim"), (f"{tick.callbacks} callbacks in {duration(tick.ran)}", "")],
+            [("2 register new sockets    ", "dim"), (f"{len(registrations)} descriptors are watched", "")],
+            [("3 calculate the timeout   ", "dim"), *_timeout(tick)],
+            [("4 select                  ", "dim"), (f"slept {duration(tick.slept)}", "")],
+            [("5 turn events into ready  ", "dim"), (f"{tick.ready_count} descriptors", "")],
+        ]
+        for fd, mask in tick.ready:
+            whose = registrations[fd].whose if fd in registrations else "not watched any more"
+            rows.append([(f"    fd {fd} {_EVENTS.get(mask, str(mask))} ", ""), (clean(whose), "accent")])
+        return [self.strip(row, width) for row in rows[:height]]
+
+
+class LagPane(Widget):
+    """Draws the loop's lag over the last minute."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(id="lag")
+        self.picture = picture
+        self._chart = Sparkline([], summary_function=max)
+        self._drawn = -1
+
+    def compose(self) -> ComposeResult:
+        """Yield the chart."""
+        yield self._chart
+
+    def repaint(self) -> None:
+        """Draw what is true now, once a second."""
+        vitals = self.picture.vitals()
+        if vitals.samples != self._drawn:
+            self._drawn = vitals.samples
+            self._chart.data = [*vitals.lags]
+            worst = max(vitals.lags, default=0.0)
+            self.border_title = Content(f"Lag, a bar a second · worst of the last minute {duration(worst)}")
+
+
+class TimersPane(RowsPane[LiveTimer]):
+    """Draws the timers that are set, with bars that run down."""
+
+    fields: ClassVar[tuple[str, ...]] = ("for", "callback")
+
+    def __init__(self, picture: Picture) -> None:
+        table = VirtualTable[LiveTimer](
+            [
+                Column("due in", 9, self._due, right=True, order=lambda row: -row.due),
+                Column("", BAR, self._bar, rank=2),
+                Column("for", 0, lambda row: clean(row.behind), least=16),
+                Column("callback", 30, lambda row: (shortened(clean(row.callback)), "dim"), rank=1),
+            ],
+            key=lambda row: (row.due, row.behind),
+            empty="",
+            id="timer-table",
+        )
+        super().__init__(picture, table, id="timers")
+
+    def all_rows(self) -> Sequence[LiveTimer]:
+        """Return the timers, soonest first."""
+        return [] if self.picture.watched is None else self.picture.watched.timers
+
+    def changes(self) -> object:
+        """Return the time: they run down all the time."""
+        return self.picture.now()
+
+    def fields_of(self, row: LiveTimer) -> Mapping[str, str]:
+        """Return what a filter looks into."""
+        return {"for": clean(row.behind), "callback": clean(row.callback)}
+
+    def title(self) -> str:
+        """Return how many there are and were."""
+        if self.picture.watched is None:
+            return "Timers"
+        live, fired, cancelled = map(numbers.count, self.picture.watched.timer_counts)
+        return f"Timers · {live} set · {fired} fired · {cancelled} cancelled before"
+
+    def why_empty(self) -> str:
+        """Return what there is to know."""
+        return NOT_OBSERVED if self.picture.watched is None else "no timer is set"
+
+    def _left(self, row: LiveTimer) -> float:
+        return row.due - self.picture.now()
+
+    def _due(self, row: LiveTimer) -> Piece:
+        left = self._left(row)
+        return (duration(left), "") if left > 0 else ("due", "warn")
+
+    def _bar(self, row: LiveTimer) -> Piece:
+        return "━" * max(min(round(self._left(row) / BAR_SECONDS * BAR), BAR), 0), "accent"
+
+
+class RegistrationsPane(RowsPane[Registration]):
+    """Draws the descriptors the loop watches."""
+
+    fields: ClassVar[tuple[str, ...]] = ("fd", "events", "whose")
+
+    def __init__(self, picture: Picture) -> None:
+        table = VirtualTable[Registration](
+            [
+                Column("fd", 5, lambda row: str(row.fd), right=True, order=lambda row: row.fd),
+                Column("for", 11, lambda row: row.events, order=lambda row: row.events),
+                Column("whose", 0, lambda row: clean(row.whose), order=lambda row: row.whose),
+            ],
+            key=lambda row: row.fd,
+            empty="",
+            id="registration-table",
+        )
+        super().__init__(picture, table, id="registrations")
+
+    def all_rows(self) -> Sequence[Registration]:
+        """Return the registrations, the highest descriptor first."""
+        return [] if self.picture.watched is None else [*reversed(self.picture.watched.registrations)]
+
+    def changes(self) -> object:
+        """Return what makes the rows others."""
+        return self.picture.stamp()
+
+    def fields_of(self, row: Registration) -> Mapping[str, str]:
+        """Return what a filter looks into."""
+        return {"fd": str(row.fd), "events": row.events, "whose": clean(row.whose)}
+
+    def title(self) -> str:
+        """Return how many there are."""
+        return f"Registrations · {len(self._rows)}"
+
+    def why_empty(self) -> str:
+        """Return why there are none."""
+        watched = self.picture.watched
+        return NOT_OBSERVED if watched is None else watched.why_no_ticks or "nothing is registered"
+
+
+class LoopView(View):
+    """What the loop itself does."""
+
+    name_ = "Loop"
+    notes: ClassVar[str] = """\
+tick       one turn of the loop: run what is ready, register, calculate the timeout, select, turn events into ready
+ran        how long the loop ran in a tick: everything else had to wait for that long
+slept      how long it slept in its select; the timer that set the limit is named in step 3
+due in     when a timer fires; its bar is ten seconds long
+lag        the latest that a timer fired late in a second
+On uvloop libuv owns the selector: ticks and registrations cannot be seen there, and are not shown as zero.
+"""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(picture)
+        self.ticks = TickStrip(picture)
+        self.steps = StepsPane(picture)
+        self.lag = LagPane(picture)
+        self.timers = TimersPane(picture)
+        self.registrations = RegistrationsPane(picture)
+
+    def body(self) -> Iterable[Widget]:
+        """Yield the panes."""
+        yield self.ticks
+        yield Horizontal(self.steps, self.lag, id="tick-row")
+        yield Horizontal(self.timers, Vertical(self.registrations, id="registration-column"), classes="middle")
+
+    def stamp(self) -> object:
+        """Return what changes twice a second, too: ticks pass all the time, and each frame makes some of its own."""
+        return super().stamp(), int(self.picture.now() * 2)
+
+    def panes(self) -> Sequence[Pane]:
+        """Return the panes."""
+        return self.ticks, self.steps, self.lag, self.timers, self.registrations
+
+    def main(self) -> Widget:
+        """Return the timers."""
+        return self.timers.table
+
+
+def _timeout(tick: Tick) -> list[Piece]:
+    if tick.asked is None:
+        return [("as long as it takes: no timer is set", "")]
+    if tick.asked == 0:
+        return [("0: there was work left", "")]
+    by = "" if tick.set_by is None else f", set by {clean(tick.set_by)}"
+    return [(f"{duration(tick.asked)}", ""), (by, "accent")]
+
+
+def _ran(tick: Tick) -> float:
+    return tick.ran
+
+
+def _slept(tick: Tick) -> float:
+    return tick.slept

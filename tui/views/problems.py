@@ -1,0 +1,210 @@
+"""View 6, Problems: what asyncio complains about, and what blocked the loop, with what it means and how to mend it."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.strip import Strip
+from textual.widget import Widget
+
+from echotui.server.events import duration
+from echotui.server.observe.complaints import Complaint
+from echotui.server.observe.stalls import Stall
+
+from .. import numbers
+from ..picture import Picture
+from ..text import clean, shortened
+from ..widgets.lines import LiveLines, Piece
+from ..widgets.table import Column, VirtualTable
+from .rows import RowsPane
+from .tasks import NOT_OBSERVED
+from .view import Pane, View
+
+STALL_MEANS = "The loop did not turn: nothing else on it ran, no timer fired, nobody was answered."
+STALL_FIX = "Move the work to a thread (asyncio.to_thread), or await in between."
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Complaints of the same kind about the same line, or stalls at the same line: how many, and the latest."""
+
+    kind: str
+    place: str
+    count: int
+    at: float
+    """When the latest was, by the clock of the picture."""
+    what: str
+    who: str
+    means: str
+    fix: str
+    lasts: bool = False
+    """Whether it is happening right now."""
+
+
+class ProblemsPane(RowsPane[Problem]):
+    """Draws a picture's problems, grouped by kind and line."""
+
+    fields: ClassVar[tuple[str, ...]] = ("kind", "who", "what", "place")
+
+    def __init__(self, picture: Picture) -> None:
+        table = VirtualTable[Problem](
+            [
+                Column("ago", 6, self._ago, right=True, order=lambda row: row.at),
+                Column("count", 6, lambda row: numbers.count(row.count), right=True, order=lambda row: row.count),
+                Column("kind", 26, _kind, order=lambda row: row.kind),
+                Column("who", 18, lambda row: row.who, rank=1, order=lambda row: row.who),
+                Column("what", 0, lambda row: row.what, least=20),
+            ],
+            key=lambda row: (row.kind, row.place),
+            empty="",
+            id="problem-table",
+        )
+        super().__init__(picture, table, id="problems")
+
+    def all_rows(self) -> Sequence[Problem]:
+        """Return the problems, the latest first."""
+        watched = self.picture.watched
+        return [] if watched is None else _grouped(watched.problems.complaints, watched.problems.stalls)
+
+    def changes(self) -> object:
+        """Return what makes the rows others."""
+        watched = self.picture.watched
+        if watched is None:
+            return None
+        problems = watched.problems
+        latest = [found[-1] for found in (problems.complaints, problems.stalls) if found]
+        return len(problems.complaints), problems.forgotten, len(problems.stalls), *map(id, latest), self.picture.now()
+
+    def fields_of(self, row: Problem) -> Mapping[str, str]:
+        """Return what a filter looks into."""
+        return {"kind": row.kind, "who": row.who, "what": row.what, "place": row.place}
+
+    def title(self) -> str:
+        """Return how many there are."""
+        total = sum(row.count for row in self._rows)
+        watched = self.picture.watched
+        forgotten = 0 if watched is None else watched.problems.forgotten
+        return f"Problems · {numbers.count(total)}" + (f" · {numbers.count(forgotten)} forgotten" if forgotten else "")
+
+    def why_empty(self) -> str:
+        """Return what there is to know."""
+        if self.picture.watched is None:
+            return NOT_OBSERVED
+        return "no problems so far: e in view 1, and then boom, makes one"
+
+    def _ago(self, row: Problem) -> Piece:
+        return ("now", "alarm") if row.lasts else (numbers.ago(max(self.picture.now() - row.at, 0)), "dim")
+
+
+class ProblemDetail(LiveLines):
+    """Says what a problem means, and how to mend it."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(id="problem-detail")
+        self.picture = picture
+        self.problem: Problem | None = None
+
+    def lines(self, width: int, height: int) -> Sequence[Strip]:
+        """Return what there is to say."""
+        problem = self.problem
+        if problem is None:
+            self.border_title = Content("Problem")
+            return [self.strip([("nothing is selected", "dim")], width)]
+        self.border_title = Content(problem.kind.capitalize())
+        said: list[tuple[str, str, str]] = [
+            ("what", problem.what, "warn"),
+            ("who", problem.who or "nobody who could be named", ""),
+            ("where", problem.place or "at no line that could be seen", "accent"),
+            ("means", problem.means, ""),
+            ("fix", problem.fix, "good"),
+            ("seen", f"{problem.count:,} times", ""),
+        ]
+        strips = []
+        for label, text, style in said:
+            for number, line in enumerate(textwrap.wrap(text, max(width - 7, 1))):
+                strips.append(self.strip([(f"{label if number == 0 else '':<7}", "dim"), (line, style)], width))
+        return strips[:height]
+
+
+class ProblemsView(View):
+    """What is wrong, what it means, and how to mend it."""
+
+    name_ = "Problems"
+    notes: ClassVar[str] = """\
+A problem is what asyncio complains about, or would in debug mode, and every time the loop was blocked.
+Problems of one kind at one line are one row; count says how many, ago when the latest was.
+"""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(picture)
+        self.problems = ProblemsPane(picture)
+        self.detail = ProblemDetail(picture)
+
+    def body(self) -> Iterable[Widget]:
+        """Yield the panes."""
+        yield Horizontal(self.problems, self.detail, classes="middle")
+
+    def panes(self) -> Sequence[Pane]:
+        """Return the panes."""
+        return self.problems, self.detail
+
+    def main(self) -> Widget:
+        """Return the table."""
+        return self.problems.table
+
+    def repaint(self) -> None:
+        """Draw what is true now."""
+        super().repaint()
+        self.on_virtual_table_moved()
+
+    def on_virtual_table_moved(self) -> None:
+        """Explain the problem the cursor is on now."""
+        self.detail.problem = self.problems.table.selected
+        self.detail.repaint()
+
+
+def _kind(row: Problem) -> Piece:
+    return row.kind, "alarm"
+
+
+def _grouped(complaints: Sequence[Complaint], stalls: Sequence[Stall]) -> list[Problem]:
+    groups: dict[tuple[str, str], Problem] = {}
+
+    def add(problem: Problem) -> None:
+        key = (problem.kind, problem.place)
+        before = groups.pop(key, None)
+        count = 1 if before is None else before.count + 1
+        groups[key] = Problem(
+            problem.kind,
+            problem.place,
+            count,
+            problem.at,
+            problem.what,
+            problem.who,
+            problem.means,
+            problem.fix,
+            problem.lasts,
+        )
+
+    found = [*map(_of_complaint, complaints), *map(_of_stall, stalls)]
+    for problem in sorted(found, key=lambda problem: problem.at):
+        add(problem)
+    return [*reversed(groups.values())]
+
+
+def _of_complaint(one: Complaint) -> Problem:
+    place = "" if one.place is None else shortened(clean(str(one.place)))
+    debug = " (seen in debug mode only)" if one.only_debug else ""
+    what = clean(" · ".join(part for part in (one.message, one.error) if part)) + debug
+    return Problem(one.kind, place, 1, one.at, what, clean(one.task_name or ""), one.meaning, one.fix)
+
+
+def _of_stall(one: Stall) -> Problem:
+    where = "" if one.where is None else shortened(clean(one.where))
+    lasts = one.ended is None
+    what = f"the loop {'is' if lasts else 'was'} blocked for {duration(one.lasted)}" + (f" at {where}" if where else "")
+    at = one.began if one.ended is None else one.ended
+    return Problem("stall", where, 1, at, what, clean(one.task_name or ""), STALL_MEANS, STALL_FIX, lasts)

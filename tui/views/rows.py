@@ -1,0 +1,113 @@
+"""A pane with a table that can be filtered and sorted. Subclasses say what the rows are."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from time import monotonic
+from typing import ClassVar, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widget import Widget
+
+from .. import numbers
+from ..filter import Filter
+from ..picture import Picture
+from ..text import clean
+from ..widgets.table import Column, VirtualTable
+
+Row = TypeVar("Row")
+
+#: From how many rows on they are filtered and sorted at most once a second.
+MANY = 1_000
+
+
+class RowsPane(Widget, Generic[Row]):
+    """A titled table over the rows of a picture.
+
+    Args:
+        table: the table. Its first sortable column is what the rows come sorted by.
+    """
+
+    fields: ClassVar[tuple[str, ...]]
+    """What a filter can ask for by name."""
+    nothing_matches = "nothing matches the filter; esc clears it"
+
+    def __init__(self, picture: Picture, table: VirtualTable[Row], *, id: str) -> None:
+        super().__init__(id=id)
+        self.picture = picture
+        self.table = table
+        self.filter = Filter("", ())
+        self._sortable = [column for column in table.columns if column.order is not None]
+        self._sorted_by = 0
+        self._downwards = True
+        self._rows: Sequence[Row] = ()
+        self._asked: object = None
+        self._changes: object = None
+        self._rows_at = 0.0
+
+    @abstractmethod
+    def all_rows(self) -> Sequence[Row]:
+        """Return the rows as they come: the newest first."""
+
+    @abstractmethod
+    def changes(self) -> object:
+        """Return something that is another one whenever `all_rows` is."""
+
+    @abstractmethod
+    def fields_of(self, row: Row) -> Mapping[str, str]:
+        """Return what a filter looks into, by the names in `fields`."""
+
+    @abstractmethod
+    def title(self) -> str:
+        """Return what stands in the border."""
+
+    @abstractmethod
+    def why_empty(self) -> str:
+        """Return what to say where there are no rows, and no filter is to blame."""
+
+    def compose(self) -> ComposeResult:
+        """Yield the table."""
+        yield self.table
+
+    def repaint(self) -> None:
+        """Draw what is true now."""
+        self.table.empty = self.nothing_matches if self.filter else self.why_empty()
+        self.table.show(self._current_rows())
+        chosen = f" · filter: {clean(self.filter.text)}" if self.filter else ""
+        self.border_title = Content(self.title() + chosen)
+        first, last = self.table.window
+        self.border_subtitle = Content(f"{first}–{last} of {numbers.count(len(self._rows))}")
+
+    def sort(self, step: int) -> None:
+        """Sort by the next column that can be sorted by, or turn the order round with `step` 0."""
+        if step:
+            self._sorted_by = (self._sorted_by + step) % len(self._sortable)
+        else:
+            self._downwards = not self._downwards
+
+    def sort_by(self, title: str) -> None:
+        """Sort by the column with this title; turn the order round if that is what it is sorted by already."""
+        titles = [column.title for column in self._sortable]
+        if title in titles:
+            self.sort(titles.index(title) - self._sorted_by)
+
+    def _current_rows(self) -> Sequence[Row]:
+        """Return the rows in their order, worked out anew only when they may have changed, and not too often."""
+        asked = (self.picture, self.filter, self._sorted_by, self._downwards)
+        changes = self.changes()
+        by_content = bool(self.filter) or self._sorted_by != 0
+        too_soon = by_content and len(self._rows) > MANY and monotonic() - self._rows_at < 1
+        if asked != self._asked or ((by_content or changes != self._changes) and not too_soon):
+            self._asked, self._changes, self._rows_at = asked, changes, monotonic()
+            self._rows = self._chosen_rows()
+            self.table.mark = (self._sortable[self._sorted_by].title, self._downwards)
+        return self._rows
+
+    def _chosen_rows(self) -> Sequence[Row]:
+        rows = self.all_rows()
+        if self.filter:
+            rows = [row for row in rows if self.filter.matches(self.fields_of(row))]
+        column: Column[Row] = self._sortable[self._sorted_by]
+        if self._sorted_by and column.order is not None:
+            return sorted(rows, key=column.order, reverse=self._downwards)
+        return rows if self._downwards else rows[::-1]

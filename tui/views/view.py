@@ -1,0 +1,226 @@
+"""What all views have in common: a header above, a filter line and the keys below, and frames in between."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Protocol
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Footer, Input, Static
+
+from ..filter import BadFilter, Filter, parse
+from ..frames import Patience
+from ..picture import Picture
+from ..text import clean
+from ..widgets.header import Header
+from ..widgets.table import VirtualTable
+from ..widgets.tabs import Tabs
+from .rows import RowsPane
+
+#: The views by their keys.
+VIEWS = {"1": "Live", "2": "Loop", "3": "Tasks", "6": "Problems"}
+
+
+class Pane(Protocol):
+    """A part of a view that draws something of a picture."""
+
+    picture: Picture
+
+    def repaint(self) -> None: ...
+
+
+class Filtered(Protocol):
+    """A pane whose rows can be filtered."""
+
+    fields: ClassVar[tuple[str, ...]]
+    filter: Filter
+
+    @property
+    def table(self) -> VirtualTable[Any]: ...
+
+
+class View(Patience):
+    """A screen that draws a picture. Subclasses say which panes there are, and how they are laid out.
+
+    What keys do to servers is the app's business; here is only what they do to the view.
+    """
+
+    name_: ClassVar[str]
+    """What it is called."""
+    notes: ClassVar[str] = ""
+    """What the numbers in it mean."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "slash",
+            "filter",
+            "filter",
+            tooltip="Show only what matches: words, field:value, !not",
+            key_display="/",
+            id="view.filter",
+            priority=True,
+        ),
+        Binding("o", "sort(1)", show=False, tooltip="Sort by the next column", id="view.sort"),
+        Binding("O", "sort(0)", show=False, tooltip="Sort the other way round", id="view.reverse"),
+        Binding("escape", "back", show=False, tooltip="Clear the filter, or close the detail", id="view.back"),
+    ]
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__()
+        self.picture = picture
+        self.header = Header(picture, self.name_)
+        self._drawn: object = None
+        self._filtering: Filtered | None = None
+
+    @abstractmethod
+    def body(self) -> Iterable[Widget]:
+        """Yield what is laid out between header and keys."""
+
+    @abstractmethod
+    def panes(self) -> Sequence[Pane]:
+        """Return what is drawn in a frame, in this order."""
+
+    @abstractmethod
+    def main(self) -> Widget:
+        """Return what has the keys first."""
+
+    def compose(self) -> ComposeResult:
+        """Lay it out."""
+        yield self.header
+        yield Tabs(VIEWS, self.name_)
+        yield from self.body()
+        yield Static(id="filter-wrong", markup=False)
+        yield Input(id="filter", placeholder="words, field:value, !not; enter keeps it, esc clears it", compact=True)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Give the keys to the main part."""
+        self.query_one("#filter").display = False
+        self._say_what_is_wrong("")
+        self.main().focus()
+        self.repaint()
+
+    def on_screen_resume(self) -> None:
+        """Draw at once what has changed while another view was looked at."""
+        self._drawn = None
+
+    # -- frames -------------------------------------------------------------------------------------------------
+
+    def look_at(self, picture: Picture) -> None:
+        """Draw this picture from now on."""
+        self.picture = picture
+        self.header.picture = picture
+        for pane in self.panes():
+            pane.picture = picture
+        self._drawn = None
+        self.repaint()
+
+    def frame(self) -> None:
+        """Draw a frame, if anything has changed since the last one; while paused, only how much one has missed."""
+        self.catch_up()
+        if self.picture.frozen:
+            self.header.repaint()
+            return
+        stamp = self.stamp()
+        if stamp != self._drawn:
+            self._drawn = stamp
+            self.repaint()
+
+    def stamp(self) -> object:
+        """Return something that is another one whenever there is something new to draw."""
+        return self.picture.stamp()
+
+    def repaint(self) -> None:
+        """Draw what is true now."""
+        self.header.repaint()
+        for pane in self.panes():
+            pane.repaint()
+
+    # -- keys ---------------------------------------------------------------------------------------------------
+
+    @property
+    def typing(self) -> bool:
+        """Whether the keys go into the filter line."""
+        return self.is_mounted and bool(self.query_one("#filter").display)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Leave a slash that is typed into the filter line to it, and offer none where nothing can be filtered."""
+        return not (action == "filter" and (self.typing or not self._filterable()))
+
+    def _filterable(self) -> list[Filtered]:
+        panes: Sequence[Any] = self.panes()
+        return [pane for pane in panes if isinstance(getattr(pane, "filter", None), Filter)]
+
+    def action_sort(self, step: int) -> None:
+        """Sort the rows by the next column, or the other way round."""
+        pane = next((pane for pane in self.panes() if isinstance(pane, RowsPane)), None)
+        if pane is not None:
+            pane.sort(step)
+            self.repaint()
+
+    @on(VirtualTable.TitleClicked)
+    def sort_by_title(self, clicked: VirtualTable.TitleClicked) -> None:
+        """Sort by the column that was clicked."""
+        pane = clicked.table.parent
+        if isinstance(pane, RowsPane):
+            pane.sort_by(clicked.column)
+            self.repaint()
+
+    def action_filter(self) -> None:
+        """Ask for a filter for the pane that has the focus, or else for the first that can be filtered."""
+        can = self._filterable()
+        if not can:
+            return
+        self._filtering = next((pane for pane in can if pane.table.has_focus), can[0])
+        line = self.query_one("#filter", Input)
+        line.value = self._filtering.filter.text
+        line.display = True
+        self.set_focus(line)
+        self.app.refresh_bindings()
+
+    @on(Input.Changed, "#filter")
+    def narrow(self, changed: Input.Changed) -> None:
+        """Filter while it is being typed."""
+        if self._filtering is None:
+            return
+        try:
+            self._filtering.filter = parse(changed.value, self._filtering.fields)
+            self._say_what_is_wrong("")
+        except BadFilter as wrong:
+            self._say_what_is_wrong(str(wrong))
+        self.repaint()
+
+    def _say_what_is_wrong(self, why: str) -> None:
+        line = self.query_one("#filter-wrong", Static)
+        line.update(Content(clean(why)))
+        line.display = bool(why)
+
+    @on(Input.Submitted, "#filter")
+    def keep_filter(self) -> None:
+        """Keep the filter and go back to the rows."""
+        if self._filtering is not None:
+            self.set_focus(self._filtering.table)
+        self._say_what_is_wrong("")
+        self.query_one("#filter").display = False
+        self.app.refresh_bindings()
+
+    def action_back(self) -> None:
+        """Leave the filter line and clear the filter, or close the detail."""
+        line = self.query_one("#filter", Input)
+        if line.display:
+            line.value = ""
+            self.keep_filter()
+        elif self.has_class("-detail"):
+            self.remove_class("-detail")
+        else:
+            for pane in self._filterable():
+                pane.filter = parse("", pane.fields)
+            self.repaint()
+
+    @on(VirtualTable.Chosen)
+    def show_detail(self) -> None:
+        """On a small screen, show the detail in the place of something else."""
+        self.toggle_class("-detail")
