@@ -359,6 +359,38 @@ class Straggler(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CutShort(Event):
+    """A second signal ends the time to finish, `after` seconds of `drain`, and what that loses."""
+
+    kind = "cut_short"
+    alarming = True
+    by: str
+    after: float
+    drain: float
+    open: int
+    unsent: int
+
+    @property
+    def sentence(self) -> str:
+        lost = f"{self.open} connections have not finished, {self.unsent} B of their answers are lost"
+        return f"cut short by {self.by} after {duration(self.after)} of {duration(self.drain)}: {lost}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Event):
+    """The process was stopped, by ctrl+z or SIGSTOP, and goes on: `gap` is known to about `give_or_take` seconds."""
+
+    kind = "resumed"
+    alarming = True
+    gap: float
+    give_or_take: float
+
+    @property
+    def sentence(self) -> str:
+        return f"the process was stopped for about {duration(self.gap)}: nothing was served meanwhile"
+
+
+@dataclass(frozen=True, slots=True)
 class CleaningUp(Event):
     kind = "clean_up"
     finished: int

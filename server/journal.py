@@ -28,6 +28,8 @@ class Entry(NamedTuple):
     time: float
     """When it was recorded, in seconds since the epoch, by the wall clock."""
     event: Event
+    fault: int | None = None
+    """The id of the fault that is known to have caused it; None if none is."""
 
 
 Sink = Callable[[Entry], None]
@@ -62,6 +64,8 @@ class Journal:
         """How many events of each kind were recorded, ever: exact, whatever was overwritten."""
         self.recorded = 0
         """How many events were recorded, ever; the `seq` of the newest."""
+        self.witness: Callable[[Event, int | None], int | None] | None = None
+        """Asked, if there is one, which fault has caused an event; it is told what its teller knows already."""
         self._ring: list[Entry] = []
         self._sinks: list[Sink] = []
         self._clock = clock
@@ -92,10 +96,15 @@ class Journal:
         for number in range(max(seq + 1, self.first_seq), self.recorded + 1):
             yield self._ring[(number - 1) % self.size]
 
-    def record(self, event: Event) -> Entry:
-        """Add an event, and tell every sink. A sink that raises is removed, and that is recorded."""
+    def record(self, event: Event, fault: int | None = None) -> Entry:
+        """Add an event, and tell every sink. A sink that raises is removed, and that is recorded.
+
+        `fault` is the id of the fault that has caused it, where its teller knows.
+        """
+        if self.witness is not None:
+            fault = self._ask(self.witness, event, fault)
         self.recorded += 1
-        entry = Entry(self.recorded, self._clock(), event)
+        entry = Entry(self.recorded, self._clock(), event, fault)
         if len(self._ring) < self.size:
             self._ring.append(entry)
         else:
@@ -117,6 +126,14 @@ class Journal:
         for sink, why in failed:
             self.record(InstrumentDisabled(getattr(sink, "__qualname__", repr(sink)), repr(why)))
         return entry
+
+    def _ask(self, witness: Callable[[Event, int | None], int | None], event: Event, fault: int | None) -> int | None:
+        try:
+            return witness(event, fault)
+        except Exception as error:  # noqa: BLE001 - whatever it raises ends up in the journal, and never in who told us
+            self.witness = None
+            self.record(InstrumentDisabled(getattr(witness, "__qualname__", repr(witness)), repr(error)))
+            return fault
 
     def subscribe(self, sink: Sink) -> None:
         """Call `sink` with every new entry, at once and in order, until it raises or is unsubscribed."""

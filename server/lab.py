@@ -14,16 +14,19 @@ from typing import Any, Self
 
 from . import events
 from .client import BuiltInClient
+from .faults.room import Faults
 from .journal import Journal
 from .observe.observation import Observation
 from .records import Connection, Connections, ConnectionState, ServerRecord, ServerState, Treatment
 from .servers import SERVERS
-from .servers.base import Desk, EchoServer
+from .servers.base import GIVE_UP_TIME, Desk, EchoServer, KeyboardBoom
 from .servers.sockets import SocketsServer
 from .settings import SERVER_NAMES, Settings
 from .shutdown import GRACE, Drain, Signals
+from .suspension import Suspension
 from .tcp import TcpInfo
 from .vitals import Pulse, Vitals
+from .waterfall import Shutdown, What, new_history
 
 #: How many built-in clients may chat at once.
 MOST_CLIENTS = 100
@@ -63,12 +66,20 @@ class Lab:
         for server in self.servers.values():
             server.record.wanted = settings.servers is not None or not server.on_demand
         self.records: list[ServerRecord] = [server.record for server in self.servers.values()]
+        self.faults = Faults(self._desk, self.servers)
+        """The faults that can be injected, are active, and were."""
+        self._suspension = Suspension(self.journal)
         self._pulse = Pulse(self.records, self._beat)
         self._echo_complaints = echo_complaints
         self._clients: set[asyncio.Task[None]] = set()
         self._stops: set[asyncio.Task[None]] = set()
         self.observation: Observation | None = None
         """What is known of the loop this runs on; None while it is not open, or on a loop that is not observed."""
+        self.shutdowns = new_history()
+        """The latest shutdowns, newest last, the one under way included."""
+        self._shutdowns_begun = 0
+        self._handled_at: float | None = None
+        self._sent_at: float | None = None
         self._drain: Drain | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._signals = Signals(self._signalled) if signals else None
@@ -101,6 +112,7 @@ class Lab:
         self._observe(asyncio.get_running_loop())
         if self._signals is not None:
             self._signals.install()
+            self._suspension.install()
         await self.start()
         self._pulse.start()
         return self
@@ -109,11 +121,19 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop(drain=0)
+        await self.faults.close()
         self._pulse.stop()
         if self._signals is not None:
             self._signals.uninstall()
+            self._suspension.uninstall()
         self.journal.record(events.LabClosed())
         asyncio.get_running_loop().set_exception_handler(None)
+
+    def _beat(self, seconds: float) -> None:
+        self.journal.allow_details(seconds)
+        self._suspension.beat(seconds)
+        for server in self.servers.values():
+            server.measure()
 
     def _observe(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have the loop, if it is an observed one, tell our journal what it does."""
@@ -126,23 +146,26 @@ class Lab:
 
     async def start(self) -> None:
         """Start every wanted server that is not serving; each says in its record whether it does."""
+        self.faults.servers_start()
         for server in self.servers.values():
             if server.record.wanted:
                 await server.start()
 
-    async def stop(self, drain: float | None = None) -> None:
+    async def stop(self, drain: float | None = None, cause: str = "the program") -> None:
         """Stop every server; open connections have `drain` seconds to finish (`Settings.drain` unless given).
 
-        Called again while it is under way, it waits for the same stop; with ``drain=0`` it cuts that short.
+        Called again while it is under way, it waits for the same stop; with ``drain=0`` it cuts that short. `cause` is
+        who wants it, for the record in `shutdowns`.
         """
         seconds = self.settings.drain if drain is None else drain
         if self._stopping is None:
             if all(record.state in (ServerState.STOPPED, ServerState.FAILED) for record in self.records):
                 return
-            self._drain = Drain(list(self.servers.values()), self.connections, self.journal, seconds)
+            shutdown = self._begin_shutdown(cause, seconds)
+            self._drain = Drain(list(self.servers.values()), self.connections, self.journal, shutdown)
             self._stopping = asyncio.get_running_loop().create_task(self._stop(self._drain), name="shutdown")
         elif seconds == 0 and self._drain is not None:
-            self._drain.cut_short()
+            self._drain.cut_short(cause)
         await asyncio.shield(self._stopping)
 
     async def _stop(self, drain: Drain) -> None:
@@ -151,14 +174,12 @@ class Lab:
                 client.cancel("the servers stop")
             if self._clients:
                 await asyncio.wait(self._clients)
+            self.faults.servers_stop()
+            await self.faults.settle()
             await drain.run()
         finally:
+            self.faults.undo_all("the servers have stopped")
             self._drain = self._stopping = None
-
-    def _beat(self, seconds: float) -> None:
-        self.journal.allow_details(seconds)
-        for server in self.servers.values():
-            server.measure()
 
     # -- commands -------------------------------------------------------------------------------------------
 
@@ -210,7 +231,7 @@ class Lab:
             Refused: if the connection is not being served any more.
         """
         connection = self._served(connection_id)
-        self.servers[connection.server].boom(connection)
+        self.servers[connection.server].boom(connection, KeyboardBoom())
 
     def interrupt(self, connection_id: int, by: str = "the keyboard") -> None:
         """Cancel the task of a connection, or close the connection where its server has no tasks.
@@ -222,7 +243,7 @@ class Lab:
         if connection is None:
             raise Refused(f"connection {connection_id} is closed already")
         self.journal.record(events.CancelAsked(connection.server, connection.id, connection.peer, by))
-        self.servers[connection.server].interrupt(connection, f"cancelled by {by}")
+        self.servers[connection.server].end(connection, f"cancelled by {by}")
 
     def treat(self, treatment: Treatment | None = None) -> Treatment:
         """Switch what the `sockets` server does with a failing task: to `treatment`, or to the next one.
@@ -273,19 +294,44 @@ class Lab:
             raise Refused(f"connection {connection_id} is closed already")
         if connection.state is ConnectionState.LEFT_OPEN:
             raise Refused(f"connection {connection_id} has no handler any more: its socket was left open")
+        if connection.state is ConnectionState.ENDED:
+            raise Refused(f"connection {connection_id} has ended already: a fault closes its socket late")
         return connection
 
     # -- signals --------------------------------------------------------------------------------------------
 
-    def _signalled(self, number: signal.Signals, own: bool) -> None:  # noqa: FBT001 - what `Signals` tells
-        self.journal.record(events.SignalReceived(number.name, "this keyboard" if own else "outside"))
+    def _signalled(self, number: signal.Signals, sent_at: float | None) -> None:
+        own = sent_at is not None
+        origin = "this keyboard" if own else "outside"
+        self.journal.record(events.SignalReceived(number.name, origin))
         again = self._stopping is not None
-        stop = asyncio.get_running_loop().create_task(self.stop(drain=0 if again else None), name="on-signal")
+        if not again:
+            self._handled_at, self._sent_at = monotonic(), sent_at
+        stop = asyncio.get_running_loop().create_task(
+            self.stop(0 if again else None, f"{number.name} from {origin}"), name="on-signal"
+        )
         self._stops.add(stop)
         stop.add_done_callback(self._stops.discard)
         if not own:
-            self.on_last_call(number, 0 if again else self.settings.drain)
+            self.on_last_call(number, (0 if again else self.settings.drain) + GRACE + GIVE_UP_TIME)
             stop.add_done_callback(lambda _: self._end_by(number))
+
+    def _begin_shutdown(self, cause: str, drain: float) -> Shutdown:
+        """Begin a record. Its time begins with the signal, if there was one and it is known when that was sent."""
+        handled_at, sent_at = self._handled_at, self._sent_at
+        self._handled_at = self._sent_at = None
+        now = monotonic()
+        began_at = sent_at or handled_at or now
+        shutdown = Shutdown(self._shutdowns_begun + 1, cause, drain, began_at)
+        self._shutdowns_begun = shutdown.id
+        if handled_at is not None:
+            if sent_at is not None:
+                signalled = shutdown.begin(What.SIGNAL, cause, began=0.0)
+                shutdown.end(signalled, "arrived", self.journal, at=handled_at - began_at)
+            handler = shutdown.begin(What.HANDLER, cause, began=handled_at - began_at)
+            shutdown.end(handler, "the servers are told", self.journal)
+        self.shutdowns.append(shutdown)
+        return shutdown
 
     def _end_by(self, number: signal.Signals) -> None:
         if not self.ended_by.done():

@@ -9,6 +9,11 @@ import copy
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .faults.link import Link
+    from .faults.manners import Manners
 
 #: How many ended connections stay visible.
 ENDED_KEPT = 500
@@ -33,6 +38,8 @@ class ConnectionState(StrEnum):
     """Being served."""
     LEFT_OPEN = "left open"
     """Its handler has failed and nobody has closed the socket: the fault of A8 and A9."""
+    ENDED = "closing late"
+    """Its handler has ended, and a fault keeps its socket open."""
     CLOSED = "closed"
     """Its socket is closed."""
 
@@ -104,14 +111,32 @@ class Connection:
     closed_at: float | None = None
     outcome: str = ""
     """How it ended; empty while it has not."""
+    link: "Link | None" = None
+    """What faults make of its answers; None where no fault bears on it."""
+    manners: "Manners | None" = None
+    """What faults make of its handler; None where no fault bears on it."""
+    struck_by: int | None = None
+    """The id of the latest fault that has broken it."""
     waited: float | None = None
     """How long it waited in the system's queue to be accepted, in seconds, to a few milliseconds; None where the
     system does not tell."""
 
     @property
     def condition(self) -> str:
-        """Its state in a word for people: ``unread`` where it is open, and waits for its peer to take an answer."""
-        return "unread" if self.unsent and self.state is ConnectionState.OPEN else self.state.value
+        """Its state in a word for people.
+
+        ``held`` where it is open, and a fault makes it wait; ``unread`` where it waits for its peer to take an answer.
+        """
+        if self.state is not ConnectionState.OPEN:
+            return self.state.value
+        if self.link is not None and self.link.holding is not None:
+            return "held"
+        return "unread" if self.unsent else self.state.value
+
+    @property
+    def held(self) -> int:
+        """How many bytes of its answers a fault holds back."""
+        return 0 if self.link is None else self.link.held
 
     @property
     def is_open(self) -> bool:

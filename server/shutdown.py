@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from . import events
-from .journal import Journal
-from .records import Connection, Connections
-from .servers.base import EchoServer
+from .journal import Entry, Journal
+from .records import Connection, Connections, ServerState
+from .servers.base import GIVEN_UP, EchoServer
+from .waterfall import Shutdown, Step, What
 
 #: The signals that ask for an end.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,48 +30,72 @@ class Drain:
     """One graceful stop of servers.
 
     Args:
-        seconds: how long open connections have to finish.
+        shutdown: the record of it, with how long open connections have to finish.
     """
 
     def __init__(
-        self, servers: Sequence[EchoServer], connections: Connections, journal: Journal, seconds: float
+        self, servers: Sequence[EchoServer], connections: Connections, journal: Journal, shutdown: Shutdown
     ) -> None:
         self._servers = servers
         self._connections = connections
         self._journal = journal
         self._hurry = asyncio.Event()
-        self.seconds = seconds
-        self.deadline = monotonic() + seconds
+        self._steps: dict[int, Step | None] = {}
+        self._late: set[int] = set()
+        self.shutdown = shutdown
+        self.deadline = monotonic() + shutdown.drain
         """When the time to finish is over, by ``time.monotonic()``."""
 
-    def cut_short(self) -> None:
-        """Do not wait any longer for connections to finish."""
+    def cut_short(self, by: str) -> None:
+        """Do not wait any longer for connections to finish, and note what that loses."""
+        shutdown = self.shutdown
+        if not self._hurry.is_set():
+            open_now = [*self._connections.open.values()]
+            unsent = sum(connection.unsent + connection.held for connection in open_now)
+            event = events.CutShort(by, round(shutdown.now, 6), shutdown.drain, len(open_now), unsent)
+            shutdown.cut_short = event.sentence
+            self._journal.record(event)
         self.deadline = min(self.deadline, monotonic())
         self._hurry.set()
 
     async def run(self) -> None:
         """Stop the servers. Returns when they have stopped."""
-        began = monotonic()
+        shutdown, journal = self.shutdown, self._journal
         for server in self._servers:
             server.release()
-        open_then = len(self._connections.open)
-        self._journal.record(events.Stopping(open_then, self.seconds))
+        self._begin_steps()
+        journal.record(events.Stopping(shutdown.open_then, shutdown.drain))
+        journal.subscribe(self._note)
+        try:
+            self._close_listeners()
+            await self._until_finished_or_hurried()
+            await self._end_stragglers()
+            left = len(self._connections.open)
+            for server in self._servers:
+                step = shutdown.begin(What.SERVER, server.name, server=server.name)
+                await server.stop()
+                shutdown.end(step, "stopped", journal)
+        finally:
+            journal.unsubscribe(self._note)
+        shutdown.took = shutdown.now
+        journal.record(events.Stopped(round(shutdown.took, 6), left))
+
+    def _begin_steps(self) -> None:
+        """Every open connection is asked to finish, and has a step of its own until it is closed."""
+        self.shutdown.open_then = len(self._connections.open)
+        for connection in self._connections.open.values():
+            name = f"{connection.id} {connection.peer}"
+            self._steps[connection.id] = self.shutdown.begin(
+                What.CONNECTION, name, server=connection.server, connection=connection.id
+            )
+
+    def _close_listeners(self) -> None:
         for server in self._servers:
-            server.stop_accepting()
-        await self._until_finished_or_hurried()
-        stragglers = list(self._connections.open.values())
-        self._journal.record(
-            events.CleaningUp(open_then - len(stragglers), len(stragglers), round(monotonic() - began, 6))
-        )
-        for connection in stragglers:
-            self._end(connection)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE):
-                await self._connections.wait_until_none_is_open()
-        left = len(self._connections.open)
-        for server in self._servers:
-            await server.stop()
-        self._journal.record(events.Stopped(round(monotonic() - began, 6), left))
+            if server.record.state is ServerState.SERVING:
+                name = f"{server.record.host}:{server.record.port}"
+                step = self.shutdown.begin(What.LISTENER, name, server=server.name)
+                server.stop_accepting()
+                self.shutdown.end(step, "closed", self._journal)
 
     async def _until_finished_or_hurried(self) -> None:
         loop = asyncio.get_running_loop()
@@ -83,27 +108,55 @@ class Drain:
             waiter.cancel()
         await asyncio.wait([finished, hurried])
 
+    async def _end_stragglers(self) -> None:
+        shutdown = self.shutdown
+        stragglers = list(self._connections.open.values())
+        finished = shutdown.open_then - len(stragglers)
+        self._journal.record(events.CleaningUp(finished, len(stragglers), round(shutdown.now, 6)))
+        for connection in stragglers:
+            self._end(connection)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                await self._connections.wait_until_none_is_open()
+
     def _end(self, connection: Connection) -> None:
-        doing = (
-            f"it has not read {connection.unsent} B of its answers"
-            if connection.unsent
-            else "it was waiting for its peer to say something"
-        )
-        self._journal.record(events.Straggler(connection.server, connection.id, connection.peer, doing))
         server = next(server for server in self._servers if server.name == connection.server)
-        server.interrupt(connection, "not finished when the drain time was over")
+        doing = server.doing(connection)
+        self._journal.record(events.Straggler(connection.server, connection.id, connection.peer, doing))
+        step = self._steps.get(connection.id)
+        if step is not None:
+            step.doing = doing
+        self._late.add(connection.id)
+        server.end(connection, "not finished when the drain time was over")
+
+    def _note(self, entry: Entry) -> None:
+        """A connection is closed: its step is over."""
+        event = entry.event
+        if not isinstance(event, events.Closed):
+            return
+        if event.reason == GIVEN_UP:
+            outcome = "given up: it did not end when it was asked to"
+        elif event.connection in self._late:
+            outcome = "cancelled, and ended" if self._has_tasks(event.server) else "ended"
+        else:
+            outcome = f"finished: {event.reason}"
+        self.shutdown.end(self._steps.pop(event.connection, None), outcome, self._journal, entry.fault)
+
+    def _has_tasks(self, name: str) -> bool:
+        return next(server for server in self._servers if server.name == name).has_tasks
 
 
 class Signals:
     """SIGINT, SIGTERM and SIGHUP, brought onto the loop.
 
     Args:
-        on_signal: called on the loop with the signal, and whether it was sent by `send`.
+        on_signal: called on the loop with the signal, and when `send` has sent it, by ``time.monotonic()``; None
+            if it came from outside.
     """
 
-    def __init__(self, on_signal: Callable[[signal.Signals, bool], None]) -> None:
+    def __init__(self, on_signal: Callable[[signal.Signals, float | None], None]) -> None:
         self._on_signal = on_signal
-        self._own: list[signal.Signals] = []
+        self._own: list[tuple[signal.Signals, float]] = []
 
     def install(self) -> None:
         """Take the signals over, on the running loop. It has to run in the main thread.
@@ -122,14 +175,31 @@ class Signals:
 
     def send(self, number: signal.Signals) -> None:
         """Really send a signal to this very process, and know it again when it arrives."""
-        self._own.append(number)
+        self._own.append((number, monotonic()))
         os.kill(os.getpid(), number)
 
     def _arrived(self, number: signal.Signals) -> None:
-        own = number in self._own
-        if own:
-            self._own.remove(number)
-        self._on_signal(number, own)
+        own = next((sent for sent in self._own if sent[0] == number), None)
+        if own is not None:
+            self._own.remove(own)
+        self._on_signal(number, None if own is None else own[1])
+
+
+def close_loop(runner: asyncio.Runner, journal: Journal, shutdown: Shutdown | None) -> None:
+    """End what is left of a loop that has done its work, and tell: its executor is joined, then it is closed.
+
+    Work in the executor that outlives everything else is waited for (C3): a thread cannot be ended from outside.
+    """
+    if shutdown is None:
+        runner.close()
+        return
+    loop = runner.get_loop()
+    step = shutdown.begin(What.EXECUTOR, "default executor")
+    loop.run_until_complete(loop.shutdown_default_executor())
+    shutdown.end(step, "joined", journal)
+    step = shutdown.begin(What.LOOP, type(loop).__name__)
+    runner.close()
+    shutdown.end(step, "closed", journal)
 
 
 def leave_after(seconds: float, status: int, restore_terminal: Callable[[], None]) -> None:

@@ -5,9 +5,13 @@ import functools
 import math
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .text import clean
+
+if TYPE_CHECKING:
+    from echotui.server.faults.script import Script
 
 EXAMPLES = """\
 examples:
@@ -15,6 +19,7 @@ examples:
   echotui --port 0 --loop uvloop       ports the system picks, on uvloop
   echotui serve --events all           no screen: every event as a line of JSON
   echotui connect sockets              talk to the sockets server; try the word boom
+  echotui faults run chaos.toml        a fault script, with a verdict
   echotui serve --servers polling,blocking    the two that take a thread: named, so they are started
   echotui load selectors --rate 5000   5,000 messages a second; watch what it does
   nc 127.0.0.1 8000                    … or with the tool you have
@@ -27,6 +32,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         print(clean(f"{self.prog}: {message} (see {self.prog} --help)"), file=sys.stderr)
         raise SystemExit(2)
+
+
+#: The commands besides the screen.
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,6 +50,7 @@ def _screen(arguments: list[str]) -> int:
         description="See your event loop: echo servers on the app's own loop, watched live.",
         epilog=f"commands:\n  echotui serve …      the same servers without a screen: one JSON object a line\n"
         f"  echotui connect …    a line client for machines without telnet or nc\n"
+        f"  echotui faults …     the catalogue of faults, and fault scripts without a screen\n"
         f"  echotui load …       traffic for a server, from processes of its own; checks every byte\n"
         f"  echotui bench …      what watching costs, beside plain servers\n\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -75,11 +84,44 @@ def _serve(arguments: list[str]) -> int:
         default="lifecycle",
         help="which events: lifecycle (default), or all, with every select, read and write",
     )
+    parser.add_argument(
+        "--faults", type=_script, metavar="FILE", help="a fault script: its faults come when they are due"
+    )
     options = parser.parse_args(arguments)
     settings = _settings(options)
     from . import serve
 
-    return serve.run(settings, options.loop, all_events=options.events == "all")
+    return serve.run(settings, options.loop, all_events=options.events == "all", script=options.faults)
+
+
+def _faults(arguments: list[str]) -> int:
+    parser = _Parser(
+        prog="echotui faults",
+        description="The catalogue of faults, and scripts of them.",
+        epilog="a fault script:\n\n" + _script_example(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list | run FILE", parser_class=_Parser)
+    listing = commands.add_parser("list", help="every kind of fault, with its parameters")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    running = commands.add_parser("run", help="run a fault script; exit 0 if all it expects is met, 1 if not")
+    running.add_argument("file", type=Path, metavar="FILE", help="a fault script (TOML)")
+    running.add_argument("--seed", type=_seed, help="in place of the script's own: other random decisions")
+    running.add_argument("--loop", type=_loop, default="asyncio", help="asyncio (default) or uvloop")
+    running.add_argument("--json", action="store_true", help="every event and verdict as a JSON object a line")
+    options = parser.parse_args(arguments)
+    from . import faults
+
+    if options.command == "list":
+        return faults.list_faults(as_json=options.json)
+    return faults.run(options.file, options.loop, seed=options.seed, as_json=options.json)
+
+
+def _script_example() -> str:
+    """Return the example of a script from where scripts are explained."""
+    from echotui.server.faults import script
+
+    return (script.__doc__ or "").partition("\n\n")[2]
 
 
 def _connect(arguments: list[str]) -> int:
@@ -318,6 +360,21 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _script(text: str) -> "Script":
+    from echotui.server.faults.script import BadScript, load
+
+    try:
+        return load(Path(text))
+    except BadScript as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: a whole number, 0 or more")
+    return int(text)
+
+
 def _servers(text: str) -> tuple[str, ...]:
     from echotui.server.settings import SERVER_NAMES
 
@@ -430,6 +487,7 @@ class _Version(argparse.Action):
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "serve": _serve,
     "connect": _connect,
+    "faults": _faults,
     "load": _load,
     "bench": _bench,
 }

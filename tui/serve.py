@@ -1,6 +1,7 @@
 """`echotui serve`: the servers without a screen. One JSON object a line on stdout, the log on stderr."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -8,16 +9,22 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterator, Callable
+from time import monotonic
+from typing import Any, Generic, TypeVar
 
+from echotui.server.faults.director import Director
+from echotui.server.faults.rounds import BEAT
+from echotui.server.faults.script import Script
 from echotui.server.journal import Entry, Journal
 from echotui.server.lab import Lab
 from echotui.server.loops import LoopKind, new_event_loop
 from echotui.server.records import ServerState
 from echotui.server.settings import Settings
+from echotui.server.shutdown import close_loop
+from echotui.server.waterfall import Shutdown
 
+from .rows import iso, row_of
 from .text import clean
 
 log = logging.getLogger("echotui")
@@ -114,37 +121,74 @@ class LogLines(logging.Handler):
         super().close()
 
 
-def run(settings: Settings, loop: LoopKind, *, all_events: bool) -> int:
-    """Serve until a signal ends it. Returns the exit status: 128 + n after signal n, 1 if a port cannot be had."""
+def run(settings: Settings, loop: LoopKind, *, all_events: bool, script: Script | None = None) -> int:
+    """Serve until a signal ends it. Returns the exit status: 128 + n after signal n, 1 if a port cannot be had.
+
+    The faults of `script` are injected when they are due.
+    """
     logging.basicConfig(level=logging.INFO, handlers=[LogLines()])  # closed by logging, at the exit
-    with asyncio.Runner(loop_factory=lambda: new_event_loop(loop)) as runner:
-        return runner.run(_serve(settings, all_events=all_events))
-
-
-async def _serve(settings: Settings, *, all_events: bool) -> int:
-    running = asyncio.get_running_loop()
-    journal = Journal(detail_rate=None if all_events else 0)
+    runner = asyncio.Runner(loop_factory=lambda: new_event_loop(loop))
+    running = runner.get_loop()
     broken = running.create_future()
 
     def broke() -> None:
-        running.call_soon_threadsafe(_set, broken)
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and has nothing to tell any more
+            running.call_soon_threadsafe(_set, broken)
 
+    journal = Journal(detail_rate=None if all_events else 0)
     writer = Lines(sys.stdout.fileno(), _as_json, _lost_as_json, broke)
     journal.subscribe(writer)
     journal.subscribe(_log_what_alarms)
     try:
-        async with Lab(settings, journal, signals=True, echo_complaints=True) as lab:
-            failed = [record for record in lab.records if record.state is ServerState.FAILED]
-            if failed:
-                return 1
-            await asyncio.wait([lab.ended_by, broken], return_when=asyncio.FIRST_COMPLETED)
-            if lab.ended_by.done():
-                return 128 + lab.ended_by.result()
-            log.error("nobody reads stdout any more: stopping")
-            await lab.stop()
-            return 128 + signal.SIGPIPE
+        status, shutdown = runner.run(_serve(settings, journal, broken, script))
+        close_loop(runner, journal, shutdown)
+        return status
     finally:
+        runner.close()
         writer.close()
+
+
+async def _serve(
+    settings: Settings, journal: Journal, broken: asyncio.Future[None], script: Script | None
+) -> tuple[int, Shutdown | None]:
+    async with Lab(settings, journal, signals=True, echo_complaints=True) as lab:
+        failed = [record for record in lab.records if record.state is ServerState.FAILED]
+        if failed:
+            return 1, None
+        async with _directed(lab, script):
+            ends: list[asyncio.Future[Any]] = [lab.ended_by, broken]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not lab.ended_by.done():
+                log.error("nobody reads stdout any more: stopping")
+                await lab.stop(cause="a closed stdout")
+        shutdown = lab.shutdowns[-1] if lab.shutdowns else None
+        return 128 + (lab.ended_by.result() if lab.ended_by.done() else signal.SIGPIPE), shutdown
+
+
+@contextlib.asynccontextmanager
+async def _directed(lab: Lab, script: Script | None) -> AsyncIterator[None]:
+    """Have the faults of a script injected when they are due."""
+    if script is None:
+        yield
+        return
+    director = Director(lab, script)
+    following = asyncio.get_running_loop().create_task(_follow(director), name="director")
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+        director.close()
+
+
+async def _follow(director: Director) -> None:
+    began, told = monotonic(), 0
+    while True:
+        director.turn(monotonic() - began)
+        for step, why in director.failed[told:]:
+            log.warning("%s", clean(f"a step of the script failed: {step}: {why}"))
+        told = len(director.failed)
+        await asyncio.sleep(BEAT)
 
 
 def _set(future: asyncio.Future[None]) -> None:
@@ -158,12 +202,8 @@ def _log_what_alarms(entry: Entry) -> None:
 
 
 def _as_json(entry: Entry) -> str:
-    return json.dumps({"time": _iso(entry.time), "seq": entry.seq, **entry.event.as_dict()})
+    return json.dumps(row_of(entry))
 
 
 def _lost_as_json(count: int, entry: Entry) -> str:
-    return json.dumps({"time": _iso(entry.time), "seq": entry.seq, "kind": "dropped", "count": count})
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return json.dumps({"time": iso(entry.time), "seq": entry.seq, "kind": "dropped", "count": count})

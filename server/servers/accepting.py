@@ -14,6 +14,7 @@ from abc import abstractmethod
 
 from ..records import Connection, ConnectionState
 from .base import ACCEPT_RETRY, Desk, EchoServer
+from .following import rest
 
 
 class AcceptingServer(EchoServer):
@@ -41,6 +42,8 @@ class AcceptingServer(EchoServer):
                 if self.cannot_accept(error):
                     await asyncio.sleep(ACCEPT_RETRY)
                 continue
+            if self.gate is not None:
+                await rest(self, sock)
             connection = self.take_in(sock)
             if connection is not None:
                 self._begin(connection, sock)

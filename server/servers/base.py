@@ -6,16 +6,21 @@ connection changes its state.
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
+import struct
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import ClassVar
 
 from .. import events
 from ..conversation import Boom, LineTooLong
+from ..faults.gate import Gate
+from ..faults.steps import Close, HalfClose, Reset
 from ..journal import Journal
 from ..records import LAST_KEPT, Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
@@ -33,12 +38,22 @@ ACCEPT_RETRY = 1.0
 #: How much of a message the journal keeps, in bytes.
 DETAIL_KEPT = 64
 
+#: How long handlers may take to end once their sockets were shut down under them, in seconds.
+GIVE_UP_TIME = 0.15
+
+#: How a connection ends whose handler did not.
+GIVEN_UP = "given up: its handler did not end when it was asked to"
+
 #: The errors of `accept` that concern only the peer that was to be accepted: it has gone while it was queued.
 PEER_GONE = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO, errno.EINTR})
 
 
+#: Closing a socket that lingers for no time at all resets the connection.
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
 class Interrupt(Exception):
-    """What a handler raises because the person at the keyboard, or the shutdown, ends its connection."""
+    """What a handler raises because its connection is ended: by the keyboard, the shutdown, a fault, its idle time."""
 
 
 class Idle(Interrupt):
@@ -62,6 +77,8 @@ class Desk:
     connections: Connections
     built_in_peers: set[str]
     """The addresses of the built-in clients, so that their connections can be marked."""
+    newcomers: list[Callable[[Connection], None]] = field(default_factory=list)
+    """Told of each connection that is taken in, before it is served."""
 
 
 class EchoServer(ABC):
@@ -73,6 +90,10 @@ class EchoServer(ABC):
     name: ClassVar[str]
     waits_by: ClassVar[str]
     """How it waits, in one short phrase."""
+    has_tasks: ClassVar[bool] = False
+    """Whether each connection has a task of its own, which can be cancelled, and fail."""
+    cannot: ClassVar[Mapping[str, str]] = {}
+    """The faults it cannot have, by name, and why."""
     on_demand: ClassVar[bool] = False
     """Whether it stays stopped until somebody asks for it by its name."""
 
@@ -82,6 +103,10 @@ class EchoServer(ABC):
         self.record = ServerRecord(self.name, self.waits_by, settings.host, port_of(self.name, settings.port))
         self._peers: dict[int, socket.socket] = {}
         self._cannot_accept = False
+        self._given_up: set[int] = set()
+        self._late: dict[int, tuple[asyncio.TimerHandle, str]] = {}
+        self._gate: Gate | None = None
+        self.on_gate: Callable[[], None] = _nothing
         self._none_open = asyncio.Event()
         self._none_open.set()
 
@@ -96,8 +121,8 @@ class EchoServer(ABC):
         """Close the listening socket; go on serving the open connections."""
 
     @abstractmethod
-    def boom(self, connection: Connection) -> None:
-        """Let the handler of this connection raise `KeyboardBoom`, as if its peer had said boom."""
+    def boom(self, connection: Connection, error: Exception) -> None:
+        """Let the handler of this connection raise this error, as it raises `Boom` if its peer says boom."""
 
     @abstractmethod
     def interrupt(self, connection: Connection, why: str) -> None:
@@ -142,14 +167,40 @@ class EchoServer(ABC):
     async def stop(self) -> None:
         """End whatever still runs, after `stop_accepting`. Connections that are still open are given up."""
         if self._is_draining():
+            await self._give_up()
             await self._stop_serving()
             if not self._is_draining():
                 return  # somebody else has waited for the same, and was told first
-            for connection in [*self.desk.connections.open.values()]:
-                if connection.server == self.name:
-                    self.close(connection, "given up: its handler did not end when it was asked to")
+            for connection in self.own:
+                self.close_now(connection, GIVEN_UP)
             self.record.state = ServerState.STOPPED
             self.desk.journal.record(events.ServerStopped(self.name))
+
+    async def _give_up(self) -> None:
+        """Shut the sockets of the connections that are open still down under their handlers, and see them end."""
+        for connection in self.own:
+            self._given_up.add(connection.id)
+            with contextlib.suppress(OSError):  # it is not connected any more
+                self._peers[connection.id].shutdown(socket.SHUT_RDWR)
+            self.end(connection, GIVEN_UP)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_UP_TIME):
+                await self.wait_until_none_is_open()
+        for connection in self.own:
+            self.close_now(connection, GIVEN_UP)
+        self._given_up.clear()
+
+    def doing(self, connection: Connection) -> str:
+        """Return what an open connection is doing, for people: where it hangs."""
+        link = connection.link
+        if connection.state is ConnectionState.ENDED:
+            return "it has ended, a fault closes it late"
+        if link is not None and link.holding is not None:
+            held = f", with {link.held} B of its answers" if link.held else ""
+            return f"fault {link.holding} holds it{held}"
+        if connection.unsent:
+            return f"it has not read {connection.unsent} B of its answers"
+        return "it was waiting for its peer to say something"
 
     def _is_draining(self) -> bool:
         return self.record.state is ServerState.DRAINING
@@ -167,22 +218,41 @@ class EchoServer(ABC):
 
     def release(self) -> None:
         """Close the sockets that failed handlers left open, and let go of what was kept from them."""
-        for connection in [*self.desk.connections.open.values()]:
-            if connection.server == self.name and connection.state is ConnectionState.LEFT_OPEN:
-                self.close(connection, f"{connection.outcome}; closed when the server stopped")
+        for connection in self.own:
+            self.release_one(connection, "closed when the server stopped")
+
+    def release_one(self, connection: Connection, why: str) -> None:
+        """Close the socket that a failed handler left open, and let go of its task. No error if none did."""
+        if connection.state is ConnectionState.LEFT_OPEN:
+            self.close_now(connection, f"{connection.outcome}; {why}")
 
     def tcp_info(self, connection: Connection) -> TcpInfo | None:
         """Return what the system knows of an open connection; None where it does not tell."""
         return tcp_info(self._peers[connection.id])
 
+    def on_loop(self, call: Callable[[], None]) -> None:
+        """Have this called on the loop's thread: at once, where the server lives on it. For whoever serves."""
+        call()
+
     # -- what happens to connections ------------------------------------------------------------------------
 
+    @property
+    def own(self) -> list[Connection]:
+        """Its connections whose socket is open."""
+        return [connection for connection in self.desk.connections.open.values() if connection.server == self.name]
+
     def take_in(self, sock: socket.socket) -> Connection | None:
-        """Take in an accepted socket; None if its peer has gone already."""
+        """Take in an accepted socket; None if its peer has gone already, or a fault refuses it."""
         sock.setblocking(False)
         connection = self.meet(sock)
-        if connection is not None:
-            self.admit(connection, sock)
+        if connection is None:
+            return None
+        refused = None if self._gate is None else self._gate.refuses(connection.peer)
+        if refused is not None:
+            close_with_reset(sock)
+            refused()
+            return None
+        self.admit(connection, sock)
         return connection
 
     def meet(self, sock: socket.socket) -> Connection | None:
@@ -212,9 +282,31 @@ class EchoServer(ABC):
         self._none_open.clear()
         self._cannot_accept = False
         desk.journal.record(events.Accepted(self.name, connection.id, connection.peer, connection.fd))
+        for told in tuple(desk.newcomers):
+            told(connection)
 
     def close(self, connection: Connection, outcome: str) -> None:
+        """Close a connection whose handler has ended, and say how: now, or late if a fault wants that."""
+        late = 0.0 if connection.link is None else connection.link.closes_late
+        if late:
+            connection.state = ConnectionState.ENDED
+            connection.outcome = outcome
+            timer = asyncio.get_running_loop().call_later(late, self.hurry, connection)
+            self._late[connection.id] = timer, outcome
+        else:
+            self.close_now(connection, outcome)
+
+    def hurry(self, connection: Connection) -> None:
+        """Close a connection that a fault would close late. No error if it is none."""
+        if connection.id in self._late:
+            self.close_now(connection, self._late[connection.id][1])
+
+    def close_now(self, connection: Connection, outcome: str) -> None:
         """Close a connection's socket and say how it ended."""
+        if connection.id in self._late:
+            self._late.pop(connection.id)[0].cancel()
+        if connection.id in self._given_up:
+            outcome = GIVEN_UP
         self._peers.pop(connection.id).close()
         now = monotonic()
         self.desk.connections.end(connection, outcome, now)
@@ -230,7 +322,8 @@ class EchoServer(ABC):
                 connection.bytes_in,
                 connection.bytes_out,
                 round(now - connection.opened_at, 6),
-            )
+            ),
+            connection.struck_by,
         )
 
     def leave_open(self, connection: Connection, outcome: str) -> None:
@@ -281,13 +374,58 @@ class EchoServer(ABC):
                 connection.id,
                 connection.peer,
                 describe(error),
-                "keyboard" if isinstance(error, KeyboardBoom) else "peer",
+                _who(connection, error),
                 outcome,
-            )
+            ),
+            connection.struck_by,
         )
 
+    def end(self, connection: Connection, why: str) -> None:
+        """End a connection from outside, whatever state it is in."""
+        if connection.state is ConnectionState.OPEN:
+            self.interrupt(connection, why)
+        else:
+            self.close_now(connection, why)
+
+    def strike(self, connection: Connection, step: HalfClose | Reset | Close) -> None:
+        """Do to a connection what one of its faults wants, from outside, whatever its handler is doing."""
+        try:
+            self.obey(connection, step)
+        except Interrupt as interrupt:
+            self.end(connection, str(interrupt))
+
+    def obey(self, connection: Connection, step: HalfClose | Reset | Close) -> None:
+        """Do what a fault wants, in the connection's own handler.
+
+        Raises:
+            Interrupt: if that ends the connection.
+        """
+        connection.struck_by = step.fault
+        sock = self._peers[connection.id]
+        match step:
+            case HalfClose():
+                with contextlib.suppress(OSError):  # the peer has gone just now, and the handler will notice
+                    sock.shutdown(socket.SHUT_WR)
+            case Reset(_, why):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+                raise Interrupt(why)
+            case Close(_, why):
+                raise Interrupt(why)
+
+    @property
+    def gate(self) -> Gate | None:
+        """What faults make of its accepting; None where no fault bears on it."""
+        return self._gate
+
+    @gate.setter
+    def gate(self, gate: Gate | None) -> None:
+        self._gate = gate
+        self.on_gate()
+
     def half_closed(self, connection: Connection) -> None:
-        """The peer will send no more, and all it sent is answered."""
+        """The peer will send no more, and all it sent is answered. Not if it was us who shut it up."""
+        if connection.id in self._given_up:
+            return
         self.desk.journal.record(events.HalfClosed(self.name, connection.id, connection.peer))
 
     def idle(self, connection: Connection, limit: float) -> None:
@@ -311,6 +449,22 @@ class EchoServer(ABC):
             self._cannot_accept = True
             self.desk.journal.record(events.AcceptFailed(self.name, describe(error), ACCEPT_RETRY))
         return True
+
+
+def _who(connection: Connection, error: Exception) -> str:
+    if isinstance(error, KeyboardBoom):
+        return "keyboard"
+    return "peer" if connection.struck_by is None else f"fault {connection.struck_by}"
+
+
+def _nothing() -> None:
+    """Do nothing: nobody rests at the gate."""
+
+
+def close_with_reset(sock: socket.socket) -> None:
+    """Close a socket so that its peer gets an RST."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    sock.close()
 
 
 def describe(error: BaseException) -> str:

@@ -15,14 +15,18 @@ For who accepts see ``accepting.py``.
 """
 
 import asyncio
+import functools
 import socket
+from collections.abc import Mapping
 from time import monotonic
-from typing import cast
+from typing import ClassVar, cast
 
 from ..conversation import Boom, Conversation
+from ..faults.link import Link
+from ..faults.steps import Send, Wait
 from ..records import Connection, ConnectionState
 from .accepting import AcceptingServer
-from .base import Desk, Idle, Interrupt, KeyboardBoom, describe, outcome_of
+from .base import Desk, Idle, Interrupt, describe, outcome_of
 
 
 class ProtocolServer(AcceptingServer):
@@ -30,6 +34,7 @@ class ProtocolServer(AcceptingServer):
 
     name = "protocol"
     waits_by = "data_received()"
+    cannot: ClassVar[Mapping[str, str]] = {"slow-close": "its transport closes the socket: use sockets"}
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
@@ -48,10 +53,10 @@ class ProtocolServer(AcceptingServer):
         if self._talks.pop(connection.id, None) is not None and connection.state is ConnectionState.OPEN:
             self.close(connection, outcome)
 
-    def boom(self, connection: Connection) -> None:
+    def boom(self, connection: Connection, error: Exception) -> None:
         talk = self._talks.get(connection.id)
         if talk is not None:
-            talk.end(KeyboardBoom())
+            talk.end(error, at_once=True)
 
     def interrupt(self, connection: Connection, why: str) -> None:
         talk = self._talks.get(connection.id)
@@ -68,6 +73,11 @@ class _Talk(asyncio.Protocol):
     ended_by: Exception | None = None
     """What ended it, where that was not its peer."""
     deadline: asyncio.TimerHandle | None = None
+    alarm: asyncio.TimerHandle | None = None
+    """Wakes it when a fault has let it wait long enough."""
+    rests = False
+    """Whether a fault lets it wait, and nothing is read."""
+    peer_has_ended = False
 
     def __init__(self, server: ProtocolServer, connection: Connection) -> None:
         self.server = server
@@ -94,11 +104,73 @@ class _Talk(asyncio.Protocol):
 
     def _echo(self, data: bytes, transport: asyncio.Transport) -> None:
         answer = self.conversation.receive(data)
-        if answer:
-            transport.write(answer)
-            self.server.sent(self.connection, len(answer), self.connection.unsent)
+        link = self.connection.link
+        if answer and link is None:
+            self._write(answer, transport)
+        if link is not None:
+            if answer:
+                link.answer(answer)
+            self._follow(link)
+        elif self.conversation.boomed:
+            raise Boom
+
+    def _write(self, data: bytes, transport: asyncio.Transport) -> None:
+        transport.write(data)
+        self.server.sent(self.connection, len(data), self.connection.unsent)
+
+    def _follow(self, link: Link) -> None:
+        """Do what the faults of this connection want, until it has to wait: for them, or for the peer to read."""
+        transport = self.transport
+        if transport is None or self.ended_by is not None:
+            return
+        try:
+            while not self.connection.unsent:
+                step = link.next(monotonic())
+                if isinstance(step, Wait):
+                    self._rest(link, transport, step.seconds)
+                    return
+                self._rest_no_more(link, transport)
+                match step:
+                    case None:
+                        self._followed(link)
+                        return
+                    case Send(data):
+                        self._write(data, transport)
+                    case _:
+                        self.server.obey(self.connection, step)
+        except Exception as error:  # noqa: BLE001 - whatever is raised ends the conversation, as in data_received
+            self.end(error)
+
+    def _followed(self, link: Link) -> None:
+        if link.over:
+            self.connection.link = None
         if self.conversation.boomed:
             raise Boom
+        if self.peer_has_ended and self.transport is not None:
+            self.transport.close()
+
+    def _rest(self, link: Link, transport: asyncio.Transport, seconds: float | None) -> None:
+        """Read nothing, and look at the link again when the wait is over, or its faults have changed."""
+        self._wake_no_more()
+        link.on_change = functools.partial(self._follow, link)
+        if seconds is not None:
+            self.alarm = asyncio.get_running_loop().call_later(seconds, self._follow, link)
+        if not self.rests:
+            self.rests = True
+            transport.pause_reading()
+
+    def _rest_no_more(self, link: Link, transport: asyncio.Transport) -> None:
+        self._wake_no_more()
+        link.on_change = None
+        if self.rests:
+            self.rests = False
+            if not transport.is_closing():
+                transport.resume_reading()
+
+    def _wake_no_more(self) -> None:
+        if self.alarm is not None:
+            self.alarm.cancel()
+            self.alarm = None
 
     def pause_writing(self) -> None:
         """The transport has to keep a part of an answer: read no more until it is rid of it."""
@@ -110,13 +182,19 @@ class _Talk(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The socket has taken everything: read on."""
         self.connection.unsent = 0
-        if self.transport is not None and not self.transport.is_closing():
+        if self.transport is not None and not self.transport.is_closing() and not self.rests:
             self.transport.resume_reading()
+        if self.connection.link is not None:
+            self._follow(self.connection.link)
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         """The peer will send no more. Not returning True lets the transport send what it has, and close."""
+        self.peer_has_ended = True
+        link = self.connection.link
+        return link is not None and (link.holding is not None or link.held > 0)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._wake_no_more()
         if self.deadline is not None:
             self.deadline.cancel()
         if self.ended_by is not None:
@@ -128,14 +206,14 @@ class _Talk(asyncio.Protocol):
             self.server.half_closed(self.connection)
         self.server.part(self.connection, outcome)
 
-    def end(self, error: Exception) -> None:
+    def end(self, error: Exception, *, at_once: bool = False) -> None:
         """End the conversation: its handler raised, or somebody outside wants it to end."""
         if self.ended_by is None:
             self.ended_by = error
-            if not isinstance(error, Interrupt):
+            if not isinstance(error, Interrupt | OSError):
                 self.server.handler_failed(self.connection, error, outcome_of(error))
         if self.transport is not None:
-            if isinstance(error, Interrupt | KeyboardBoom):
+            if at_once or isinstance(error, Interrupt):
                 self.transport.abort()
             else:
                 self.transport.close()  # what came before is answered first

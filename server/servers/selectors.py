@@ -11,8 +11,10 @@ What is promised:
 * When no descriptor is left the listener rests for `ACCEPT_RETRY` seconds; those who are in are served meanwhile.
 """
 
+import functools
 import heapq
 import itertools
+import math
 import selectors
 import socket
 from collections.abc import Callable
@@ -22,8 +24,11 @@ from typing import Protocol
 
 from .. import events
 from ..conversation import Boom, Conversation
-from ..records import LAST_KEPT, Connection, ConnectionState
-from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt, KeyboardBoom, describe
+from ..faults.gate import Gate
+from ..faults.link import Link
+from ..faults.steps import Send, Wait
+from ..records import LAST_KEPT, Connection, ConnectionState, ServerState
+from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt, describe
 from .hosting import Host, Ready, Turns, host_for
 
 #: How many connections are accepted in one turn, so that a flood of new ones does not starve the old ones.
@@ -124,6 +129,7 @@ class SelectorsServer(EchoServer):
 
     def _serve(self, listener: socket.socket) -> None:
         self.selector = self._selector_factory()
+        self.on_gate = self._wake_listener
         self._ready.clear()
         self._deadlines.clear()
         self._listener = _Listener(self, listener)
@@ -131,17 +137,27 @@ class SelectorsServer(EchoServer):
         self._host: Host = host_for(self._turns(), self.selector)
         self._host.start()
 
+    def _wake_listener(self) -> None:
+        """The gate has changed: the listener needs to rest no more, or in another way."""
+        if self.record.state is ServerState.SERVING:
+            self._listener.on_deadline()
+            self._host.wake()
+
     def _close_listener(self) -> None:
         self._interrupt(self._listener, Interrupt("stop accepting"))
 
-    def boom(self, connection: Connection) -> None:
-        self._interrupt(self._talks[connection.id], KeyboardBoom())
+    def boom(self, connection: Connection, error: Exception) -> None:
+        self._interrupt(self._talks[connection.id], error)
 
     def interrupt(self, connection: Connection, why: str) -> None:
         self._interrupt(self._talks[connection.id], Interrupt(why))
 
     def _interrupt(self, handler: "_Listener | _Talk", error: Exception) -> None:
         handler.interrupt = error
+        self.look_at(handler)
+
+    def look_at(self, handler: _Handler) -> None:
+        """Let this handler have its turn soon, although its socket is not ready."""
         self._ready.append(handler)
         self._host.wake()
 
@@ -180,11 +196,15 @@ class _Listener:
         self.server = server
         self.sock = sock
         self.interrupt: Exception | None = None
+        self._rests = self._has_rested = False
 
     def on_ready(self) -> None:
         if self.interrupt is not None:
             raise self.interrupt
-        for _ in range(ACCEPT_BATCH):
+        gate = self.server.gate
+        if gate is not None and self._has_to_rest(gate):
+            return
+        for _ in range(ACCEPT_BATCH if gate is None else 1):
             try:
                 sock, _ = self.sock.accept()
             except BlockingIOError:
@@ -197,11 +217,29 @@ class _Listener:
             self.close()
         elif isinstance(error, OSError) and server.cannot_accept(error):
             # Whoever waits stays in the system's queue and keeps the socket ready: rest, or spin.
-            server.selector.unregister(self.sock)
-            server.call_at(server.now + ACCEPT_RETRY, self)
+            self._rest(ACCEPT_RETRY)
+
+    def _has_to_rest(self, gate: Gate) -> bool:
+        """Whether a fault lets the listener rest before it accepts whoever waits."""
+        if self._has_rested:
+            self._has_rested = False
+            return False
+        seconds, tell = gate.rest()
+        if seconds:
+            self._has_rested = True
+            tell()
+            self._rest(seconds)
+        return self._has_rested
+
+    def _rest(self, seconds: float) -> None:
+        self._rests = True
+        self.server.selector.unregister(self.sock)
+        self.server.call_at(self.server.now + seconds, self)
 
     def on_deadline(self) -> None:
-        if self.interrupt is None:
+        """It has rested, or need not rest any more. No error if it does not rest."""
+        if self._rests and self.interrupt is None:
+            self._rests = False
             self.server.register_soon(self)
 
     def close(self) -> None:
@@ -214,7 +252,7 @@ class _Listener:
 class _Talk:
     """Holds the conversation with one peer."""
 
-    __slots__ = ("connection", "conversation", "interrupt", "server", "sock", "unsent")
+    __slots__ = ("connection", "conversation", "interrupt", "rests_until", "server", "sock", "unsent")
 
     def __init__(self, server: SelectorsServer, sock: socket.socket, connection: Connection) -> None:
         self.server = server
@@ -223,15 +261,19 @@ class _Talk:
         self.conversation = Conversation()
         self.unsent: memoryview | None = None
         self.interrupt: Exception | None = None
+        self.rests_until: float | None = None
+        """Until when a fault lets it do nothing; it is not registered meanwhile. None while it does not rest."""
 
     def on_ready(self) -> None:
         if self.interrupt is not None:
             raise self.interrupt
-        if self.unsent is None:
+        if self.connection.link is not None:
+            self._follow(self.connection.link)
+        elif self.unsent is None:
             self._receive()
         else:
             self._send(self.unsent)
-        if self.conversation.boomed and self.unsent is None:
+        if self.conversation.boomed and self.unsent is None and self.rests_until is None:
             raise Boom
 
     def _receive(self) -> None:
@@ -258,7 +300,55 @@ class _Talk:
             journal.details_skipped += 1
         answer = self.conversation.receive(data)
         if answer:
-            self._send(answer)
+            if connection.link is None:
+                self._send(answer)
+            else:
+                connection.link.answer(answer)
+
+    def _follow(self, link: Link) -> None:
+        """Do what the faults of this connection want, step by step; read when there is no step left."""
+        if self.connection.state is not ConnectionState.OPEN:
+            return  # it was ready twice in one turn, and ended the first time
+        if self.unsent is not None:
+            self._send(self.unsent)
+        if self._has_followed(link):
+            if not self.conversation.boomed:
+                self._receive()
+            if self.connection.state is ConnectionState.OPEN:
+                self._has_followed(link)
+
+    def _has_followed(self, link: Link) -> bool:
+        """Do the steps that can be done now; return whether none is left."""
+        while self.unsent is None:
+            step = link.next(self.server.now)
+            if isinstance(step, Wait):
+                self._rest(link, step.seconds)
+                return False
+            self._rest_no_more(link)
+            match step:
+                case None:
+                    if link.over:
+                        self.connection.link = None
+                    return True
+                case Send(data):
+                    self._send(data)
+                case _:
+                    self.server.obey(self.connection, step)
+        return False
+
+    def _rest(self, link: Link, seconds: float | None) -> None:
+        until = math.inf if seconds is None else self.server.now + seconds
+        if self.rests_until is None:
+            self.server.selector.unregister(self.sock)
+            link.on_change = functools.partial(self.server.look_at, self)
+        if seconds is not None and (self.rests_until is None or self.rests_until != until):
+            self.server.call_at(until, _Alarm(self))
+        self.rests_until = until
+
+    def _rest_no_more(self, link: Link) -> None:
+        if self.rests_until is not None:
+            self.rests_until = link.on_change = None
+            self.server.selector.register(self.sock, EVENT_READ, self)
 
     def _send(self, answer: bytes | memoryview) -> None:
         server, connection = self.server, self.connection
@@ -307,6 +397,24 @@ class _Talk:
         else:
             self.server.idle(self.connection, limit)
             self.server.part(self.connection, "idle too long")
+
+
+class _Alarm:
+    """Wakes a talk that rests, when it has rested long enough."""
+
+    def __init__(self, talk: _Talk) -> None:
+        self.sock = talk.sock
+        self._talk = talk
+
+    def on_deadline(self) -> None:
+        if self._talk.connection.state is ConnectionState.OPEN:
+            self._talk.server.look_at(self._talk)
+
+    def on_ready(self) -> None:
+        """Do nothing: it is not registered."""
+
+    def on_failed(self, error: Exception) -> None:
+        """Do nothing: it does not fail."""
 
 
 def _what(ready: tuple[selectors.SelectorKey, int]) -> str:

@@ -23,8 +23,10 @@ from time import monotonic
 
 from .. import events
 from ..conversation import Boom, Conversation
+from ..observe.waiting import what_a_task_waits_for
 from ..records import LAST_KEPT, Connection, ConnectionState, Treatment
-from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, KeyboardBoom, describe
+from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt, describe
+from .following import follow, rest
 
 #: After how many reads a task lets the others run. `sock_recv` and `sock_sendall` come back without suspending
 #: while there is data and room, so a fast peer would have the loop for itself.
@@ -36,13 +38,14 @@ class SocketsServer(EchoServer):
 
     name = "sockets"
     waits_by = "await sock_recv"
+    has_tasks = True
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.record.treatment = Treatment.HANDLED
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._booms: set[int] = set()
-        self._retained: list[asyncio.Task[None]] = []
+        self._booms: dict[int, Exception] = {}
+        self._retained: dict[int, asyncio.Task[None]] = {}
 
     @property
     def treatment(self) -> Treatment:
@@ -70,6 +73,8 @@ class SocketsServer(EchoServer):
                 if self.cannot_accept(error):
                     await asyncio.sleep(ACCEPT_RETRY)
                 continue
+            if self.gate is not None:
+                await rest(self, sock)
             connection = self.take_in(sock)
             if connection is not None:
                 self._begin(connection, sock)
@@ -88,9 +93,8 @@ class SocketsServer(EchoServer):
         except asyncio.CancelledError as cancelled:
             outcome = str(cancelled) or "cancelled"
             raise
-        except TimeoutError:
-            outcome = "idle too long"
-            self.idle(connection, self.desk.settings.idle_timeout or 0)
+        except Interrupt as interrupt:
+            outcome = str(interrupt)
         except OSError as error:
             outcome = describe(error)
         except Exception as error:
@@ -104,29 +108,45 @@ class SocketsServer(EchoServer):
     def _ended(self, connection: Connection, task: asyncio.Task[None]) -> None:
         """A connection's task is done: keep it or let it go. Nobody here asks for its exception."""
         del self._tasks[connection.id]
-        self._booms.discard(connection.id)
-        if connection.state is ConnectionState.LEFT_OPEN and self.treatment is Treatment.RETAINED:
-            self._retained.append(task)
+        self._booms.pop(connection.id, None)
+        if connection.state is ConnectionState.LEFT_OPEN and self._treatment_of(connection) is Treatment.RETAINED:
+            self._retained[connection.id] = task
         elif connection.state is ConnectionState.OPEN:
             self.close(connection, "cancelled before its first step")
 
+    def _treatment_of(self, connection: Connection) -> Treatment:
+        """Return what is done with the task of this connection if it fails: a fault may want it otherwise."""
+        manners = connection.manners
+        return self.treatment if manners is None or manners.treatment is None else manners.treatment
+
     def _failed(self, connection: Connection, error: Exception) -> str:
         """Decide what becomes of a failed handler's connection. Returns the outcome in words."""
-        if self.treatment is Treatment.HANDLED:
+        treatment = self._treatment_of(connection)
+        if treatment is Treatment.HANDLED:
             outcome = "handled, socket closed"
             self.handler_failed(connection, error, outcome)
             return outcome
-        outcome = f"{self.treatment}, socket left open"
+        outcome = f"{treatment}, socket left open"
         self.handler_failed(connection, error, outcome)
         self.leave_open(connection, outcome)
-        if self.treatment is Treatment.RETAINED:
-            self.desk.journal.record(events.FailedSilently(self.name, connection.id, connection.peer, describe(error)))
+        if treatment is Treatment.RETAINED:
+            self.desk.journal.record(
+                events.FailedSilently(self.name, connection.id, connection.peer, describe(error)), connection.struck_by
+            )
         return outcome
 
     async def _echo(self, connection: Connection, sock: socket.socket) -> str:
         """Hold the conversation; return how it ended, or raise `Boom`."""
+        conversation = Conversation()
         try:
-            boomed = await self._converse(connection, sock)
+            while True:
+                try:
+                    boomed = await self._converse(connection, sock, conversation)
+                    break
+                except asyncio.CancelledError:
+                    if connection.manners is None or not await connection.manners.cancelled():
+                        raise
+                    connection.unsent = 0  # what it was sending is lost
         except OSError:
             boomed = connection.id in self._booms
             if not boomed:
@@ -134,33 +154,53 @@ class SocketsServer(EchoServer):
         if boomed:
             # Raised out here, where no timeout is in the frame: an `asyncio.timeout` knows its task, the task
             # its exception, and the exception its frames, and such a cycle delays the complaint of A8.
-            raise KeyboardBoom if connection.id in self._booms else Boom
+            raise self._booms.pop(connection.id, None) or Boom()
         self.half_closed(connection)
         return "closed by peer"
 
-    async def _converse(self, connection: Connection, sock: socket.socket) -> bool:
+    async def _converse(  # noqa: C901 - the hot path: what others would call costs a fraction of each message
+        self, connection: Connection, sock: socket.socket, conversation: Conversation
+    ) -> bool:
         """Echo until the peer closes (False) or says boom (True)."""
         loop = asyncio.get_running_loop()
-        conversation = Conversation()
         limit = self.desk.settings.idle_timeout
-        async with asyncio.timeout(limit) as deadline:
-            while data := await loop.sock_recv(sock, RECEIVE_SIZE):
-                self._received(connection, data)
-                if connection.reads % FAIR_SHARE == 0:
-                    await asyncio.sleep(0)
-                if connection.id in self._booms:
-                    return True
-                answer = conversation.receive(data)
-                if answer:
-                    connection.unsent = len(answer)
-                    await loop.sock_sendall(sock, answer)
-                    connection.unsent = 0
-                    self._sent(connection, len(answer))
-                if conversation.boomed:
-                    return True
-                if limit is not None:
-                    deadline.reschedule(loop.time() + limit)
+        try:
+            async with asyncio.timeout(limit) as deadline:
+                while data := await loop.sock_recv(sock, RECEIVE_SIZE):
+                    self._received(connection, data)
+                    if connection.reads % FAIR_SHARE == 0:
+                        await asyncio.sleep(0)
+                    if connection.id in self._booms:
+                        return True
+                    answer = conversation.receive(data)
+                    link = connection.link
+                    if answer:
+                        if link is None:
+                            connection.unsent = len(answer)
+                            await loop.sock_sendall(sock, answer)
+                            connection.unsent = 0
+                            self._sent(connection, len(answer))
+                        else:
+                            link.answer(answer)
+                    if link is not None:
+                        await follow(self, link, connection, functools.partial(self._send, connection, sock))
+                    if conversation.boomed:
+                        return True
+                    if limit is not None:
+                        deadline.reschedule(loop.time() + limit)
+        except TimeoutError:
+            if not deadline.expired():
+                raise  # by the system, which has waited for its peer in vain
+            self.idle(connection, limit or 0)
+            raise Interrupt("idle too long") from None
         return connection.id in self._booms
+
+    async def _send(self, connection: Connection, sock: socket.socket, data: bytes) -> None:
+        """Send a part of an answer, when faults want it sent."""
+        connection.unsent = len(data)
+        await asyncio.get_running_loop().sock_sendall(sock, data)
+        connection.unsent = 0
+        self._sent(connection, len(data))
 
     def _received(self, connection: Connection, data: bytes) -> None:
         size = len(data)
@@ -195,12 +235,12 @@ class SocketsServer(EchoServer):
         loop.call_soon(self._listener.cancel, "stop accepting")
         self._listener.add_done_callback(lambda _: self._listening.close())
 
-    def boom(self, connection: Connection) -> None:
+    def boom(self, connection: Connection, error: Exception) -> None:
         if connection.id in self._tasks:
             # A task cannot be made to raise from outside other than by cancelling it, which would be another
             # story. So its peer's side falls silent for it: the pending read returns, and the handler raises.
             # Where it hangs in a write instead, that has to fail too.
-            self._booms.add(connection.id)
+            self._booms[connection.id] = error
             with contextlib.suppress(OSError):  # the peer has reset just now, and the handler will notice
                 self._peers[connection.id].shutdown(socket.SHUT_RDWR if connection.unsent else socket.SHUT_RD)
 
@@ -210,9 +250,21 @@ class SocketsServer(EchoServer):
         elif connection.id in self._tasks:
             self._tasks[connection.id].cancel(why)
 
+    def doing(self, connection: Connection) -> str:
+        what = super().doing(connection)
+        task = self._tasks.get(connection.id)
+        wait = None if task is None else what_a_task_waits_for(task)
+        if task is None or wait is None:
+            return what
+        return f"{what}; {task.get_name()} waits at {wait.what}, {wait.at}"
+
     async def _stop_serving(self) -> None:
         await asyncio.wait([self._listener])
 
     def release(self) -> None:
         super().release()
         self._retained.clear()
+
+    def release_one(self, connection: Connection, why: str) -> None:
+        super().release_one(connection, why)
+        self._retained.pop(connection.id, None)

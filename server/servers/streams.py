@@ -18,13 +18,16 @@ What `asyncio.start_server` does with an accepted socket is done in `_streams`; 
 
 import asyncio
 import contextlib
+import functools
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import ClassVar
 
 from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
 from ..records import Connection, ConnectionState
 from .accepting import AcceptingServer
-from .base import Desk, KeyboardBoom, outcome_of
+from .base import Desk, Interrupt, outcome_of
+from .following import close_late, follow
 
 #: What a peer is told whose handler is cancelled.
 DROPPED = b"Connection dropped!\r\n"
@@ -41,6 +44,11 @@ class StreamsServer(AcceptingServer):
 
     name = "streams"
     waits_by = "await readline"
+    has_tasks = True
+    cannot: ClassVar[Mapping[str, str]] = {
+        "never-retrieved": "its tasks always handle what is raised: use sockets",
+        "retained": "its tasks always handle what is raised: use sockets",
+    }
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
@@ -65,6 +73,8 @@ class StreamsServer(AcceptingServer):
             raise
         except LineTooLong as error:
             outcome = self.line_too_long(connection, error)
+        except Interrupt as interrupt:
+            outcome = str(interrupt)
         except OSError as error:
             # A write that fails because the connection is lost says less than the reader knows of it.
             outcome = self._failed(connection, reader.exception() or error)
@@ -81,7 +91,7 @@ class StreamsServer(AcceptingServer):
     ) -> str:
         """Answer until the peer closes; return how it ended, or raise `Boom`."""
         try:
-            await self._converse(connection, reader, writer)
+            await self._converse_on(connection, reader, writer)
         except BaseException as error:
             if connection.unsent:
                 writer.transport.abort()  # its peer does not read, and closing would wait for that
@@ -92,11 +102,35 @@ class StreamsServer(AcceptingServer):
         self.half_closed(connection)
         return "closed by peer"
 
-    async def _converse(
+    async def _converse_on(
         self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        loop = asyncio.get_running_loop()
+        """Converse, and go on after a cancellation if a fault lets the handler swallow it; close late if one wants."""
         conversation = Conversation()
+        while True:
+            try:
+                await self._converse(connection, reader, writer, conversation)
+                break
+            except asyncio.CancelledError:
+                if connection.manners is None or not await connection.manners.cancelled():
+                    raise
+        await close_late(connection)
+
+    async def _send(self, connection: Connection, writer: asyncio.StreamWriter, data: bytes) -> None:
+        """Send a part of an answer, when faults want it sent."""
+        connection.unsent = len(data)
+        writer.write(data)
+        await writer.drain()
+        self.sent(connection, len(data))
+
+    async def _converse(
+        self,
+        connection: Connection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        conversation: Conversation,
+    ) -> None:
+        loop = asyncio.get_running_loop()
         limit = self.desk.settings.idle_timeout
         async with asyncio.timeout(limit) as deadline:
             while line := await _next_line(reader):
@@ -104,10 +138,16 @@ class StreamsServer(AcceptingServer):
                 answer = self.answer_to(conversation.receive(line))
                 if conversation.boomed:
                     raise Boom
-                connection.unsent = len(answer)
-                writer.write(answer)
-                await writer.drain()
-                self.sent(connection, len(answer))
+                link = connection.link
+                if link is None:
+                    connection.unsent = len(answer)
+                    writer.write(answer)
+                    await writer.drain()
+                    self.sent(connection, len(answer))
+                else:
+                    if answer:
+                        link.answer(answer)
+                    await follow(self, link, connection, functools.partial(self._send, connection, writer))
                 if connection.reads % FAIR_SHARE == 0:
                     await asyncio.sleep(0)
                 if limit is not None:
@@ -125,11 +165,11 @@ class StreamsServer(AcceptingServer):
 
     # -- what EchoServer asks for ---------------------------------------------------------------------------
 
-    def boom(self, connection: Connection) -> None:
+    def boom(self, connection: Connection, error: Exception) -> None:
         reader = self._readers.get(connection.id)
         if reader is not None:
             # The pending readline raises it, or the next one. Where the handler hangs in drain, that has to end too.
-            reader.set_exception(KeyboardBoom())
+            reader.set_exception(error)
             if connection.unsent:
                 self._writers[connection.id].transport.abort()
 

@@ -17,14 +17,25 @@ import functools
 import socket
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import thread_time
+from typing import ClassVar
 
 from .. import events
 from ..conversation import Conversation, LineTooLong
 from ..records import Connection, ServerState
 from ..tcp import queue_length
-from .base import DETAIL_KEPT, PEER_GONE, RECEIVE_SIZE, Desk, EchoServer, Idle, Interrupt, KeyboardBoom, outcome_of
+from .base import (
+    DETAIL_KEPT,
+    PEER_GONE,
+    RECEIVE_SIZE,
+    Desk,
+    EchoServer,
+    Idle,
+    Interrupt,
+    close_with_reset,
+    outcome_of,
+)
 
 #: The shortest time between two batches of what a thread posts, in seconds.
 BATCH = 0.01
@@ -94,6 +105,13 @@ class ThreadServer(EchoServer):
     """A server on a thread of its own."""
 
     on_demand = True
+    cannot: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            *("stop-reading", "latency", "bandwidth", "slicer", "limit-data", "corrupt", "slow-close"),
+            *("half-close", "accept-delay"),
+        ),
+        "it lives on a thread of its own, where faults cannot hold answers back: use a server on the loop",
+    )
 
     _post: Post
     _thread: threading.Thread
@@ -161,6 +179,11 @@ class ThreadServer(EchoServer):
         connection = self.meet(sock)
         if connection is None:
             return None
+        refused = None if self.gate is None else self.gate.refuses(connection.peer)
+        if refused is not None:
+            close_with_reset(sock)
+            self._post.call(refused)
+            return None
         guest = Guest(sock, connection)
         with self._lock:
             self._present.append(guest)
@@ -209,11 +232,14 @@ class ThreadServer(EchoServer):
         self._accepting = False
         self._wake_from_accept()
 
-    def boom(self, connection: Connection) -> None:
-        self._interrupt(connection, KeyboardBoom())
+    def boom(self, connection: Connection, error: Exception) -> None:
+        self._interrupt(connection, error)
 
     def interrupt(self, connection: Connection, why: str) -> None:
         self._interrupt(connection, Interrupt(why))
+
+    def on_loop(self, call: Callable[[], None]) -> None:
+        self._post.call(call)
 
     def _interrupt(self, connection: Connection, error: Exception) -> None:
         guest = self._guests.get(connection.id)

@@ -79,7 +79,7 @@ def test_every_line_has_its_time_and_number_and_what_it_is_about(loop_kind: Loop
         assert [line["seq"] for line in served.lines] == list(range(1, len(served.lines) + 1))
         for line in served.lines:
             assert abs(datetime.fromisoformat(line["time"]) - datetime.now(UTC)) < timedelta(minutes=5)
-        assert served.tells("closed_down") == served.lines[-1]
+        assert served.tells("shutdown_step", what="loop") == served.lines[-1]
 
 
 def test_unless_asked_for_only_lifecycles_are_told(loop_kind: LoopKind) -> None:

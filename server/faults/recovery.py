@@ -1,0 +1,66 @@
+"""Whether everything serves again: found out by asking, with a connection to every server that should."""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from time import monotonic
+
+from ..records import ServerRecord
+from ..servers.base import Desk, address
+
+#: How long one probe may take, in seconds.
+PROBE_TIME = 1.0
+
+#: How long to wait before the next probe of a server that has not answered, in seconds.
+PAUSE = 0.05
+
+#: After how many seconds a server is given up.
+PATIENCE = 30.0
+
+#: What a probe says. The streams server answers in upper case, and blocking ones line by line.
+LINE = b"ARE YOU THERE?\r\n"
+
+
+async def until_all_answer(desk: Desk, servers: Iterable[ServerRecord]) -> tuple[float, list[str]]:
+    """Probe servers until each has answered, or `PATIENCE` is over.
+
+    Returns:
+        After how many seconds the last one answered, and the names of those that have not.
+    """
+    began = monotonic()
+    waiting = list(servers)
+    while waiting:
+        answered = await asyncio.gather(*(_answers(desk, server) for server in waiting))
+        took = monotonic() - began
+        waiting = [server for server, yes in zip(waiting, answered, strict=True) if not yes]
+        if not waiting or took > PATIENCE:
+            return took, [server.name for server in waiting]
+        await asyncio.sleep(PAUSE)
+    return monotonic() - began, []
+
+
+async def _answers(desk: Desk, server: ServerRecord) -> bool:
+    """Whether a server answers a line within `PROBE_TIME`."""
+    loop = asyncio.get_running_loop()
+    peer = ""
+    try:
+        family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.setblocking(False)
+            sock.bind((server.host if server.host not in ("0.0.0.0", "::") else "", 0))  # noqa: S104 - to compare with
+            peer = address(sock.getsockname())
+            desk.built_in_peers.add(peer)
+            async with asyncio.timeout(PROBE_TIME):
+                await loop.sock_connect(sock, (server.host, server.port))
+                await loop.sock_sendall(sock, LINE)
+                heard = b""
+                while len(heard) < len(LINE):
+                    more = await loop.sock_recv(sock, len(LINE) - len(heard))
+                    if not more:
+                        return False
+                    heard += more
+            return heard == LINE
+    except OSError:  # also the timeout: whatever it is, the server does not answer
+        return False
+    finally:
+        desk.built_in_peers.discard(peer)

@@ -1,0 +1,254 @@
+"""A script is run in rounds: in each, every client says a line and waits for its echo; faults begin and end between.
+
+So time is counted in rounds, of `BEAT` seconds by the script's own clock: a round that takes longer, because a client
+waits for an echo that does not come, holds that clock up. Which bytes meet which fault does not depend on how fast
+this machine is, and the same seed makes the same events. What happens to different connections in one round has no
+order of its own.
+"""
+
+import asyncio
+import socket
+from dataclasses import dataclass, field
+from time import monotonic
+
+from ..journal import Journal
+from ..lab import Lab
+from ..records import ServerRecord
+from ..settings import Settings
+from .active import ActiveFault
+from .catalogue import On
+from .director import Director
+from .script import Expectation, FaultStep, Script
+
+#: How long a round takes at least, in seconds: also the tick of the script's clock.
+BEAT = 0.05
+
+#: How many rounds there are at most, after the last fault has ended, to see everything recover; in seconds.
+RECOVERY_TIME = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A client that did not get its echo."""
+
+    client: str
+    round: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether one expectation was met."""
+
+    expectation: Expectation
+    met: bool
+    why: str
+
+
+@dataclass
+class Report:
+    """What came of a script."""
+
+    journal: Journal
+    seed: int
+    faults: list[ActiveFault] = field(default_factory=list)
+    echoes: int = 0
+    """How many lines came back whole."""
+    lost: list[Lost] = field(default_factory=list)
+    others_lost: list[Lost] = field(default_factory=list)
+    """Those of clients that no fault was meant for."""
+    failed: list[tuple[FaultStep, str]] = field(default_factory=list)
+    """Steps that could not be done."""
+    recoveries: dict[int, float | None] = field(default_factory=dict)
+    """How many seconds after the end of each fault, by id, every client had its echo; None: never."""
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every step was done, and every expectation met."""
+        return not self.failed and all(verdict.met for verdict in self.verdicts)
+
+
+async def run_script(script: Script, seed: int | None = None) -> Report:
+    """Run a script on a lab of its own, with clients of its own.
+
+    Raises:
+        OSError: if a server could not listen.
+    """
+    settings = Settings(port=0, servers=script.servers, drain=0.0)
+    journal = Journal(100_000, detail_rate=None)
+    async with Lab(settings, journal) as lab:
+        for record in lab.records:
+            if record.why:
+                raise OSError(f"{record.name}: {record.why}")
+        return await _Run(lab, script, script.seed if seed is None else seed).run()
+
+
+class _Run:
+    def __init__(self, lab: Lab, script: Script, seed: int) -> None:
+        self.lab, self.script = lab, script
+        self.report = Report(lab.journal, seed)
+        lab.faults.probe = False
+        self.clients = [
+            _Client(server.record, number + 1, script.patience)
+            for server in lab.servers.values()
+            for number in range(1 if server.name == "blocking" else script.clients)
+        ]
+        self.meant: set[_Client] = set()
+        self.whole_at: list[float] = []
+        """When the rounds ended in which every client had its echo."""
+
+    async def run(self) -> Report:
+        """Go through all rounds, and judge."""
+        director = Director(self.lab, self.script, self.report.seed)
+        try:
+            await self._connect()
+            for number in range(round(self.script.seconds / BEAT)):
+                due = monotonic()
+                director.turn(number * BEAT)
+                self._note_meant(director)
+                await self._round(number, due)
+        finally:
+            director.close()
+        self.report.failed = director.failed + [(step, "it was never due") for step in director.never_due]
+        self.report.faults = [fault for _, fault in director.injected]
+        await self._recover(round(self.script.seconds / BEAT))
+        for client in self.clients:
+            client.close()
+        self._judge()
+        return self.report
+
+    def _note_meant(self, director: Director) -> None:
+        for _, fault in director.injected:
+            target = fault.target
+            for client in self.clients:
+                of_server = target.on is On.SERVER and client.server.name == target.server
+                if of_server or (target.on is On.CONNECTION and self._is(client, target.connection)):
+                    self.meant.add(client)
+
+    def _is(self, client: "_Client", connection_id: int | None) -> bool:
+        connection = self.lab.connections.get(connection_id or 0)
+        return connection is not None and connection.peer == client.peer
+
+    async def _connect(self) -> None:
+        """Connect who is not connected, one after the other, so that the order of connections is always the same."""
+        for client in self.clients:
+            if client.sock is None:
+                await client.connect()
+
+    async def _round(self, number: int, due: float) -> None:
+        """Let every client say a line that is due now: what holds the loop up before it is said makes it late too."""
+        await self._connect()
+        outcomes = await asyncio.gather(*(client.echo(number, due) for client in self.clients))
+        for client, why in zip(self.clients, outcomes, strict=True):
+            if why is None:
+                self.report.echoes += 1
+                continue
+            lost = Lost(client.name, number, why)
+            self.report.lost.append(lost)
+            if client not in self.meant:
+                self.report.others_lost.append(lost)
+        if not any(outcomes):
+            self.whole_at.append(monotonic())
+        await asyncio.sleep(max(0.0, due + BEAT - monotonic()))
+
+    async def _recover(self, number: int) -> None:
+        last = max((fault.ended_at or 0.0 for fault in self.report.faults), default=0.0)
+        give_up_at = monotonic() + RECOVERY_TIME
+        while not (self.whole_at and self.whole_at[-1] >= last) and monotonic() < give_up_at:
+            await self._round(number, monotonic())
+            number += 1
+        for fault in self.report.faults:
+            ended_at = fault.ended_at or 0.0
+            whole = next((when for when in self.whole_at if when >= ended_at), None)
+            self.report.recoveries[fault.id] = None if whole is None else whole - ended_at
+
+    def _judge(self) -> None:
+        for expectation in self.script.expectations:
+            met, why = self._judgement(expectation)
+            self.report.verdicts.append(Verdict(expectation, met, why))
+
+    def _judgement(self, expectation: Expectation) -> tuple[bool, str]:
+        report, value = self.report, expectation.value
+        match expectation.kind:
+            case "others_keep_echoing":
+                others = len(self.clients) - len(self.meant)
+                if report.others_lost:
+                    first = report.others_lost[0]
+                    return (
+                        False,
+                        f"{len(report.others_lost)} lost, first {first.client} in round {first.round}: {first.why}",
+                    )
+                return True, f"{others} clients got back all they said"
+            case "recovers_within":
+                never = [fault for fault in report.faults if report.recoveries[fault.id] is None]
+                if never:
+                    return False, f"not all echo again after {never[0].name}"
+                longest = max((took or 0.0 for took in report.recoveries.values()), default=0.0)
+                return longest <= value, f"it took {longest:.3f} s"
+            case "broken":
+                broken = len({lost.client for lost in report.lost})
+                return broken == value, f"{broken} did"
+            case _:
+                complaints = sum(fault.radius.complaints.count for fault in report.faults)
+                return complaints == value, f"there were {complaints}"
+
+
+class _Client:
+    """A client that says a line each round."""
+
+    def __init__(self, server: ServerRecord, number: int, patience: float) -> None:
+        self.server = server
+        self.name = f"client {number} of {server.name}"
+        self.sock: socket.socket | None = None
+        self.peer = ""
+        self._patience = patience
+
+    async def connect(self) -> None:
+        """Connect, and say hello: whoever has had its echo is accepted. No error if that fails."""
+        sock = socket.socket(socket.AF_INET6 if ":" in self.server.host else socket.AF_INET)
+        sock.setblocking(False)
+        try:
+            async with asyncio.timeout(self._patience):
+                await asyncio.get_running_loop().sock_connect(sock, (self.server.host, self.server.port))
+        except OSError:
+            sock.close()
+            return
+        self.sock = sock
+        self.peer = f"{sock.getsockname()[0]}:{sock.getsockname()[1]}"
+        if await self._say(f"HELLO FROM {self.name}\r\n".upper().encode()) is not None:
+            self.close()
+
+    def close(self) -> None:
+        """Hang up. No error if it is not connected."""
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None
+
+    async def echo(self, number: int, due: float) -> str | None:
+        """Say a line that is due at this time and wait for its echo. Returns None, or why it has hung up."""
+        why = await self._say(f"{self.name}, ROUND {number}\r\n".upper().encode())
+        if why is None and monotonic() - due > self._patience:
+            why = "no echo in time"  # whoever blocks the loop keeps it from noticing meanwhile
+        if why is not None:
+            self.close()
+        return why
+
+    async def _say(self, line: bytes) -> str | None:
+        if self.sock is None:
+            return "cannot connect"
+        loop = asyncio.get_running_loop()
+        heard = b""
+        try:
+            async with asyncio.timeout(self._patience):
+                await loop.sock_sendall(self.sock, line)
+                while len(heard) < len(line):
+                    more = await loop.sock_recv(self.sock, len(line) - len(heard))
+                    if not more:
+                        return "the server hung up"
+                    heard += more
+        except TimeoutError:
+            return "no echo in time"
+        except ConnectionError:
+            return "the connection was reset"
+        return None if heard == line else "something else came back"

@@ -1,0 +1,273 @@
+"""Fault scripts: what is to happen when, and what is expected then, read from a TOML file and checked whole.
+
+seed = 7
+servers = ["selectors", "sockets"]
+clients = 3                                     # of each server
+seconds = 2.0                                   # how long it goes
+
+[[step]]
+after = { accepts = 3, server = "sockets" }     # or { bytes = 1000, server = … } or { seconds = 0.5 }
+fault = "latency"
+into = { connection = 2, server = "sockets" }   # or { server = … } or { loop = true }
+with = { ms = 50, jitter = 20 }
+lasts = 0.5                                     # seconds
+toxicity = 1.0
+
+[[expect]]
+others_keep_echoing = true
+
+[[expect]]
+recovers_within = 1.0                           # seconds
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..settings import SERVER_NAMES
+from .catalogue import On, kind_of
+from .parameters import BadFault, Values
+
+#: The longest a script may go, in seconds.
+LONGEST = 3_600.0
+
+#: How many clients a server may have.
+MOST_CLIENTS = 200
+
+
+class BadScript(ValueError):
+    """A script that cannot be run; the message says in one line what is wrong and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """When a step is due: all times and counts are since the script began."""
+
+    seconds: float = 0.0
+    accepts: int = 0
+    bytes: int = 0
+    server: str | None = None
+    """The server that counts accepts or bytes."""
+
+    def __str__(self) -> str:
+        if self.server is None:
+            return f"after {self.seconds:g} s"
+        count = f"{self.accepts} accepts" if self.accepts else f"{self.bytes} bytes"
+        return f"after {count} on {self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultStep:
+    """One step: a fault, when, into what, and for how long."""
+
+    after: After
+    fault: str
+    params: Values
+    on: On
+    server: str | None
+    connection: int | None
+    """The how-manieth connection the server has accepted, from 1."""
+    lasts: float | None
+    toxicity: float
+
+    def __str__(self) -> str:
+        into = f"connection {self.connection} of {self.server}" if self.connection else self.server or "the loop"
+        return f"{self.after}: {self.fault} into {into}"
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What is expected: `kind` is a key of `EXPECTATIONS`."""
+
+    kind: str
+    value: float
+
+    def __str__(self) -> str:
+        return EXPECTATIONS[self.kind].format(f"{self.value:g}")
+
+
+#: What can be expected, in words.
+EXPECTATIONS = {
+    "others_keep_echoing": "others keep echoing",
+    "recovers_within": "recovers within {} s",
+    "broken": "{} clients lose their echo",
+    "complaints": "{} complaints",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A whole script."""
+
+    title: str
+    seed: int
+    servers: tuple[str, ...]
+    clients: int
+    """How many clients each server has."""
+    seconds: float
+    """How long it goes, by its own clock."""
+    patience: float
+    """How long a client waits for its echo, in seconds, before it hangs up and comes again."""
+    steps: tuple[FaultStep, ...]
+    expectations: tuple[Expectation, ...]
+
+
+def load(path: Path) -> Script:
+    """Read a script from a file.
+
+    Raises:
+        BadScript: if it cannot be read, is no TOML, or says something that is not possible.
+    """
+    try:
+        return read(path.read_text("utf-8"))
+    except OSError as error:
+        raise BadScript(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadScript(f"{path} is not UTF-8 text") from None
+    except BadScript as error:
+        raise BadScript(f"{path}: {error}") from None
+
+
+def read(text: str) -> Script:
+    """Read a script from its text.
+
+    Raises:
+        BadScript: if it is no TOML, or says something that is not possible.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadScript(f"not TOML: {error}") from None
+    look = _Table(table, "the script", ("title", "seed", "servers", "clients", "seconds", "patience", "step", "expect"))
+    servers = look.names("servers", SERVER_NAMES)
+    steps = tuple(_step(step, f"step {at + 1}", servers) for at, step in enumerate(look.tables("step")))
+    expectations = tuple(_expectation(one, f"expect {at + 1}") for at, one in enumerate(look.tables("expect")))
+    if not expectations:
+        raise BadScript(f"the script expects nothing: add [[expect]] with one of {', '.join(EXPECTATIONS)}")
+    return Script(
+        title=look.text("title", ""),
+        seed=look.whole("seed", 0, 0, 2**63 - 1),
+        servers=servers,
+        clients=look.whole("clients", 3, 1, MOST_CLIENTS),
+        seconds=look.number("seconds", 2.0, 0.1, LONGEST),
+        patience=look.number("patience", 1.0, 0.01, 60.0),
+        steps=steps,
+        expectations=expectations,
+    )
+
+
+class _Table:
+    """One table of the file, its keys checked."""
+
+    def __init__(self, table: object, where: str, allowed: tuple[str, ...]) -> None:
+        if not isinstance(table, Mapping):
+            raise BadScript(f"{where} is not a table: it has {', '.join(allowed)}")
+        self.table: Mapping[str, Any] = table
+        self.where = where
+        for key in table:
+            if key not in allowed:
+                raise BadScript(f"{where} has no {key!r}: it has {', '.join(allowed)}")
+
+    def number(self, key: str, default: float | None, low: float, high: float) -> float:
+        value = self.table.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise BadScript(f"{self.where}: {key} = {value!r} is not possible: a number, {low:g} to {high:g}")
+        return float(value)
+
+    def whole(self, key: str, default: int | None, low: int, high: int) -> int:
+        value = self.table.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise BadScript(f"{self.where}: {key} = {value!r} is not possible: a whole number, {low} to {high}")
+        return value
+
+    def text(self, key: str, default: str | None) -> str:
+        value = self.table.get(key, default)
+        if not isinstance(value, str):
+            raise BadScript(f"{self.where}: {key} is {'missing' if value is None else f'{value!r}, not a text'}")
+        return value
+
+    def names(self, key: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        value = self.table.get(key, list(allowed))
+        if not isinstance(value, list) or not value or any(name not in allowed for name in value):
+            raise BadScript(f"{self.where}: {key} = {value!r} is not possible: a list of {', '.join(allowed)}")
+        return tuple(name for name in allowed if name in value)
+
+    def name(self, key: str, allowed: tuple[str, ...]) -> str:
+        value = self.table.get(key)
+        if value not in allowed:
+            raise BadScript(f"{self.where}: {key} = {value!r} is not possible: one of {', '.join(allowed)}")
+        return str(value)
+
+    def tables(self, key: str) -> list[object]:
+        value = self.table.get(key, [])
+        if not isinstance(value, list):
+            raise BadScript(f"{self.where}: write [[{key}]], with two brackets: there can be several")
+        return value
+
+    def one_of(self, *keys: str) -> str:
+        found = [key for key in keys if key in self.table]
+        if len(found) != 1:
+            raise BadScript(f"{self.where} needs one of {', '.join(keys)}, and has {' and '.join(found) or 'none'}")
+        return found[0]
+
+
+def _step(table: object, where: str, servers: tuple[str, ...]) -> FaultStep:
+    look = _Table(table, where, ("after", "fault", "into", "with", "lasts", "toxicity"))
+    try:
+        kind = kind_of(look.text("fault", None))
+        params = kind.check(_Table(look.table.get("with", {}), f"{where}: with", tuple(_names(kind.name))).table)
+    except BadFault as error:
+        raise BadScript(f"{where}: {error}") from None
+    on, server, connection = _into(look.table.get("into", {"loop": True}), f"{where}: into", servers)
+    if on not in kind.targets:
+        raise BadScript(f"{where}: {kind.name} cannot be injected into a {on}: {' or '.join(kind.targets)}")
+    return FaultStep(
+        after=_after(look.table.get("after", {"seconds": 0}), f"{where}: after", servers),
+        fault=kind.name,
+        params=params,
+        on=on,
+        server=server,
+        connection=connection,
+        lasts=look.number("lasts", None, 0.001, LONGEST) if "lasts" in look.table else None,
+        toxicity=look.number("toxicity", 1.0, 0.0, 1.0),
+    )
+
+
+def _names(kind: str) -> list[str]:
+    return [parameter.name for parameter in kind_of(kind).parameters] or ["no parameters"]
+
+
+def _after(table: object, where: str, servers: tuple[str, ...]) -> After:
+    look = _Table(table, where, ("seconds", "accepts", "bytes", "server"))
+    match look.one_of("seconds", "accepts", "bytes"):
+        case "seconds":
+            return After(seconds=look.number("seconds", None, 0, LONGEST))
+        case "accepts":
+            return After(accepts=look.whole("accepts", None, 1, 10**9), server=look.name("server", servers))
+        case _:
+            return After(bytes=look.whole("bytes", None, 1, 10**12), server=look.name("server", servers))
+
+
+def _into(table: object, where: str, servers: tuple[str, ...]) -> tuple[On, str | None, int | None]:
+    look = _Table(table, where, ("loop", "server", "connection"))
+    if "connection" in look.table:
+        return On.CONNECTION, look.name("server", servers), look.whole("connection", None, 1, 10**9)
+    if look.one_of("loop", "server") == "server":
+        return On.SERVER, look.name("server", servers), None
+    return On.LOOP, None, None
+
+
+def _expectation(table: object, where: str) -> Expectation:
+    look = _Table(table, where, tuple(EXPECTATIONS))
+    key = look.one_of(*EXPECTATIONS)
+    match key:
+        case "others_keep_echoing":
+            if look.table[key] is not True:
+                raise BadScript(f"{where}: {key} = {look.table[key]!r} is not possible: true")
+            return Expectation(key, 1)
+        case "recovers_within":
+            return Expectation(key, look.number(key, None, 0.001, LONGEST))
+        case _:
+            return Expectation(key, look.whole(key, None, 0, 10**9))

@@ -1,0 +1,64 @@
+"""Ctrl+z and fg: how long the process was stopped, told when it goes on.
+
+SIGTSTP and SIGSTOP stop the process at once, and nobody can tell the journal then. What remains is the last beat of the
+pulse before, and SIGCONT after: the gap between them, less the beat that was due anyway.
+
+SIGCONT may have a handler already, and Textual sets one of its own when it starts, after us: ours calls whichever
+there is, and is put before it again at the next beat.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from time import monotonic
+from types import FrameType
+
+from .events import Resumed
+from .journal import Journal
+
+#: A gap that is not longer than this, in seconds, may be a busy loop as well: it is not told.
+SHORTEST = 0.25
+
+
+class Suspension:
+    """Watches for the process to be stopped and to go on. It belongs to the main thread."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._beat_at = monotonic()
+        self._between = 0.0
+        self._before: Callable[[int, FrameType | None], object] | int | None = None
+
+    def install(self) -> None:
+        """Begin to watch, on the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._take_over()
+
+    def uninstall(self) -> None:
+        """Give the signal back, unless somebody else has taken it."""
+        self._loop = None
+        if signal.getsignal(signal.SIGCONT) == self._goes_on:
+            signal.signal(signal.SIGCONT, self._before or signal.SIG_DFL)
+
+    def beat(self, seconds: float) -> None:
+        """Note that the process runs. `seconds` have passed since the last beat."""
+        self._beat_at, self._between = monotonic(), seconds
+        if self._loop is not None and signal.getsignal(signal.SIGCONT) != self._goes_on:
+            self._take_over()
+
+    def _take_over(self) -> None:
+        self._before = signal.signal(signal.SIGCONT, self._goes_on)
+
+    def _goes_on(self, number: int, frame: FrameType | None) -> None:
+        gap = monotonic() - self._beat_at
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(self._tell, gap)
+        if callable(self._before):
+            self._before(number, frame)
+
+    def _tell(self, gap: float) -> None:
+        if gap > SHORTEST:
+            self._journal.record(Resumed(round(gap, 3), round(self._between, 3)))

@@ -1,0 +1,191 @@
+"""Fault scripts: the same seed makes the same events, an expectation gets a verdict, and a bad file one clear line."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from support import Loop
+from support_serve import ECHOTUI
+
+from echotui.server.faults.rounds import Report, run_script
+from echotui.server.faults.script import BadScript, load, read
+from echotui.server.faults.sequence import digest, sequence
+from echotui.server.loops import LoopKind
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+MIXED = SCRIPTS / "mixed.toml"
+
+
+def lines_of(report: Report) -> list[str]:
+    return sequence(report.journal.since(0))
+
+
+def script(*steps: str, expect: str = "others_keep_echoing = true", seconds: float = 0.5, **settings: object) -> str:
+    """Return the text of a script with these steps."""
+    head = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+    body = "".join(f"[[step]]\n{step}\n" for step in steps)
+    return f"seconds = {seconds}\npatience = 0.3\n{head}{body}[[expect]]\n{expect}\n"
+
+
+async def test_the_same_seed_twice_gives_the_same_sequence_of_events_and_another_seed_another_one() -> None:
+    mixed = load(MIXED)
+    first, second, other = await run_script(mixed), await run_script(mixed), await run_script(mixed, seed=8)
+    assert lines_of(first) == lines_of(second)
+    assert lines_of(first) != lines_of(other)
+    assert digest(lines_of(first)) == digest(lines_of(second)) != digest(lines_of(other))
+    assert len(lines_of(first)) > 60
+    assert first.passed
+
+
+async def test_what_happens_to_one_client_happens_to_no_other() -> None:
+    report = await run_script(load(MIXED))
+    assert report.others_lost == []
+    assert {lost.client for lost in report.lost} == {"client 2 of sockets", "client 3 of sockets"}
+    assert len(report.lost) == 2
+    assert all(recovery is not None for recovery in report.recoveries.values())
+
+
+async def test_a_fault_that_reaches_others_fails_the_expectation_that_they_keep_echoing() -> None:
+    report = await run_script(read(script('fault = "block"\nwith = { ms = 400 }\nafter = { seconds = 0.1 }')))
+    (verdict,) = report.verdicts
+    assert not verdict.met
+    assert "no echo in time" in verdict.why
+    assert not report.passed
+
+
+async def test_what_does_not_recover_in_time_fails_the_expectation() -> None:
+    step = 'fault = "stop-reading"\ninto = { server = "sockets" }\nlasts = 0.1'
+    slow = await run_script(read(script(step, expect="recovers_within = 0.0011", clients=1)))
+    assert not slow.verdicts[0].met
+    assert slow.verdicts[0].why.startswith("it took ")
+    fast = await run_script(read(script(step, expect="recovers_within = 5.0", clients=1)))
+    assert fast.verdicts[0].met
+
+
+async def test_broken_clients_and_complaints_are_counted_exactly() -> None:
+    step = 'fault = "never-retrieved"\ninto = { connection = 1, server = "sockets" }\nlasts = 0.2'
+    report = await run_script(read(script(step, expect="broken = 1\n[[expect]]\ncomplaints = 1")))
+    assert [verdict.met for verdict in report.verdicts] == [True, True]
+    report = await run_script(read(script(step, expect="broken = 2\n[[expect]]\ncomplaints = 0")))
+    assert [verdict.met for verdict in report.verdicts] == [False, False]
+
+
+async def test_a_step_that_cannot_be_done_or_is_never_due_fails_the_script() -> None:
+    report = await run_script(
+        read(
+            script(
+                'fault = "boom"\ninto = { connection = 99, server = "sockets" }',
+                'fault = "boom"\ninto = { server = "sockets" }\nafter = { accepts = 1000, server = "sockets" }',
+            )
+        )
+    )
+    assert [why for _, why in report.failed] == ["sockets has accepted 3 connections, not 99", "it was never due"]
+    assert not report.passed
+
+
+async def test_steps_come_after_accepts_bytes_and_seconds(loop: Loop) -> None:
+    del loop
+    report = await run_script(
+        read(
+            script(
+                'fault = "latency"\ninto = { server = "sockets" }\nwith = { ms = 1 }\n'
+                'after = { bytes = 1, server = "sockets" }\nlasts = 0.1',
+                'fault = "latency"\ninto = { server = "sockets" }\nwith = { ms = 1 }\n'
+                'after = { accepts = 3, server = "selectors" }\nlasts = 0.1',
+                'fault = "latency"\ninto = { server = "sockets" }\nwith = { ms = 1 }\nafter = { seconds = 0.3 }',
+            )
+        )
+    )
+    assert report.passed
+    begins = [fault.began_at for fault in report.faults]
+    assert begins[2] - begins[0] >= 0.29
+    assert begins == sorted(begins)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("seed = ", "not TOML: Invalid value (at end of document)"),
+        ("sed = 1", "the script has no 'sed': it has title, seed, servers, clients, seconds, patience, step, expect"),
+        ("seed = 1", "the script expects nothing: add [[expect]] with one of others_keep_echoing, recovers_within, "),
+        (script(clients=0), "the script: clients = 0 is not possible: a whole number, 1 to 200"),
+        (script(servers=["web"]), "the script: servers = ['web'] is not possible: a list of selectors, sockets"),
+        (script("after = 3"), "step 1: fault is missing"),
+        (script('fault = "lateness"'), "step 1: there is no fault 'lateness': choose from boom, "),
+        (script('fault = "boom"'), "step 1: boom cannot be injected into a loop: connection or server"),
+        (script('fault = "block"\nafter = 3'), "step 1: after is not a table: it has seconds, accepts, bytes, server"),
+        (
+            script('fault = "block"\nafter = { accepts = 3 }'),
+            "step 1: after: server = None is not possible: one of selectors, sockets",
+        ),
+        (script('fault = "block"\nafter = {}'), "step 1: after needs one of seconds, accepts, bytes, and has none"),
+        (script('fault = "block"\nwith = { ms = "long" }'), "step 1: ms = 'long' is not possible: 1 to 10000 ms"),
+        (script('fault = "block"\nwith = { sm = 1 }'), "step 1: with has no 'sm': it has ms, every"),
+        (script('fault = "block"\ntoxicity = 2'), "step 1: toxicity = 2 is not possible: a number, 0 to 1"),
+        (script(expect="others_keep_echoing = false"), "expect 1: others_keep_echoing = False is not possible: true"),
+        (
+            script(expect="recovers_within = 0"),
+            "expect 1: recovers_within = 0 is not possible: a number, 0.001 to 3600",
+        ),
+        ("step = 3\n" + script(), "the script: write [[step]], with two brackets: there can be several"),
+    ],
+)
+def test_a_bad_script_is_refused_with_one_line_that_says_what_is_allowed(text: str, why: str) -> None:
+    with pytest.raises(BadScript) as refused:
+        read(text)
+    assert str(refused.value).startswith(why)
+    assert "\n" not in str(refused.value)
+
+
+def echotui(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*ECHOTUI, *arguments], capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_the_command_line_prints_a_verdict_for_each_expectation_and_exits_0(loop_kind: LoopKind) -> None:
+    done = echotui("faults", "run", str(MIXED), "--loop", loop_kind)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[-3].startswith("ok      others keep echoing: ")
+    assert lines[-2].startswith("ok      recovers within 1 s: it took 0.")
+    assert lines[-1].startswith("seed 7, ")
+
+
+def test_the_command_line_exits_1_if_an_expectation_is_not_met(tmp_path: Path) -> None:
+    file = tmp_path / "fails.toml"
+    file.write_text(script('fault = "boom"\ninto = { connection = 1, server = "sockets" }', expect="broken = 0"))
+    done = echotui("faults", "run", str(file), "--json")
+    assert done.returncode == 1
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert rows[-2] == {"kind": "verdict", "expect": "0 clients lose their echo", "met": False, "why": "1 did"}
+    assert rows[-1]["passed"] is False
+    assert [row["fault"] for row in rows if row["kind"] == "boom"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [(None, "cannot read "), ("seed = x", "not TOML: "), ("\0", "not TOML: "), ("[[step]]", "step 1")]
+)
+def test_the_command_line_exits_2_with_one_line_for_a_bad_file(tmp_path: Path, text: str | None, why: str) -> None:
+    file = tmp_path / "bad.toml"
+    if text is not None:
+        file.write_text(text)
+    done = echotui("faults", "run", str(file))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert why in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_catalogue_is_printed_as_a_table_and_as_json() -> None:
+    table, rows = echotui("faults", "list"), echotui("faults", "list", "--json")
+    assert (table.returncode, rows.returncode) == (0, 0)
+    kinds = [json.loads(line) for line in rows.stdout.splitlines()]
+    for kind in kinds:
+        assert f"{kind['name']:16} {kind['sentence']} [" in table.stdout
+    (latency,) = (kind for kind in kinds if kind["name"] == "latency")
+    assert latency["parameters"][0] == {
+        "name": "ms",
+        "sentence": "how much later",
+        "default": 100.0,
+        "unit": "ms",
+        "allowed": "0 to 60000 ms",
+    }

@@ -1,0 +1,244 @@
+"""A shutdown as data: who did what when, from the signal to the closed loop, and always in time."""
+
+import asyncio
+import gc
+import signal
+import socket
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import psutil
+import pytest
+from support import a_lab, a_peer, happens, told
+from support_faults import soon
+from support_serve import Serving, eventually, hear, serving
+
+from echotui.server import events, waterfall
+from echotui.server.journal import Journal
+from echotui.server.lab import Lab
+from echotui.server.loops import LoopKind
+from echotui.server.records import ServerState
+from echotui.server.servers.base import GIVE_UP_TIME
+from echotui.server.settings import Settings
+from echotui.server.shutdown import GRACE
+from echotui.server.waterfall import SHUTDOWNS_KEPT, ShutdownStep, What
+
+DRAIN = 1.0
+
+#: What starting a stop, and ending the process, may take besides, in seconds, on a busy machine.
+SLACK = 2.0
+
+SWALLOW = """
+[[step]]
+after = {{ accepts = {number}, server = "sockets" }}
+fault = "swallow-cancel"
+into = {{ connection = {number}, server = "sockets" }}
+with = {{ cancel = false }}
+"""
+
+
+def peer_of(sock: socket.socket) -> str:
+    return "{}:{}".format(*sock.getsockname())
+
+
+def steps_of(served: Serving, what: str) -> list[dict[str, Any]]:
+    return [line for line in served.lines if line["kind"] == "shutdown_step" and line["what"] == what]
+
+
+def test_the_waterfall_names_every_connection_with_what_happened_and_when_and_the_exit_is_in_time(
+    loop_kind: LoopKind, tmp_path: Path
+) -> None:
+    script = tmp_path / "swallow.toml"
+    script.write_text(
+        SWALLOW.format(number=29) + SWALLOW.format(number=30) + "[[expect]]\nothers_keep_echoing = true\n"
+    )
+    options = ("--servers", "sockets,selectors", "--drain", str(DRAIN), "--faults", str(script), "--loop", loop_kind)
+    with serving(*options) as served, ExitStack() as stack:
+
+        def peers(count: int) -> list[socket.socket]:
+            return [stack.enter_context(served.connect("sockets")) for _ in range(count)]
+
+        talking, idle, never_reading, swallowing = peers(20), peers(5), peers(3), peers(2)
+        served.tells("fault_injected", count=2)
+        for sock in never_reading:
+            sock.setblocking(False)
+            assert eventually(lambda sock=sock: _is_full(sock))
+        talkers, stopping = [peer_of(sock) for sock in talking], threading.Event()
+        threads = [threading.Thread(target=_talk, args=(sock, stopping)) for sock in talking]
+        for thread in threads:
+            thread.start()
+
+        served.send(signal.SIGTERM)
+        sent_at = monotonic()
+        served.tells("stopping")
+        stopping.set()
+        for thread in threads:
+            thread.join()
+        assert served.ends() == 143
+        assert monotonic() - sent_at < DRAIN + GRACE + GIVE_UP_TIME + SLACK
+
+        by_peer = {step["name"].split()[1]: step for step in steps_of(served, "connection")}
+        assert len(by_peer) == 30
+        for peer in talkers:
+            step = by_peer[peer]
+            assert step["outcome"] == "finished: closed by peer"
+            assert step["ended"] < DRAIN
+        for sock in idle:
+            step = by_peer[peer_of(sock)]
+            assert step["outcome"] == "cancelled, and ended"
+            assert step["doing"].startswith("it was waiting for its peer to say something; echo-")
+            assert DRAIN <= step["ended"] < DRAIN + GRACE
+        for sock in never_reading:
+            step = by_peer[peer_of(sock)]
+            assert step["outcome"] == "cancelled, and ended"
+            assert step["doing"].startswith("it has not read ")
+            assert "socket write" in step["doing"] or "sock_sendall" in step["doing"]
+        for number, sock in enumerate(swallowing, 1):
+            step = by_peer[peer_of(sock)]
+            assert step["outcome"] == "given up: it did not end when it was asked to"
+            assert DRAIN + GRACE <= step["ended"] < DRAIN + GRACE + GIVE_UP_TIME + SLACK
+            assert [line["fault"] for line in served.lines if line["kind"] == "fault_struck"].count(number) >= 1
+        order = [line["what"] for line in served.lines if line["kind"] == "shutdown_step"]
+        assert list(dict.fromkeys(order)) == ["handler", "listener", "connection", "server", "executor", "loop"]
+        assert len(steps_of(served, "listener")) == len(steps_of(served, "server")) == 2
+        ended = [line["ended"] for line in served.lines if line["kind"] == "shutdown_step"]
+        assert ended == sorted(ended)
+
+
+def _is_full(sock: socket.socket) -> bool:
+    try:
+        sock.send(b"never read\r\n" * 10_000)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _talk(sock: socket.socket, stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        sock.sendall(b"talking\r\n")
+        assert hear(sock, 9) == b"talking\r\n"
+    sock.close()
+
+
+def test_a_second_signal_cuts_it_short_and_says_what_is_lost(loop_kind: LoopKind) -> None:
+    with serving("--drain", "60", "--loop", loop_kind, "--servers", "sockets") as served:
+        with served.connect("sockets"), served.connect("sockets") as stuck:
+            stuck.setblocking(False)
+            assert eventually(lambda: _is_full(stuck))
+            served.send(signal.SIGINT)
+            served.tells("stopping")
+            served.send(signal.SIGTERM)
+            sent_at = monotonic()
+            assert served.ends() in (130, 143)
+            assert monotonic() - sent_at < GRACE + GIVE_UP_TIME + SLACK
+            cut = served.tells("cut_short")
+            assert (cut["by"], cut["open"], cut["drain"]) == ("SIGTERM from outside", 2, 60.0)
+            assert cut["unsent"] > 0
+
+
+def test_the_gap_is_told_when_a_stopped_process_goes_on(loop_kind: LoopKind) -> None:
+    with serving("--loop", loop_kind) as served:
+        with served.connect() as sock:
+            process = psutil.Process(served.process.pid)
+            served.send(signal.SIGSTOP)
+            assert eventually(lambda: process.status() == psutil.STATUS_STOPPED)
+            stopped_at = monotonic()
+            assert not eventually(lambda: monotonic() - stopped_at > 1.0, within=0.7)
+            gap = monotonic() - stopped_at
+            served.send(signal.SIGCONT)
+            resumed = served.tells("resumed")
+            assert gap <= resumed["gap"] < gap + SLACK
+            sock.sendall(b"still here?\r\n")
+            assert hear(sock, 13) == b"still here?\r\n"
+
+
+async def test_shutdowns_are_kept_to_be_compared_and_the_keyboards_own_signal_is_timed() -> None:
+    async with Lab(Settings(port=0, drain=0.0), Journal(), signals=True) as lab:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            async with a_peer(lab, "sockets"):
+                lab.send_signal(number)
+                await soon(lambda: all(record.state is ServerState.STOPPED for record in lab.records))
+                await soon(lambda: lab.draining_until is None)
+            await lab.restart()
+        assert [shutdown.cause for shutdown in lab.shutdowns] == [
+            f"{name} from this keyboard" for name in ("SIGINT", "SIGTERM", "SIGHUP")
+        ]
+        for shutdown in lab.shutdowns:
+            first, second = shutdown.steps[:2]
+            assert (first.what, second.what) == (What.SIGNAL, What.HANDLER)
+            assert first.began == 0.0
+            assert first.ended is not None
+            assert first.ended == pytest.approx(second.began)
+            assert shutdown.open_then == 1
+            assert shutdown.took is not None
+            assert all(step.ended is not None for step in shutdown.steps)
+
+
+async def test_a_hundred_stops_and_starts_leave_nothing_over() -> None:
+    async with a_lab() as lab:
+        process = psutil.Process()
+
+        async def cycle() -> None:
+            for server in ("selectors", "sockets"):
+                async with a_peer(lab, server) as peer:
+                    assert await peer.echoes(b"again\r\n")
+            async with a_peer(lab, "sockets"):
+                await lab.stop(drain=0)
+            await lab.restart()
+
+        await cycle()
+        gc.collect()
+        tasks, threads, fds = len(asyncio.all_tasks()), threading.active_count(), process.num_fds()
+        for _ in range(100):
+            await cycle()
+        gc.collect()
+        assert len(asyncio.all_tasks()) == tasks
+        assert threading.active_count() == threads
+        assert process.num_fds() == fds
+        scheduled = getattr(asyncio.get_running_loop(), "_scheduled", [])
+        assert sum(not timer.cancelled() for timer in scheduled) < 30
+        assert len(lab.shutdowns) == SHUTDOWNS_KEPT
+        assert lab.shutdowns[-1].id == 101
+        assert len(told(lab, events.Stopped)) == 101
+
+
+async def test_what_is_kept_of_a_shutdown_is_bounded_and_the_rest_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waterfall, "MOST_STEPS", 5)
+    async with a_lab() as lab:
+        async with a_peer(lab, "sockets"), a_peer(lab, "sockets"), a_peer(lab, "selectors"):
+            await lab.stop(drain=0)
+        shutdown = lab.shutdowns[-1]
+        assert len(shutdown.steps) == 5
+        assert shutdown.dropped == 2
+        assert len(told(lab, ShutdownStep)) == 5
+
+
+@pytest.mark.parametrize("fault", ["swallow-cancel", "slow-cleanup"])
+async def test_a_handler_that_does_not_end_is_given_up_in_time(fault: str) -> None:
+    async with a_lab(may_complain=True) as lab:
+        async with a_peer(lab, "sockets") as peer:
+            lab.faults.inject(
+                fault, peer.connection.id, {"cancel": False} | ({"ms": 60_000} if "slow" in fault else {})
+            )
+            began = monotonic()
+            await lab.stop(drain=0)
+            assert monotonic() - began < GRACE + GIVE_UP_TIME + SLACK
+            assert peer.connection.outcome == "given up: its handler did not end when it was asked to"
+            (step,) = (step for step in told(lab, ShutdownStep) if step.what == What.CONNECTION)
+            assert step.outcome == "given up: it did not end when it was asked to"
+            assert await peer.hear_out() == b""
+        await soon(lambda: not any(task.get_name().startswith("echo-") for task in asyncio.all_tasks()))
+
+
+async def test_who_is_held_by_a_fault_is_a_straggler_held_by_that_fault() -> None:
+    async with a_lab() as lab:
+        async with a_peer(lab, "selectors") as peer:
+            lab.faults.inject("latency", peer.connection.id, {"ms": 60_000})
+            await peer.say(b"held back\r\n")
+            await soon(lambda: peer.connection.held == 11)
+            await lab.stop(drain=0)
+            straggler = await happens(lab, events.Straggler)
+            assert straggler.doing == "fault 1 holds it, with 11 B of its answers"

@@ -1,0 +1,101 @@
+"""`echotui faults`: the catalogue as a table, and fault scripts run without a screen."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from echotui.server.faults.catalogue import CATALOGUE, Kind
+from echotui.server.faults.rounds import Report, run_script
+from echotui.server.faults.script import BadScript, load
+from echotui.server.faults.sequence import digest, sequence
+from echotui.server.loops import LoopKind, new_event_loop
+
+from .rows import row_of
+from .text import clean
+
+#: How wide the names of faults and parameters are.
+NAME_WIDTH = 16
+
+
+def list_faults(*, as_json: bool) -> int:
+    """Print every kind of fault with its parameters. Returns the exit status."""
+    for kind in CATALOGUE.values():
+        if as_json:
+            print(json.dumps(_as_dict(kind)))
+            continue
+        marks = ", ".join(kind.targets) + (", dangerous" if kind.dangerous else "")
+        print(f"{kind.name:{NAME_WIDTH}} {kind.sentence} [{marks}]")
+        for parameter in kind.parameters:
+            default = f"{parameter.name} = {parameter.shown}"
+            print(f"{'':{NAME_WIDTH}}   {default}: {parameter.sentence} ({parameter.allowed})")
+    return 0
+
+
+def _as_dict(kind: Kind) -> dict[str, object]:
+    return {
+        "name": kind.name,
+        "group": kind.group,
+        "sentence": kind.sentence,
+        "undo": kind.undo,
+        "targets": list(kind.targets),
+        "lasting": kind.lasting,
+        "needs_tasks": kind.needs_tasks,
+        "dangerous": kind.dangerous,
+        "parameters": [
+            {
+                "name": parameter.name,
+                "sentence": parameter.sentence,
+                "default": parameter.default,
+                "unit": parameter.unit,
+                "allowed": parameter.allowed,
+            }
+            for parameter in kind.parameters
+        ],
+    }
+
+
+def run(path: Path, loop: LoopKind, *, seed: int | None, as_json: bool) -> int:
+    """Run a fault script. Returns the exit status: 0 if all expectations are met, 1 if not, 2 if the file is bad."""
+    try:
+        script = load(path)
+    except BadScript as error:
+        print(f"echotui faults run: {clean(str(error))}", file=sys.stderr)
+        return 2
+    with asyncio.Runner(loop_factory=lambda: new_event_loop(loop)) as runner:
+        try:
+            report = runner.run(run_script(script, seed))
+        except OSError as error:
+            print(f"echotui faults run: {error}", file=sys.stderr)
+            return 1
+    (_print_json if as_json else _print)(report)
+    return 0 if report.passed else 1
+
+
+def _print(report: Report) -> None:
+    for fault in report.faults:
+        recovery = report.recoveries.get(fault.id)
+        again = "never all again" if recovery is None else f"all again after {recovery:.3f} s"
+        print(f"{fault.name} in {fault.target}: {fault.radius.size}; {again}")
+    for step, why in report.failed:
+        print(f"FAILED  {step}: {why}")
+    for verdict in report.verdicts:
+        print(f"{'ok' if verdict.met else 'FAILED':7} {verdict.expectation}: {verdict.why}")
+    lines = sequence(report.journal.since(0))
+    print(f"seed {report.seed}, {report.echoes:,} echoes, {len(lines)} events, sequence {digest(lines)}")
+
+
+def _print_json(report: Report) -> None:
+    entries = list(report.journal.since(0))
+    for entry in entries:
+        if not entry.event.detail or entry.event.kind == "fault_acted":
+            print(json.dumps(row_of(entry)))
+    for step, why in report.failed:
+        print(json.dumps({"kind": "step_failed", "step": str(step), "why": why}))
+    for verdict in report.verdicts:
+        print(
+            json.dumps({"kind": "verdict", "expect": str(verdict.expectation), "met": verdict.met, "why": verdict.why})
+        )
+    lines = sequence(entries)
+    summary = {"seed": report.seed, "echoes": report.echoes, "lost": len(report.lost), "events": len(lines)}
+    print(json.dumps({"kind": "summary", "passed": report.passed, **summary, "sequence": digest(lines)}))
