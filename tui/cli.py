@@ -34,9 +34,6 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-#: The commands besides the screen.
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
