@@ -249,7 +249,7 @@ async def connected(lab: Lab, server: str, *, receive_buffer: int | None = None)
 async def a_peer(lab: Lab, server: str, *, receive_buffer: int | None = None) -> AsyncIterator[Peer]:
     """Connect to a server, wait until it has accepted, and hang up at the end."""
     with await connected(lab, server, receive_buffer=receive_buffer) as sock:
-        accepted = await happens(lab, events.Accepted, peer=address(sock.getsockname()))
+        accepted = await happens(lab, events.Accepted, server=server, peer=address(sock.getsockname()))
         connection = lab.connections.get(accepted.connection)
         assert connection is not None
         yield Peer(sock, connection)

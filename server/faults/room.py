@@ -69,7 +69,8 @@ class Faults:
         self._effects: dict[int, Effect] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._struck_peers: dict[str, int] = {}
+        self._struck_peers: dict[tuple[str | None, str], int] = {}
+        """By server and address: the system may use a port again for another server."""
         self._random = SystemRandom()
 
     def get(self, fault_id: int) -> ActiveFault | None:
@@ -215,7 +216,8 @@ class Faults:
         should = [
             server.record
             for server in self._servers.values()
-            if server.record.state is ServerState.SERVING or server.name == fault.target.server
+            if (server.record.state is ServerState.SERVING or server.name == fault.target.server)
+            and not (server.one_at_a_time and server.record.open)
         ]
         took, silent = await until_all_answer(self._desk, should)
         names = ", ".join(record.name for record in should)
@@ -275,7 +277,7 @@ class Faults:
         if isinstance(event, Closed):
             self._closed(event)
         elif isinstance(event, FaultStruck) and event.peer is not None and fault_id is not None:
-            self._remember(event.peer, fault_id)
+            self._remember((event.server, event.peer), fault_id)
         fault = None if fault_id is None else self.get(fault_id)
         if fault is not None:
             fault.radius.take(event)
@@ -296,7 +298,7 @@ class Faults:
             connection = self._desk.connections.get(connection_id)
             return None if connection is None else connection.struck_by
         if isinstance(event, ClientEnded):
-            return self._struck_peers.get(event.peer)
+            return self._struck_peers.get((event.server, event.peer))
         if not event.alarming:
             return None
         return next((fault_id for fault_id in reversed(self._effects) if self._effects[fault_id].explains(event)), None)
@@ -305,12 +307,12 @@ class Faults:
         """A connection is closed: a fault of it alone is over; its peer may still have something to say."""
         connection = self._desk.connections.get(event.connection)
         if connection is not None and connection.struck_by is not None:
-            self._remember(event.peer, connection.struck_by)
+            self._remember((event.server, event.peer), connection.struck_by)
         for fault in self.active.values():
             if fault.target.on is On.CONNECTION and fault.target.connection == event.connection:
                 asyncio.get_running_loop().call_soon(self._end, fault, "its connection is closed")
 
-    def _remember(self, peer: str, fault_id: int) -> None:
+    def _remember(self, peer: tuple[str | None, str], fault_id: int) -> None:
         """Remember by which fault the connection of this peer was broken."""
         while len(self._struck_peers) >= PEERS_KEPT:
             del self._struck_peers[next(iter(self._struck_peers))]

@@ -92,7 +92,7 @@ class _Run:
         self.clients = [
             _Client(server.record, number + 1, script.patience)
             for server in lab.servers.values()
-            for number in range(1 if server.name == "blocking" else script.clients)
+            for number in range(1 if server.one_at_a_time else script.clients)
         ]
         self.meant: set[_Client] = set()
         self.whole_at: list[float] = []
@@ -128,7 +128,9 @@ class _Run:
 
     def _is(self, client: "_Client", connection_id: int | None) -> bool:
         connection = self.lab.connections.get(connection_id or 0)
-        return connection is not None and connection.peer == client.peer
+        if connection is None or connection.server != client.server.name:
+            return False
+        return connection.peer == client.peer  # the system may use a port again for another server
 
     async def _connect(self) -> None:
         """Connect who is not connected, one after the other, so that the order of connections is always the same."""

@@ -92,6 +92,8 @@ class EchoServer(ABC):
     """How it waits, in one short phrase."""
     has_tasks: ClassVar[bool] = False
     """Whether each connection has a task of its own, which can be cancelled, and fail."""
+    one_at_a_time: ClassVar[bool] = False
+    """Whether whoever comes waits until nobody else is there."""
     cannot: ClassVar[Mapping[str, str]] = {}
     """The faults it cannot have, by name, and why."""
     on_demand: ClassVar[bool] = False

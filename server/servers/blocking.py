@@ -18,6 +18,8 @@ import contextlib
 import functools
 import socket
 import threading
+from collections.abc import Mapping
+from typing import ClassVar
 
 from .. import events
 from ..conversation import Boom, Lines
@@ -30,6 +32,11 @@ class BlockingServer(ThreadServer):
 
     name = "blocking"
     waits_by = "recv, own thread"
+    one_at_a_time = True
+    cannot: ClassVar[Mapping[str, str]] = {
+        **ThreadServer.cannot,
+        "reset": "what wakes its thread has the peer see an end, before a reset could: use another server",
+    }
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)

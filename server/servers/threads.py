@@ -107,10 +107,10 @@ class ThreadServer(EchoServer):
     on_demand = True
     cannot: ClassVar[Mapping[str, str]] = dict.fromkeys(
         (
-            *("stop-reading", "latency", "bandwidth", "slicer", "limit-data", "corrupt", "slow-close"),
-            *("half-close", "accept-delay"),
+            *("half-close", "stop-reading", "latency", "bandwidth", "slicer", "limit-data", "corrupt", "slow-close"),
+            "accept-delay",
         ),
-        "it lives on a thread of its own, where faults cannot hold answers back: use a server on the loop",
+        "it lives on a thread of its own, where faults cannot hold anything back: use a server on the loop",
     )
 
     _post: Post

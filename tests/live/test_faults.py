@@ -17,6 +17,7 @@ from echotui.server.faults.parameters import BadFault
 from echotui.server.observe.events import Complained, StallEnded
 from echotui.server.records import ConnectionState, ServerState
 from echotui.server.servers import SERVERS
+from echotui.server.servers.streams import DROPPED
 
 Show = Callable[[Case], Awaitable[None]]
 
@@ -46,7 +47,11 @@ def shows(name: str) -> Callable[[Show], Show]:
     return note
 
 
-LINE = b"said by the victim\r\n"
+#: In upper case and with an end: the streams server answers lines, in upper case.
+LINE = b"SAID BY THE VICTIM\r\n"
+
+#: What a victim says that nobody reads; long, so that there are not too many lines of it.
+UNREAD = b"NEVER READ".ljust(1022) + b"\r\n"
 
 
 # -- handlers ----------------------------------------------------------------------------------------------------
@@ -103,7 +108,7 @@ async def _task_in_cancel(case: Case) -> None:
     assert destroyed.task == f"fault-1-dropped-by-{case.victim.connection.id}"
     assert caused(case, Complained) == [made, destroyed]
     assert case.fault.radius.cancellations.count >= 1
-    assert await case.victim.hear_out() == b""
+    assert await case.victim.hear_out() in (b"", DROPPED)
 
 
 @shows("swallow-cancel")
@@ -117,7 +122,7 @@ async def _swallow_cancel(case: Case) -> None:
     assert len(caused(case, Complained)) == case.fault.radius.complaints.count == 2
     case.fault.undo()
     case.lab.interrupt(case.victim.connection.id)
-    assert await case.victim.hear_out() == b""
+    assert await case.victim.hear_out() in (b"", DROPPED)
 
 
 @shows("slow-cleanup")
@@ -127,7 +132,7 @@ async def _slow_cleanup(case: Case) -> None:
     await case.bystanders_echo()
     assert case.victim.connection.state is ConnectionState.OPEN
     case.fault.undo()
-    assert await case.victim.hear_out() == b""
+    assert await case.victim.hear_out() in (b"", DROPPED)
 
 
 # -- connections -------------------------------------------------------------------------------------------------
@@ -163,7 +168,7 @@ async def _stop_reading(case: Case) -> None:
     assert case.victim.connection.bytes_out == 0
     assert case.victim.connection.condition == "held"
     case.fault.undo()
-    assert await case.victim.hear(said) == b"never read\r\n" * (said // 12)
+    assert await case.victim.hear(said) == UNREAD * (said // len(UNREAD))
 
 
 async def _says_as_much_as_it_can(case: Case) -> int:
@@ -171,13 +176,13 @@ async def _says_as_much_as_it_can(case: Case) -> int:
     said = turns_in_vain = 0
     while turns_in_vain < 100:
         try:
-            said += case.victim.sock.send(b"never read\r\n" * 1000)
+            said += case.victim.sock.send(UNREAD * 10)
             turns_in_vain = 0
         except BlockingIOError:
             turns_in_vain += 1
         await asyncio.sleep(0)
-    if said % 12:
-        rest = b"never read\r\n"[said % 12 :]
+    if said % len(UNREAD):
+        rest = UNREAD[said % len(UNREAD) :]
         asyncio.get_running_loop().create_task(_finish(case, rest), name="rest").add_done_callback(_ignore)
         said += len(rest)
     return said
@@ -203,13 +208,13 @@ async def _latency(case: Case) -> None:
 @shows("bandwidth")
 async def _bandwidth(case: Case) -> None:
     case.inject("bandwidth", {"rate": 10_000})
-    assert await is_slower(case.victim.echoes(b"x" * 2_000), 0.199)
+    assert await is_slower(case.victim.echoes(b"X" * 1_998 + b"\r\n"), 0.199)
 
 
 @shows("slicer")
 async def _slicer(case: Case) -> None:
     case.inject("slicer", {"size": 5, "spread": 2, "pause": 1})
-    assert await case.victim.echoes(b"0123456789" * 10)
+    assert await case.victim.echoes(b"0123456" * 14 + b"\r\n")
     sizes = [event.size for event in told(case.lab, events.Sent) if event.connection == case.victim.connection.id]
     assert sum(sizes) == 100
     assert all(3 <= size <= 7 for size in sizes[:-1])
@@ -219,10 +224,10 @@ async def _slicer(case: Case) -> None:
 @shows("limit-data")
 async def _limit_data(case: Case) -> None:
     case.inject("limit-data", {"bytes": 10})
-    await case.victim.say(b"0123")
-    assert await case.victim.hear(4) == b"0123"
-    await case.victim.say(b"456789abc")
-    assert await case.victim.hear_out() == b"456789"
+    await case.victim.say(b"01\r\n")
+    assert await case.victim.hear(4) == b"01\r\n"
+    await case.victim.say(b"456789ABC\r\n")
+    assert (await case.victim.hear_out()).removesuffix(DROPPED) == b"456789"
     closed = await happens(case.lab, events.Closed, connection=case.victim.connection.id)
     assert closed.reason == "closed after its limit of data (fault 1)"
     assert caused(case, events.Closed) == [closed]
@@ -242,7 +247,7 @@ async def _corrupt(case: Case) -> None:
 async def _slow_close(case: Case) -> None:
     case.inject("slow-close", {"ms": 60_000})
     case.victim.say_no_more()
-    await soon(lambda: case.victim.connection.state is ConnectionState.ENDED)
+    await soon(lambda: case.victim.connection.is_closing_late)
     await case.bystanders_echo()
     with pytest.raises(BlockingIOError):
         case.victim.sock.recv(1)
@@ -258,9 +263,11 @@ async def _slow_close(case: Case) -> None:
 @shows("refuse-accepts")
 async def _refuse_accepts(case: Case) -> None:
     case.inject("refuse-accepts")
-    assert await _is_refused(case)
     assert await case.victim.echoes(LINE)
-    assert case.fault.strikes == 1
+    if SERVERS[case.server].one_at_a_time:
+        case.victim.say_no_more()
+    assert await _is_refused(case)
+    await soon(lambda: case.fault.strikes == 1)
 
 
 async def _is_refused(case: Case) -> bool:
@@ -280,11 +287,12 @@ async def _accept_delay(case: Case) -> None:
         assert await late.echoes(LINE)
     case.fault.undo()
     case.inject("accept-delay", {"ms": 60_000})
+    opened = case.lab.connections.opened
     with await connected(case.lab, case.server):
         await soon(lambda: case.fault.strikes == 1)
         assert await case.victim.echoes(LINE)
         case.fault.undo()
-        await soon(lambda: case.lab.connections.opened >= 5)
+        await soon(lambda: case.lab.connections.opened > opened)
     assert await case.victim.echoes(LINE)
 
 
@@ -292,7 +300,7 @@ async def _accept_delay(case: Case) -> None:
 async def _down(case: Case) -> None:
     port = case.lab.servers[case.server].record.port
     case.inject("down")
-    assert await case.victim.hear_out() == b""
+    assert await case.victim.hear_out() in (b"", DROPPED)
     await happens(case.lab, events.ServerStopped, server=case.server)
     with pytest.raises(ConnectionRefusedError):
         await connected(case.lab, case.server)
@@ -307,8 +315,9 @@ async def _down(case: Case) -> None:
 
 @shows("no-descriptors")
 async def _no_descriptors(case: Case) -> None:
+    opened = case.lab.connections.opened
     with await connected(case.lab, case.server) as before:
-        await soon(lambda: case.lab.connections.opened == 4)
+        await soon(lambda: case.lab.connections.opened == opened + 1)
         before_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
         case.inject("no-descriptors", {"spare": 1})
         with await connected(case.lab, case.server) as waiting:
@@ -340,7 +349,8 @@ async def _block(case: Case) -> None:
     if hasattr(loop, "_scheduled"):
         assert case.fault.radius.timers.count >= 1
     ended = await happens(case.lab, StallEnded)
-    assert ended in caused(case, StallEnded)
+    if ended.place is not None:  # the watchdog has looked in time
+        assert ended in caused(case, StallEnded)
 
 
 @shows("burn")
@@ -410,12 +420,16 @@ def test_every_fault_of_the_catalogue_is_shown() -> None:
     assert set(SHOWN) == set(CATALOGUE)
 
 
+#: The servers on the loop, where faults can hold answers back.
+LINKED = [name for name, server in SERVERS.items() if "latency" not in server.cannot]
+
+
 def possible() -> list[tuple[str, str]]:
     return [
         (name, server)
         for name, kind in CATALOGUE.items()
         for server in (SERVERS if kind.targets != (On.LOOP,) else ["sockets"])
-        if not kind.needs_tasks or SERVERS[server].has_tasks
+        if (not kind.needs_tasks or SERVERS[server].has_tasks) and name not in SERVERS[server].cannot
     ]
 
 
@@ -435,10 +449,11 @@ async def test_a_fault_shows_its_effect_and_undo_and_bystanders_keep_every_byte(
 async def test_at_toxicity_0_a_fault_does_nothing_at_all(name: str, server: str) -> None:
     async with a_case(server) as case:
         case.inject(name, toxicity=0.0)
-        async with a_peer(case.lab, server) as newcomer:
-            assert newcomer.connection.link is None
-            assert await newcomer.echoes(LINE)
-        assert await case.victim.echoes(LINE * 1000)
+        if not SERVERS[server].one_at_a_time:
+            async with a_peer(case.lab, server) as newcomer:
+                assert newcomer.connection.link is None
+                assert await newcomer.echoes(LINE)
+        assert await case.victim.echoes(LINE * 100)
         await case.bystanders_echo(1)
         assert case.victim.connection.link is None
         assert case.victim.connection.manners is None
@@ -466,7 +481,7 @@ async def test_whatever_a_handler_raises_ends_its_own_connection_only(type_: str
 # -- into a whole server -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("server", list(SERVERS))
+@pytest.mark.parametrize("server", LINKED)
 async def test_a_fault_of_a_server_bears_on_whoever_comes_while_it_is_active_and_on_nobody_later(server: str) -> None:
     async with a_case(server) as case:
         fault = case.lab.faults.inject("latency", server, {"ms": 80})
@@ -480,7 +495,7 @@ async def test_a_fault_of_a_server_bears_on_whoever_comes_while_it_is_active_and
 
 
 @pytest.mark.parametrize("name", ["boom", "reset"])
-@pytest.mark.parametrize("server", list(SERVERS))
+@pytest.mark.parametrize("server", LINKED)
 async def test_with_a_duration_a_blow_strikes_newcomers_too(name: str, server: str) -> None:
     async with a_case(server) as case:
         fault = case.lab.faults.inject(name, server, duration=60)
@@ -511,24 +526,24 @@ async def test_a_fault_of_a_connection_ends_with_it() -> None:
         assert ended.why == "its connection is closed"
 
 
-@pytest.mark.parametrize("server", list(SERVERS))
+@pytest.mark.parametrize("server", LINKED)
 async def test_several_faults_at_once_work_together_and_end_one_by_one(server: str) -> None:
     async with a_case(server) as case:
         connection = case.victim.connection.id
         slicer = case.lab.faults.inject("slicer", connection, {"size": 3})
         latency = case.lab.faults.inject("latency", connection, {"ms": 80})
         corrupt = case.lab.faults.inject("corrupt", connection, {"answers": 0})
-        await case.victim.say(b"x" * 6)
+        await case.victim.say(b"XXXX\r\n")
         assert len(await case.victim.hear(6)) == 6
         corrupt.undo()
-        assert await is_slower(case.victim.echoes(b"y" * 6), 0.159)  # two segments, each late
+        assert await is_slower(case.victim.echoes(b"YYYY\r\n"), 0.159)  # two segments, each late
         latency.undo()
-        assert await case.victim.echoes(b"z" * 300)
+        assert await case.victim.echoes(b"Z" * 298 + b"\r\n")
         slicer.undo()
         assert case.victim.connection.link is None
 
 
-@pytest.mark.parametrize("server", list(SERVERS))
+@pytest.mark.parametrize("server", LINKED)
 async def test_undoing_sends_at_once_what_was_held_back(server: str) -> None:
     async with a_case(server) as case:
         case.inject("latency", {"ms": 60_000})
@@ -540,13 +555,13 @@ async def test_undoing_sends_at_once_what_was_held_back(server: str) -> None:
         assert heard == LINE * 1000
 
 
-@pytest.mark.parametrize("server", list(SERVERS))
+@pytest.mark.parametrize("server", LINKED)
 async def test_the_same_seed_makes_the_same_decisions(server: str) -> None:
     async def decisions(seed: int) -> list[str]:
         async with a_case(server) as case:
             case.inject("slicer", {"size": 20, "spread": 19}, seed=seed)
             case.lab.faults.inject("corrupt", case.victim.connection.id, {"answers": 0}, seed=seed)
-            await case.victim.say(b"x" * 200)
+            await case.victim.say(b"X" * 198 + b"\r\n")
             await case.victim.hear(200)
             return [event.what for event in (*told(case.lab, FaultActed), *told(case.lab, FaultStruck))]
 
@@ -584,7 +599,8 @@ async def test_a_built_in_client_notices_a_corrupt_byte_and_the_fault_is_named_a
         (("block", "sockets", {}), "block cannot be injected into sockets: it needs the loop"),
         (("latency", "webserver", {}), "there is no server 'webserver' here: choose from "),
         (("latency", 99, {}), "connection 99 is not open"),
-        (("retained", 2, {}), "retained needs a task for each connection, and selectors has none: choose sockets"),
+        (("retained", 2, {}), "retained needs a task for each connection, and selectors has none: choose "),
+        (("retained", "streams", {}), "streams cannot have retained: its tasks always handle what is raised: use "),
     ],
 )
 async def test_what_cannot_be_injected_is_refused_with_a_line_that_says_what_can(
@@ -614,9 +630,9 @@ async def test_stopping_the_servers_ends_every_fault_and_starting_them_brings_no
         case.lab.faults.inject("refuse-accepts", "sockets")
         await case.lab.stop(drain=0)
         assert case.lab.faults.active == {}
-        assert [record.state for record in case.lab.records] == [ServerState.STOPPED] * len(case.lab.records)
+        assert {record.state for record in case.lab.records} == {ServerState.STOPPED}
         await case.lab.restart()
-        for server in case.lab.servers:
+        for server in LINKED:
             async with a_peer(case.lab, server) as peer:
                 assert peer.connection.link is None
                 assert await peer.echoes(LINE)
