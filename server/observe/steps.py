@@ -51,6 +51,11 @@ class Task(asyncio.Task[Any]):
             if self.done():
                 tasks.end(self, record)
 
+    def set_name(self, value: object) -> None:
+        """Name the task, as `asyncio.Task.set_name` does."""
+        super().set_name(value)
+        self.record.given_name = self.get_name()
+
     def cancel(self, msg: Any | None = None) -> bool:
         """Ask the task to end, as `asyncio.Task.cancel` does, and note who asks."""
         if self.done():

@@ -64,8 +64,8 @@ class TaskRecord:
     """The latest cancellations, open or not, oldest first."""
     outcome: TaskState | None = None
     """How it ended; None if it has not."""
-    final_name: str | None = None
-    """Its name when it ended."""
+    given_name: str | None = None
+    """The name it was given; None if asyncio has numbered it."""
 
     creator_id: int | None = None
     """The id of the task that made it; None if it was not made in a task."""
@@ -98,9 +98,9 @@ class TaskRecord:
 
     @property
     def name(self) -> str:
-        """Its name now, or when it ended."""
+        """Its name; once it is gone, and if nobody gave it one, ``task`` and its `id`."""
         task = self.task
-        return task.get_name() if task else self.final_name or f"task {self.id}"
+        return task.get_name() if task else self.given_name or f"task {self.id}"
 
     @property
     def function(self) -> str:

@@ -112,6 +112,8 @@ class Tasks:
         if creator is not None:
             record.creator_id = creator.id
         if arguments:
+            if arguments.get("name") is not None:
+                record.given_name = str(arguments["name"])
             if arguments.get("eager_start"):
                 return self._make_eagerly(record, loop, coro, arguments)
             task = Task(coro, loop=loop, **arguments)
@@ -185,7 +187,6 @@ class Tasks:
                 error = task._exception
                 record.error = describe(error)
                 record.error_mark = raised_at(error)
-            record.final_name = task.get_name()
             record.outcome = outcome
             del self.live[record.id]
             self.ended.append(record)
@@ -201,7 +202,7 @@ class Tasks:
     def destroyed(self, record: TaskRecord, name: str | None = None) -> None:
         """Note that a live task is collected as garbage. A task in a cycle cannot be asked for its name any more."""
         if self.live.pop(record.id, None) is not None:
-            record.final_name = name or record.name
+            record.given_name = name or record.name
             record.outcome = TaskState.DESTROYED
             self.ended.append(record)
             if record.unsettled:

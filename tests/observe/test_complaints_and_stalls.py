@@ -219,11 +219,11 @@ def test_the_hooks_are_put_back(loop_kind: LoopKind) -> None:
 
 
 async def test_a_blocked_loop_is_told_with_its_line_before_it_ends(loop: Any) -> None:
-    told_at: list[tuple[float, str | None, bool]] = []
+    told_at: list[tuple[str | None, bool]] = []
     noticed = threading.Event()
 
     def listen(stall: Stall) -> None:
-        told_at.append((time.monotonic(), stall.where, stall.ended is None))
+        told_at.append((stall.where, stall.ended is None))
         noticed.set()
 
     def block() -> None:
@@ -240,18 +240,18 @@ async def test_a_blocked_loop_is_told_with_its_line_before_it_ends(loop: Any) ->
     if loop.kind == "uvloop":
         await _until_told(StallEnded)
     await asyncio.sleep(0)
-    ((_, where, lasting),) = told_at
-    assert lasting
-    assert where == f"{__file__}:{line_of(__file__, 'blocks here')} in {block.__qualname__}"
-    (began,) = told(StallBegan)
-    (ended,) = told(StallEnded)
-    assert began.place == ended.place == where
+    here_it_blocks = f"{__file__}:{line_of(__file__, 'blocks here')} in {block.__qualname__}"
+    # On a busy machine there may be other stalls, which are nobody's fault here.
+    assert (here_it_blocks, True) in told_at
+    began = next(event for event in told(StallBegan) if event.place == here_it_blocks)
+    ended = next(event for event in told(StallEnded) if event.stall == began.stall)
     assert began.lasted < ended.lasted
-    assert ended.delayed_timers == 1
+    assert ended.place == here_it_blocks
+    assert ended.delayed_timers >= 1
     assert (ended.delayed_descriptors is None) == (loop.kind == "uvloop")
-    (stall,) = observed().stalls.recent
+    stall = next(stall for stall in observed().stalls.recent if stall.id == began.stall)
     assert stall.samples >= 1
-    assert observed().stalls.current is None
+    assert stall.ended is not None
 
 
 async def _until_told(kind: type[Any]) -> None:

@@ -53,6 +53,28 @@ async def test_the_states_of_a_task(loop: Any) -> None:
     assert observed().tasks.get(record.id) is record
 
 
+async def test_a_name_outlives_its_task_if_it_was_given_one() -> None:
+    async def nothing() -> None:
+        pass
+
+    records = []
+    for name in ("at birth", None):
+        task = asyncio.get_running_loop().create_task(nothing(), name=name)
+        records.append(record_of(task))
+        assert records[-1].name == task.get_name()
+        await task
+        del task
+    task = start(nothing(), "old")
+    task.set_name("later")
+    records.append(record_of(task))
+    await task
+    del task
+    await asyncio.sleep(0)  # the step that it woke us with holds it
+    gc.collect()
+    assert [record.task for record in records] == [None, None, None]
+    assert [record.name for record in records] == ["at birth", f"task {records[1].id}", "later"]
+
+
 async def test_a_task_that_is_being_cancelled_says_so() -> None:
     done = asyncio.Event()
 
