@@ -70,6 +70,9 @@ class Observed(_Loop):  # type: ignore[misc]
         A task factory that was set is used: asyncio's eager one with observed tasks; what any other makes is its own.
         """
         tasks = self.observation.tasks
+        thread = self.observation.complaints.thread
+        if thread != get_ident() and thread is not None and not self.get_debug():
+            self.observation.complaints.called_from_elsewhere("create_task", coro)
         if self.factory is not None:
             if not (tasks.on and _is_eager_factory(self.factory)):
                 tasks.unobserved += 1
@@ -138,10 +141,16 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         if self._debug:
             self._check_thread()
             self._check_callback(callback, "call_soon")
-        elif self._thread_id != get_ident() and self._thread_id is not None:
-            self.observation.complaints.called_from_elsewhere("call_soon", callback)
         step: Any = callback
         kind = type(step)
+        # Whose first step it is has been asked in `create_task`.
+        if (
+            kind is not FIRST_STEP
+            and self._thread_id != get_ident()
+            and self._thread_id is not None
+            and not self._debug
+        ):
+            self.observation.complaints.called_from_elsewhere("call_soon", callback)
         handle: Any
         if (kind is FIRST_STEP or kind is WAKEUP) and type(task := step.__self__) is Task:
             handle = Step(callback, args, self, context)

@@ -42,11 +42,11 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
         context: Context | None = None,
     ) -> asyncio.Handle:
         """Have something called in the next turn. A step of a task is timed."""
-        thread = self.observation.complaints.thread
-        if thread is not None and thread != get_ident() and not self.get_debug():
-            self.observation.complaints.called_from_elsewhere("call_soon", callback)
         step: Any = callback
         kind = type(step)
+        thread = self.observation.complaints.thread
+        if kind is not FIRST_STEP and thread != get_ident() and thread is not None and not self.get_debug():
+            self.observation.complaints.called_from_elsewhere("call_soon", callback)
         if (kind is FIRST_STEP or kind is WAKEUP) and type(task := step.__self__) is Task:
             return _call_soon(self, task.observed_step, callback, *args, context=context)  # type: ignore[no-any-return]
         return _call_soon(self, callback, *args, context=context)  # type: ignore[no-any-return]

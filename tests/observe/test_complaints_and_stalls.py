@@ -171,6 +171,26 @@ async def test_a_call_from_another_thread(loop: Any) -> None:
     assert f":{line_of(__file__, 'wrong thread')} " in complaint.place
 
 
+async def test_a_task_made_in_another_thread(loop: Any) -> None:
+    if loop.debug or loop.eager:
+        pytest.skip("asyncio itself raises")
+    here = asyncio.get_running_loop()
+    made: list[asyncio.Task[None]] = []
+
+    def other() -> None:
+        made.append(here.create_task(asyncio.sleep(0)))  # made elsewhere
+        here.call_soon_threadsafe(int)
+
+    await asyncio.to_thread(other)
+    await asyncio.wait(made)
+    await asyncio.sleep(0)
+    observed().open_letters()
+    (complaint,) = complained("wrong thread")
+    assert complaint.message == "create_task(sleep) from another thread"
+    assert complaint.place is not None
+    assert f":{line_of(__file__, 'made elsewhere')} " in complaint.place
+
+
 async def test_a_task_that_is_made_while_its_maker_is_cancelled() -> None:
     made: list[asyncio.Task[None]] = []
 
