@@ -20,6 +20,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from time import monotonic
 
+#: How many of those that are ready a turn is given at once; the others wait until the app's loop has been round.
+#: With thousands of busy connections a turn for all of them would keep the loop, and with it the screen, waiting:
+#: a key takes the loop several rounds.
+AT_ONCE = 256
+
 Ready = list[tuple[selectors.SelectorKey, int]]
 Turns = Generator[float, Ready | None, None]
 
@@ -53,6 +58,7 @@ class OnLoop(Host):
         self._descriptor = descriptor
         self._timer: asyncio.TimerHandle | None = None
         self._woken: asyncio.Handle | None = None
+        self._going_on: asyncio.Handle | None = None
         self._timer_due = 0.0
         self._deadline = 0.0
 
@@ -66,10 +72,10 @@ class OnLoop(Host):
 
     def stop(self) -> None:
         self._loop.remove_reader(self._descriptor)
-        for handle in (self._timer, self._woken):
+        for handle in (self._timer, self._woken, self._going_on):
             if handle is not None:
                 handle.cancel()
-        self._timer = self._woken = None
+        self._timer = self._woken = self._going_on = None
         self._turns.close()
 
     def _wait(self, timeout: float) -> None:
@@ -87,12 +93,17 @@ class OnLoop(Host):
         self._timer = self._loop.call_later(timeout, self._due)
 
     def _readable(self) -> None:
-        ready = self._selector.select(0)
-        if ready:
-            self._wait(self._turns.send(ready))
+        if self._going_on is None and (ready := self._selector.select(0)):
+            self._hand_over(ready)
+
+    def _hand_over(self, ready: Ready) -> None:
+        self._going_on = self._loop.call_soon(self._hand_over, ready[AT_ONCE:]) if len(ready) > AT_ONCE else None
+        self._wait(self._turns.send(ready[:AT_ONCE]))
 
     def _due(self) -> None:
         self._timer = None
+        if self._going_on is not None:
+            return  # the turn that comes at once says how long to wait
         left = self._deadline - monotonic()
         if left > 0:  # a turn has come in between, or the loop's timers are coarse and this one came early
             self._set_timer(left)
@@ -152,7 +163,16 @@ class InThread(Host):
         woken = len(found) < len(ready)
         if woken:
             self._asleep.recv(4096)
-        self._timeouts.put(self._turns.send(found or (None if woken else [])))
+        self._hand_over(found or (None if woken else []))
+
+    def _hand_over(self, found: Ready | None) -> None:
+        if self._stopped:
+            return
+        if found and len(found) > AT_ONCE:
+            self._turns.send(found[:AT_ONCE])
+            self._loop.call_soon(self._hand_over, found[AT_ONCE:])
+        else:
+            self._timeouts.put(self._turns.send(found))
 
 
 def host_for(turns: Turns, selector: selectors.BaseSelector) -> Host:

@@ -8,8 +8,10 @@ screen: least, median, 95th percentile, most.
 """
 
 import argparse
+import math
 import random
 import resource
+import statistics
 import threading
 from time import perf_counter, sleep
 
@@ -34,7 +36,7 @@ def idle(case: Case, seconds: float) -> None:
         print(f"{case.server:9} idle  {variant:9} {share * 100:5.2f} % of a core, {rate:,.0f} B/s drawn", flush=True)
 
 
-def busy(case: Case, seconds: float) -> None:
+def busy(case: Case, seconds: float, rate: float | None) -> None:
     """Print how many are served, and how long a key takes to show."""
     with Subject(commands(10)["painting"](case), paints=True) as subject:
         order = Order(
@@ -42,6 +44,7 @@ def busy(case: Case, seconds: float) -> None:
             connections=case.connections,
             upper=case.server in UPPER,
             seconds=seconds,
+            rate=rate,
         )
         with Load(order) as load:
             served = load.connect()
@@ -56,11 +59,12 @@ def busy(case: Case, seconds: float) -> None:
             running.join()
     took.sort()
     (report,) = reports
-    late = took[round(len(took) * 0.95) - 1]
+    late = took[round(len(took) * 0.95) - 1] if took else math.inf
+    keys = f"{took[0]:.0f} {statistics.median(took):.0f} {late:.0f} {took[-1]:.0f} ms" if took else "never"
     print(
         f"{case.server:9} busy  {served:,} of {case.connections:,} served, {report.messages:,} messages, errors "
-        f"{dict(report.errors)}; {len(took)} keys, to the screen {took[0]:.0f} {took[len(took) // 2]:.0f} {late:.0f} "
-        f"{took[-1]:.0f} ms"
+        f"{dict(report.errors)}; {len(took)} keys, to the screen {keys}",
+        flush=True,
     )
 
 
@@ -78,6 +82,8 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--connections", type=int, default=9_900)
+    parser.add_argument("--rate", type=float, default=10_000, help="messages a second; 0 is flat out")
+    parser.add_argument("--no-idle", action="store_true")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     parser.add_argument("--servers", default="selectors,sockets")
@@ -85,8 +91,9 @@ def main() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, options.connections + 100)), hard))
     for server in options.servers.split(","):
-        idle(Case(server, options.loop, 100), options.seconds)
-        busy(Case(server, options.loop, options.connections), options.seconds)
+        if not options.no_idle:
+            idle(Case(server, options.loop, 100), options.seconds)
+        busy(Case(server, options.loop, options.connections), options.seconds, options.rate or None)
 
 
 if __name__ == "__main__":
