@@ -1,33 +1,41 @@
 """The app: views, keys, and the frame clock. It starts nothing and decides nothing by itself: it asks the lab."""
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from functools import partial
 from typing import Any, ClassVar
 
+from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.screen import Screen
 
+from echotui.server.faults.catalogue import Kind, On
 from echotui.server.lab import Lab, Refused
 from echotui.server.records import ServerState
 
 from .dialogs import AskSignal, Help
+from .fault_form import FaultForm, TargetChoice
 from .frames import FrameClock, PaintMeter, Patience
 from .picture import Picture, picture_of
 from .terminal import PatientDriver
+from .views.faults import FaultsView
 from .views.live import LiveView
 from .views.loop import LoopView
 from .views.problems import ProblemsView
+from .views.shutdown import ShutdownView
 from .views.tasks import TasksView
 from .views.view import VIEWS, View
+from .widgets.table import VirtualTable
 
 #: The actions on what is selected in the Live view.
-ON_CONNECTIONS = frozenset({"boom", "interrupt", "chat", "treat"})
+ON_CONNECTIONS = frozenset({"boom", "interrupt", "chat", "treat", "start_or_stop"})
 
 #: The actions that change something: `--read-only` takes them away.
-CHANGING = frozenset({"boom", "interrupt", "chat", "treat", "send_signal", "restart"})
+CHANGING = frozenset(
+    {"boom", "interrupt", "chat", "treat", "start_or_stop", "send_signal", "restart", "undo", "undo_all"}
+)
 
 NOTES = """\
 lag        the latest that a timer of the loop fired late in the last second
@@ -86,6 +94,7 @@ class EchoApp(App[int]):
         _key("b", "boom", "boom", "Let the selected connection's handler raise"),
         _key("x", "interrupt", "end", "Cancel the selected connection's task, or close it where it has none"),
         _key("n", "chat", "client", "Let a built-in client chat with the selected server"),
+        _key("t", "start_or_stop", "start", "Start the selected server, or stop it at once"),
         _key("e", "treat", "errors", "Switch what becomes of a failing task of the sockets server"),
         _key("space", "pause", "pause", "Freeze the view, or let it go on; collecting goes on all the time"),
         _key("r", "restart", "restart", "Start the servers that are stopped, or could not listen"),
@@ -112,6 +121,8 @@ class EchoApp(App[int]):
             "1": self.live,
             "2": LoopView(self._live),
             "3": TasksView(self._live),
+            "4": FaultsView(self._live),
+            "5": ShutdownView(self._live),
             "6": ProblemsView(self._live),
         }
         self.view: View = self.live
@@ -189,6 +200,58 @@ class EchoApp(App[int]):
         if (server := self.live.servers.table.selected) is not None:
             self._do(self.lab.chat, server.name)
 
+    def action_start_or_stop(self) -> None:
+        """Start the selected server, or stop it."""
+        record = self.live.servers.table.selected
+        if record is None:
+            return
+
+        async def toggle() -> None:
+            if record.state in (ServerState.STOPPED, ServerState.FAILED):
+                await self.lab.start_server(record.name)
+            else:
+                await self.lab.stop_server(record.name)
+
+        self._in_background(toggle())
+
+    @on(VirtualTable.Chosen, "#catalogue-table")
+    def ask_for_fault(self, chosen: VirtualTable.Chosen) -> None:
+        """Ask how the fault under the cursor is to be injected."""
+        kind = chosen.table.selected
+        if self.read_only or not isinstance(kind, Kind):
+            return
+        targets = self._targets(kind)
+        if targets:
+            self.push_screen(FaultForm(kind, targets, self._inject))
+        else:
+            self.notify(f"{kind.name} needs a connection: select one in view 1", severity="warning", markup=False)
+
+    def _targets(self, kind: Kind) -> list[tuple[str, TargetChoice]]:
+        targets: list[tuple[str, TargetChoice]] = []
+        selected = self.live.connections.table.selected
+        if On.CONNECTION in kind.targets and selected is not None and selected.is_open:
+            targets.append((f"connection {selected.id} of {selected.server}, selected in view 1", selected.id))
+        if On.SERVER in kind.targets:
+            targets += [(f"{record.name}, whole server", record.name) for record in self._live.servers]
+        if On.LOOP in kind.targets:
+            targets.append(("the loop", None))
+        return targets
+
+    def _inject(  # noqa: PLR0913, PLR0917 - what a form asks
+        self,
+        name: str,
+        target: TargetChoice,
+        params: dict[str, object],
+        lasts: float | None,
+        toxicity: float,
+        seed: int | None,
+    ) -> object:
+        fault = self.lab.faults.inject(name, target, params, duration=lasts, toxicity=toxicity, seed=seed)
+        self.view.repaint()
+        if isinstance(self.view, FaultsView):
+            self.view.injected.table.select(fault.id)
+        return fault
+
     def action_treat(self) -> None:
         """Switch what becomes of a task of the sockets server that fails."""
         treatment = self._do(self.lab.treat)
@@ -211,14 +274,18 @@ class EchoApp(App[int]):
 
     def action_restart(self) -> None:
         """Start the servers that are stopped, or could not listen."""
+        self._in_background(self.lab.restart())
 
-        async def restart() -> None:
+    def _in_background(self, command: Coroutine[Any, Any, None]) -> None:
+        """Give the lab a command that takes its time; where it refuses, say why."""
+
+        async def run() -> None:
             try:
-                await self.lab.restart()
+                await command
             except Refused as refused:
                 self.notify(str(refused), severity="warning", markup=False)
 
-        self.run_worker(restart(), name="restart")
+        self.run_worker(run(), name="command")
 
     def action_send_signal(self) -> None:
         """Ask which signal to send to this process, and send it."""

@@ -2,14 +2,16 @@
 
 import copy
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
+from echotui.server.faults.active import ActiveFault
 from echotui.server.journal import Journal
 from echotui.server.lab import Lab
 from echotui.server.records import Connections, ServerRecord
 from echotui.server.vitals import Vitals
+from echotui.server.waterfall import Shutdown
 
 from .watched import Watched
 
@@ -36,6 +38,10 @@ class Picture:
     """The share of the last second that went into drawing, from 0 to 1; None while that is not known."""
     watched: Watched | None = None
     """The loop itself; None where it is not an observed one."""
+    faults: Callable[[], Sequence[ActiveFault]] = tuple
+    """The faults that were injected, newest last: the active ones, and the latest that are over."""
+    shutdowns: Callable[[], Sequence[Shutdown]] = tuple
+    """The latest shutdowns, newest last."""
     missed: Callable[[], int] | None = None
     """In a frozen picture, how many events have come in since; None in a live one."""
 
@@ -63,6 +69,8 @@ class Picture:
         """Return a picture of this moment."""
         now, vitals, draining_until = self.now(), copy.deepcopy(self.vitals()), self.draining_until()
         journal = self.journal.frozen()
+        faults = [_frozen_fault(fault) for fault in self.faults()]
+        shutdowns = copy.deepcopy([*self.shutdowns()])
         return Picture(
             self.loop,
             self.python,
@@ -75,6 +83,8 @@ class Picture:
             lambda: draining_until,
             self.painting,
             None if self.watched is None else self.watched.freeze(),
+            lambda: faults,
+            lambda: shutdowns,
             missed=lambda: self.journal.recorded - journal.recorded,
         )
 
@@ -93,4 +103,16 @@ def picture_of(lab: Lab, loop: str, painting: Callable[[], float | None]) -> Pic
         lambda: lab.draining_until,
         painting,
         None if lab.observation is None else Watched(lab.observation),
+        lambda: sorted([*lab.faults.ended, *lab.faults.active.values()], key=_id),
+        lambda: lab.shutdowns,
     )
+
+
+def _id(fault: ActiveFault) -> int:
+    return fault.id
+
+
+def _frozen_fault(fault: ActiveFault) -> ActiveFault:
+    frozen = copy.copy(fault)
+    frozen.radius = copy.deepcopy(fault.radius)
+    return frozen

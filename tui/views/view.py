@@ -21,7 +21,7 @@ from ..widgets.tabs import Tabs
 from .rows import RowsPane
 
 #: The views by their keys.
-VIEWS = {"1": "Live", "2": "Loop", "3": "Tasks", "6": "Problems"}
+VIEWS = {"1": "Live", "2": "Loop", "3": "Tasks", "4": "Faults", "5": "Shutdown", "6": "Problems"}
 
 
 class Pane(Protocol):

@@ -1,0 +1,120 @@
+"""The form that asks how a fault is to be injected: where, with what parameters, how probably, for how long."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label, Select, Static
+
+from echotui.server.faults.catalogue import Kind
+from echotui.server.faults.parameters import BadFault
+
+from .frames import Patience
+from .text import clean
+
+#: A target: the id of a connection, the name of a server, or None for the loop.
+TargetChoice = int | str | None
+
+Inject = Callable[[str, TargetChoice, dict[str, object], float | None, float, int | None], object]
+
+
+class FaultForm(ModalScreen[None], Patience):
+    """Asks how a fault is to be injected, checks what is typed, and injects it.
+
+    Args:
+        targets: where it can be injected, each with its name for people.
+        inject: injects it; raises `BadFault` with what is allowed if that is not possible.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "No fault")]
+
+    def __init__(self, kind: Kind, targets: list[tuple[str, TargetChoice]], inject: Inject) -> None:
+        super().__init__()
+        self._kind = kind
+        self._targets = targets
+        self._inject = inject
+
+    def compose(self) -> ComposeResult:
+        """Ask."""
+        kind = self._kind
+        with VerticalScroll(classes="dialog form") as dialog:
+            dialog.border_title = f"Inject {kind.name}"
+            dialog.border_subtitle = "esc leaves"
+            yield Static(kind.sentence, markup=False)
+            if kind.dangerous:
+                yield Static("Everything in this process suffers from it, this screen too.", classes="danger")
+            with Horizontal(classes="row"):
+                yield Label("in", classes="name")
+                choices = [(Content(name), at) for at, (name, _) in enumerate(self._targets)]
+                yield Select[int](choices, allow_blank=False, id="target", compact=True)
+            for parameter in kind.parameters:
+                yield from _row(parameter.name, parameter.shown, f"{parameter.allowed}: {parameter.sentence}")
+            yield from _row("duration", "", "seconds; empty: until it is undone, or has struck")
+            yield from _row("toxicity", "1", "0 (never) to 1 (always): how probably it strikes each time it could")
+            yield from _row("seed", "", "a whole number; empty: one is chosen, and kept")
+            yield Static(id="form-wrong", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Leave it", id="leave", compact=True)
+                yield Button("Inject", id="inject", variant="error" if kind.dangerous else "primary", compact=True)
+
+    def on_mount(self) -> None:
+        """Begin with what is most often changed."""
+        first = f"#field-{self._kind.parameters[0].name}" if self._kind.parameters else "#inject"
+        self.query_one(first).focus()
+
+    @on(Button.Pressed, "#leave")
+    def leave(self) -> None:
+        """Inject nothing."""
+        self.dismiss(None)
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#inject")
+    def inject(self) -> None:
+        """Inject it, or say what is wrong."""
+        wrong = self.query_one("#form-wrong", Static)
+        try:
+            params: dict[str, object] = {one.name: self._typed(one.name) for one in self._kind.parameters}
+            _, target = self._targets[self._chosen()]
+            lasts = self._number("duration", "seconds, or empty")
+            toxicity = self._number("toxicity", "0 to 1")
+            seed = self._number("seed", "a whole number, or empty")
+            self._inject(
+                self._kind.name,
+                target,
+                params,
+                lasts,
+                1.0 if toxicity is None else toxicity,
+                None if seed is None else int(seed),
+            )
+        except BadFault as bad:
+            wrong.update(Content(clean(str(bad))))
+            return
+        self.dismiss(None)
+
+    def _chosen(self) -> int:
+        value: Any = self.query_one("#target", Select).value
+        return int(value)
+
+    def _typed(self, name: str) -> str:
+        return self.query_one(f"#field-{name}", Input).value.strip()
+
+    def _number(self, name: str, allowed: str) -> float | None:
+        text = self._typed(name)
+        if not text:
+            return None
+        try:
+            return float(text)
+        except ValueError:
+            raise BadFault(f"{name} = {text!r} is not possible: {allowed}") from None
+
+
+def _row(name: str, value: str, says: str) -> ComposeResult:
+    with Horizontal(classes="row"):
+        yield Label(name, classes="name")
+        yield Input(value, id=f"field-{name}", compact=True, classes="value")
+        yield Label(Content(says), classes="says")

@@ -1,0 +1,259 @@
+"""View 4, Faults: the catalogue, what is active, and what each has caused."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.strip import Strip
+from textual.widget import Widget
+
+from echotui.server.events import duration
+from echotui.server.faults.active import ActiveFault
+from echotui.server.faults.catalogue import CATALOGUE, Kind
+from echotui.server.faults.radius import Caused
+
+from .. import numbers
+from ..picture import Picture
+from ..text import clean, shortened
+from ..widgets.lines import LiveLines, Piece
+from ..widgets.table import Column, VirtualTable
+from .rows import RowsPane
+from .view import Pane, View
+
+
+class CataloguePane(RowsPane[Kind]):
+    """Draws the faults there are."""
+
+    fields: ClassVar[tuple[str, ...]] = ("name", "group", "target", "what")
+
+    def __init__(self, picture: Picture) -> None:
+        table = VirtualTable[Kind](
+            [
+                Column("done to", 10, lambda row: (row.group.value, "dim"), rank=1, order=lambda row: row.group),
+                Column("fault", 18, _name, order=lambda row: row.name),
+                Column("what it does", 0, lambda row: row.sentence, least=24),
+            ],
+            key=lambda row: row.name,
+            empty="",
+            id="catalogue-table",
+        )
+        super().__init__(picture, table, id="catalogue")
+
+    def all_rows(self) -> Sequence[Kind]:
+        """Return the catalogue."""
+        return [*CATALOGUE.values()]
+
+    def changes(self) -> object:
+        """Return always the same: it never changes."""
+        return None
+
+    def fields_of(self, row: Kind) -> Mapping[str, str]:
+        """Return what a filter looks into."""
+        targets = " ".join(target.value for target in row.targets)
+        return {"name": row.name, "group": row.group.value, "target": targets, "what": row.sentence}
+
+    def title(self) -> str:
+        """Return how to inject one."""
+        return f"Catalogue · {len(CATALOGUE)} faults · enter injects one"
+
+    def why_empty(self) -> str:
+        """Return nothing: there is always a catalogue."""
+        return ""
+
+
+class KindPane(LiveLines):
+    """Says all there is to know of one kind of fault."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(id="kind")
+        self.picture = picture
+        self.kind: Kind | None = None
+
+    def lines(self, width: int, height: int) -> Sequence[Strip]:
+        """Return what it does, where, with what, and what undoing it does."""
+        kind = self.kind
+        if kind is None:
+            return []
+        self.border_title = Content(kind.name)
+        said = [
+            ("does", kind.sentence, "warn" if kind.dangerous else ""),
+            ("to", ", ".join(f"a {target.value}" for target in kind.targets), "accent"),
+            *((one.name, f"{one.shown} {one.unit}: {one.sentence}", "") for one in kind.parameters),
+            ("undo", kind.undo, "dim"),
+        ]
+        strips = [
+            self.strip([(f"{name if number == 0 else '':<12}", "dim"), (line, style)], width)
+            for name, text, style in said
+            for number, line in enumerate(textwrap.wrap(text, max(width - 12, 1)))
+        ]
+        return strips[:height]
+
+
+class InjectedPane(RowsPane[ActiveFault]):
+    """Draws the faults that were injected: the active ones, and the latest that are over."""
+
+    fields: ClassVar[tuple[str, ...]] = ("id", "name", "target", "state")
+
+    def __init__(self, picture: Picture) -> None:
+        table = VirtualTable[ActiveFault](
+            [
+                Column("id", 4, lambda row: str(row.id), right=True, order=lambda row: row.id),
+                Column("fault", 16, lambda row: row.kind.name, order=lambda row: row.kind.name),
+                Column("in", 14, lambda row: str(row.target), rank=1, order=lambda row: str(row.target)),
+                Column("state", 14, self._state, order=lambda row: row.active),
+                Column("caused", 0, lambda row: row.radius.size, least=16),
+            ],
+            key=lambda row: row.id,
+            empty="",
+            id="injected-table",
+        )
+        super().__init__(picture, table, id="injected")
+
+    def all_rows(self) -> Sequence[ActiveFault]:
+        """Return the faults, the newest first."""
+        return [*reversed(self.picture.faults())]
+
+    def changes(self) -> object:
+        """Return the time: what they cause grows."""
+        return self.picture.now()
+
+    def fields_of(self, row: ActiveFault) -> Mapping[str, str]:
+        """Return what a filter looks into."""
+        return {"id": str(row.id), "name": row.kind.name, "target": str(row.target), "state": self._state(row)[0]}
+
+    def title(self) -> str:
+        """Return how many there are."""
+        active = sum(row.active for row in self._rows)
+        return f"Injected · {active} active · {len(self._rows) - active} over" + (" · z undoes" if active else "")
+
+    def why_empty(self) -> str:
+        """Return what to do about it."""
+        return "nothing was injected yet: enter on a fault of the catalogue"
+
+    def _state(self, row: ActiveFault) -> Piece:
+        if row.ended_at is None:
+            return f"active {numbers.ago(self.picture.now() - row.began_at)}", "alarm"
+        if row.recovered_after is None:
+            return "over", "dim"
+        return f"healed {duration(row.recovered_after)}", "good"
+
+
+class RadiusPane(LiveLines):
+    """Draws what one fault has caused."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(id="radius")
+        self.picture = picture
+        self.fault: ActiveFault | None = None
+
+    def lines(self, width: int, height: int) -> Sequence[Strip]:
+        """Return the blast radius."""
+        fault = self.fault
+        if fault is None:
+            self.border_title = Content("Blast radius")
+            return [self.strip([("what an injected fault has caused is listed here", "dim")], width)][:height]
+        self.border_title = Content(f"Blast radius of {fault.name}")
+        params = ", ".join(f"{name} {value}" for name, value in fault.params.items()) or "no parameters"
+        limit = "until it is undone" if fault.duration is None else f"for {duration(fault.duration)}"
+        rows: list[list[Piece]] = [
+            [("in       ", "dim"), (clean(str(fault.target)), "accent"), (f"  {params}", "")],
+            [("limits   ", "dim"), (f"toxicity {fault.toxicity:g}, seed {fault.seed}, {limit}", "")],
+            [("struck   ", "dim"), (f"{fault.strikes:,} times", "")],
+            [("healed   ", "dim"), *_healed(fault)],
+        ]
+        radius = fault.radius
+        for number, what in radius.connections.items():
+            rows.append([(f"connection {number:<6}", "dim"), (clean(what), "warn")])
+        if radius.more_connections:
+            rows.append([(f"and {radius.more_connections:,} times another connection", "dim")])
+        for name in ("tasks", "cancellations", "timeouts", "timers", "complaints", "clients", "peers", "others"):
+            caused: Caused = getattr(radius, name)
+            rows += [[(f"{name:<17}", "dim"), (shortened(clean(what)), "")] for what in caused.latest]
+        if radius.during:
+            during = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in radius.during.items())
+            rows.append([("during, cause unknown  ", "dim"), (during, "dim")])
+        return [self.strip(row, width) for row in rows[:height]]
+
+
+class FaultsView(View):
+    """What can be broken, what is, and what that has led to."""
+
+    name_ = "Faults"
+    notes: ClassVar[str] = """\
+caused     what is known to be caused by a fault: the connections it broke, tasks, complaints …
+during     what alarmed while it was active, and nothing shows it was the cause
+healed     how long after its end every server answered a probe again
+toxicity   how probable a fault strikes each time it could, from 0 (never) to 1 (always)
+seed       what its random decisions come from: the same seed, the same decisions
+"""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("z", "undo", "undo", tooltip="Undo the selected fault", id="faults.undo"),
+        Binding("Z", "undo_all", show=False, tooltip="Undo all faults", id="faults.undo_all"),
+    ]
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(picture)
+        self.catalogue = CataloguePane(picture)
+        self.kind = KindPane(picture)
+        self.injected = InjectedPane(picture)
+        self.radius = RadiusPane(picture)
+
+    def body(self) -> Iterable[Widget]:
+        """Yield the panes."""
+        yield Horizontal(
+            Vertical(self.catalogue, self.kind, id="catalogue-column"),
+            Vertical(self.injected, self.radius, id="injected-column"),
+            classes="middle",
+        )
+
+    def panes(self) -> Sequence[Pane]:
+        """Return the panes."""
+        return self.catalogue, self.kind, self.injected, self.radius
+
+    def main(self) -> Widget:
+        """Return the catalogue."""
+        return self.catalogue.table
+
+    def repaint(self) -> None:
+        """Draw what is true now."""
+        super().repaint()
+        self.show_radius()
+
+    @on(VirtualTable.Moved)
+    def show_radius(self) -> None:
+        """Explain the selected kind, and show what the selected fault has caused."""
+        self.kind.kind = self.catalogue.table.selected
+        self.kind.repaint()
+        self.radius.fault = self.injected.table.selected
+        self.radius.repaint()
+
+    def action_undo(self) -> None:
+        """Undo the selected fault."""
+        fault = self.injected.table.selected
+        if fault is None or not fault.active:
+            self.notify("no active fault is selected", severity="warning", markup=False)
+        else:
+            fault.undo()
+
+    def action_undo_all(self) -> None:
+        """Undo every active fault, the newest first."""
+        for fault in reversed(self.picture.faults()):
+            if fault.active:
+                fault.undo()
+
+
+def _name(row: Kind) -> Piece:
+    return row.name, "alarm" if row.dangerous else "accent"
+
+
+def _healed(fault: ActiveFault) -> list[Piece]:
+    if fault.active:
+        return [("it is active: z undoes it. ", "warn"), (fault.kind.undo, "dim")]
+    if fault.recovered_after is None:
+        return [("not known (yet)", "dim")]
+    return [(f"every server answered {duration(fault.recovered_after)} after its end", "good")]
