@@ -1,13 +1,25 @@
 """A picture in which time stands still: what the views are drawn from where every number has to be known."""
 
-from collections import deque
+from collections import Counter, deque
+from types import SimpleNamespace
 
 from echotui.server import events
+from echotui.server.faults.active import ActiveFault, Target
+from echotui.server.faults.catalogue import On, kind_of
 from echotui.server.journal import Journal
+from echotui.server.observe.cancellations import Cancellation, Outcome
+from echotui.server.observe.complaints import Complaint
 from echotui.server.observe.events import Complained
+from echotui.server.observe.places import Place
+from echotui.server.observe.task_record import TaskState
+from echotui.server.observe.ticks import Registration, Tick
+from echotui.server.observe.timers import LiveTimer
+from echotui.server.observe.waiting import Wait
 from echotui.server.records import Connection, Connections, ConnectionState, ServerRecord, ServerState, Treatment
 from echotui.server.vitals import Rates, Vitals
+from echotui.server.waterfall import Shutdown, Step, What
 from echotui.tui.picture import Picture
+from echotui.tui.watched import Problems, Still, Watched
 
 #: The wall clock: 2026-11-20 12:00:00 UTC.
 NOON = 1_795_176_000.0
@@ -30,6 +42,9 @@ def a_picture(*, connections: int = 6) -> Picture:
         vitals=_vitals,
         draining_until=lambda: None,
         painting=lambda: 0.011,
+        watched=_watched(),
+        faults=_faults,
+        shutdowns=_shutdowns,
     )
 
 
@@ -118,3 +133,142 @@ def _journal() -> Journal:
     journal.record(events.Received("selectors", 1, "127.0.0.1:53201", 24, b"\x1b]0;owned\x07[b]hi[/b]\r\n"))
     journal.record(events.Sent("selectors", 1, "127.0.0.1:53201", 24, 0))
     return journal
+
+
+_SERVER = compile("def echo(): pass", "/src/servers/sockets.py", "exec").co_consts[0]
+_MARK = (_SERVER, 0)
+
+
+def _watched() -> Watched:
+    place = Place("/src/servers/sockets.py", 48, "SocketsServer._converse")
+    cancellation = Cancellation(
+        id=1,
+        task_id=4,
+        task_name="echo-4",
+        asked_at=100.0,
+        reason="cancel()",
+        message="cancelled by the keyboard",
+        asker_id=2,
+        asker_name="shutdown",
+        asked_mark=_MARK,
+        asked_through=_MARK,
+        because_of=None,
+        delivered_at=100.004,
+        delivered_mark=_MARK,
+        outcome=Outcome.OBEYED,
+        settled_at=100.01,
+        ended_at=100.01,
+    )
+    waiting = _task(5, "echo-5", TaskState.WAITING, wait=Wait((place,), place, "socket read of fd 15", 15))
+    ended = _task(4, "echo-4", TaskState.CANCELLED, cancellations=(cancellation,))
+    failed = _task(3, "echo-3", TaskState.FAILED, error="Boom: Unexpected network error", error_at=place)
+    textual = _task(2, "message pump", TaskState.WAITING, owner="ui")
+    ticks = [
+        Tick(number, number * 0.1, 0.1, "Pulse._beat", None, 0.09 * (number % 7) / 7, ((15, 1),), 1, 2, 0.0001 * number)
+        for number in range(1, 90)
+    ]
+    complaint = Complaint(
+        "never retrieved", "Task exception was never retrieved", 180.0, "Boom: Unexpected network error", 3, "echo-3"
+    )
+    return Still(
+        {
+            "tasks": [waiting, textual, ended, failed],
+            "task_changes": (5, 2),
+            "tasks_forgotten": 0,
+            "busy_by_owner": {"server": 1.0, "ui": 2.0},
+            "why_no_ticks": None,
+            "ticks": ticks,
+            "tick_count": 4_711,
+            "registrations": [
+                Registration(15, "read", "task 'echo-5'", 5),
+                Registration(4, "read", "a listener", None),
+            ],
+            "timers": [
+                LiveTimer(192.6, "Pulse._beat", place, "Pulse._beat", None),
+                LiveTimer(197.4, "Timeout._on_timeout", None, "timeout of 'echo-5'", 5),
+            ],
+            "timer_counts": (2, 812, 31),
+            "lag": 0.0002,
+            "problems": Problems([complaint, complaint], 0, []),
+            "disabled": {},
+        }
+    )
+
+
+def _task(number: int, name: str, state: TaskState, **known: object) -> SimpleNamespace:
+    ended = state in (TaskState.CANCELLED, TaskState.FAILED)
+    facts: dict[str, object] = {
+        "id": number,
+        "name": name,
+        "function": "SocketsServer._handle",
+        "owner": "server",
+        "state": state,
+        "steps": 12 * number,
+        "busy": 0.0002 * number,
+        "longest": 0.00004,
+        "eager": False,
+        "wait": None,
+        "waiting_for": None if ended else 0.3,
+        "made_at": Place("/src/servers/sockets.py", 70, "SocketsServer._begin"),
+        "creator_id": None,
+        "error": None,
+        "error_at": None,
+        "unretrieved": False,
+        "ended": ended,
+        "histogram": Counter({4: 20, 5: 31, 6: 9}),
+        "cancellations": (),
+    }
+    return SimpleNamespace(**{**facts, **known})
+
+
+def _faults() -> list[ActiveFault]:
+    fault = ActiveFault(
+        1,
+        kind_of("latency"),
+        Target(On.SERVER, server="sockets"),
+        kind_of("latency").check({}),
+        0.5,
+        7,
+        180.0,
+        None,
+        _no,
+    )
+    fault.strikes = 2
+    fault.radius.touch(5, "connection 5: its answers come 100 ms late")
+    over = ActiveFault(2, kind_of("block"), Target(On.LOOP), kind_of("block").check({}), 1.0, 8, 150.0, None, _no)
+    over.ended_at, over.recovered_after = 150.2, 0.02
+    return [fault, over]
+
+
+def _no(fault: ActiveFault, why: str) -> None:
+    """Undo nothing."""
+
+
+def _shutdowns() -> list[Shutdown]:
+    shutdown = Shutdown(1, "SIGTERM from outside", 5.0, 100.0, open_then=2)
+    shutdown.steps = [
+        Step(What.HANDLER, "SIGTERM from outside", 0.0, 0.0004, "the servers are told"),
+        Step(What.LISTENER, "127.0.0.1:8001", 0.0005, 0.0006, "closed", server="sockets"),
+        Step(
+            What.CONNECTION,
+            "5 127.0.0.1:53205",
+            0.0005,
+            1.2,
+            "finished: closed by peer",
+            server="sockets",
+            connection=5,
+        ),
+        Step(
+            What.CONNECTION,
+            "2 127.0.0.1:53202",
+            0.0005,
+            5.0,
+            "cancelled, and ended",
+            "it has not read 8192 B",
+            "sockets",
+            2,
+        ),
+        Step(What.SERVER, "sockets", 5.0, 5.001, "stopped", server="sockets"),
+    ]
+    shutdown.took = 5.001
+    return [shutdown]

@@ -162,17 +162,22 @@ class Watched:
 
     def freeze(self) -> "Watched":
         """Return what is true at this moment. It takes time in proportion to the tasks there are."""
-        return _Frozen(self)
+        values = {name: getattr(self, name) for name in PROPERTIES}
+        values["tasks"] = [_frozen_task(row) for row in values["tasks"]]
+        values["busy_by_owner"] = dict(values["busy_by_owner"])
+        values["disabled"] = dict(values["disabled"])
+        return Still(values)
 
 
-class _Frozen(Watched):
-    """A `Watched` that stays as it is."""
+class Still(Watched):
+    """A `Watched` that stays as it is.
 
-    def __init__(self, source: Watched) -> None:
-        self.values: dict[str, Any] = {name: getattr(source, name) for name in _PROPERTIES}
-        self.values["tasks"] = [_frozen_task(row) for row in self.values["tasks"]]
-        self.values["busy_by_owner"] = dict(self.values["busy_by_owner"])
-        self.values["disabled"] = dict(self.values["disabled"])
+    Args:
+        values: what each of `PROPERTIES` is.
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
 
     def study(self, row: TaskRow) -> None:
         """Do nothing: nothing changes any more."""
@@ -183,15 +188,16 @@ class _Frozen(Watched):
 
 
 def _stored(name: str) -> property:
-    def value(frozen: _Frozen) -> Any:
+    def value(frozen: Still) -> Any:
         return frozen.values[name]
 
     return property(value)
 
 
-_PROPERTIES = tuple(name for name, value in vars(Watched).items() if isinstance(value, property))
-for _name in _PROPERTIES:
-    setattr(_Frozen, _name, _stored(_name))
+#: What a `Watched` can be asked for.
+PROPERTIES = tuple(name for name, value in vars(Watched).items() if isinstance(value, property))
+for _name in PROPERTIES:
+    setattr(Still, _name, _stored(_name))
 
 
 def _frozen_task(row: TaskRow) -> Any:

@@ -68,3 +68,19 @@ def test_help(snap_compare: Any, size: tuple[int, int]) -> None:
 @sizes
 def test_the_question_before_a_signal(snap_compare: Any, size: tuple[int, int]) -> None:
     assert snap_compare(an_app(), press=["s"], terminal_size=size)
+
+
+@sizes
+@pytest.mark.parametrize("key", ["2", "3", "4", "5", "6"])
+def test_the_other_views(snap_compare: Any, size: tuple[int, int], key: str) -> None:
+    assert snap_compare(an_app(), press=[key], terminal_size=size)
+
+
+@sizes
+def test_a_cancelled_task_in_detail(snap_compare: Any, size: tuple[int, int]) -> None:
+    assert snap_compare(an_app(), press=["3", "down", "enter"], terminal_size=size)
+
+
+@sizes
+def test_the_form_that_injects_a_fault(snap_compare: Any, size: tuple[int, int]) -> None:
+    assert snap_compare(an_app(), press=["4", *["down"] * 10, "enter"], terminal_size=size)

@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -78,7 +77,7 @@ class KindPane(LiveLines):
         kind = self.kind
         if kind is None:
             return []
-        self.border_title = Content(kind.name)
+        self.label(kind.name)
         said = [
             ("does", kind.sentence, "warn" if kind.dangerous else ""),
             ("to", ", ".join(f"a {target.value}" for target in kind.targets), "accent"),
@@ -154,9 +153,9 @@ class RadiusPane(LiveLines):
         """Return the blast radius."""
         fault = self.fault
         if fault is None:
-            self.border_title = Content("Blast radius")
+            self.label("Blast radius")
             return [self.strip([("what an injected fault has caused is listed here", "dim")], width)][:height]
-        self.border_title = Content(f"Blast radius of {fault.name}")
+        self.label(f"Blast radius of {fault.name}")
         params = ", ".join(f"{name} {value}" for name, value in fault.params.items()) or "no parameters"
         limit = "until it is undone" if fault.duration is None else f"for {duration(fault.duration)}"
         rows: list[list[Piece]] = [

@@ -24,13 +24,14 @@ def lifeline(one: Cancellation, width: int, now: float) -> list[list[Piece]]:
     """
     style = _STYLES[one.outcome]
     by = f" by {one.asker_name}" if one.asker_name else ""
-    said = f": {one.message}" if one.message else ""
     lines: list[list[Piece]] = [
         [(f"cancellation {one.id} ", "head"), (one.outcome.value, style)],
         _bar(one, max(width - 2, 4), now),
-        [(" asked     ", "dim"), (clean(f"{one.reason}{by}{said}"), "")],
+        [(" asked     ", "dim"), (clean(f"{one.reason}{by}"), "")],
         _place("   at      ", one.asked_from),
     ]
+    if one.message:
+        lines.append([("   saying  ", "dim"), (clean(one.message), "")])
     if one.shielded:
         lines.append([("   shielded", "dim"), (clean(f" {one.shielded} goes on"), "")])
     if one.delivered_at is not None:

@@ -46,7 +46,13 @@ class TickStrip(LiveLines):
             return [self.strip([(NOT_OBSERVED, "dim")], width)][:height]
         if watched.why_no_ticks is not None:
             self.label("Ticks")
-            return [self.strip([(watched.why_no_ticks, "warn")], width)][:height]
+            lags = self.picture.vitals().lags
+            now, worst = (duration(lag) for lag in (lags[-1] if lags else 0.0, max(lags, default=0.0)))
+            return [
+                self.strip([(watched.why_no_ticks, "warn")], width),
+                self.strip([("lag is measured instead: ", "dim"), (f"{now} in the last second,", "")], width),
+                self.strip([(f"{worst} at worst in the last minute", "")], width),
+            ][:height]
         self.label(f"Ticks · {numbers.count(watched.tick_count)} so far, a column each")
         ticks = watched.ticks[-(width - 8) :]
         longest_run, longest_sleep = (max(map(of, ticks), default=0.0) for of in (_ran, _slept))

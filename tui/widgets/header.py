@@ -41,10 +41,11 @@ class Header(LiveLines):
             (1, (f" lag {_or_unknown(vitals.lag, _milliseconds)} ", "warn" if (vitals.lag or 0) > 0.1 else "")),
             (1, (f" painting {_or_unknown(self.picture.painting(), numbers.share)} ", "dim")),
         ]
-        for rank in (3, 2, 1):
-            if sum(len(text) for _, (text, _) in known) <= width:
+        while sum(len(text) for _, (text, _) in known) > width:
+            least = max(rank for rank, _ in known)
+            if not least:
                 break
-            known = [part for part in known if part[0] != rank]
+            known.remove(next(part for part in reversed(known) if part[0] == least))
         return [self.strip([piece for _, piece in known], width)]
 
     def _state(self) -> Piece:
