@@ -28,7 +28,7 @@ from ..records import LAST_KEPT, Connection, ConnectionState, Treatment
 from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt, describe
 from .following import follow, rest
 
-#: After how many reads a task lets the others run. `sock_recv` and `sock_sendall` come back without suspending
+#: After how many reads in a row a task lets the others run. `sock_recv` and `sock_sendall` come back without suspending
 #: while there is data and room, so a fast peer would have the loop for itself.
 FAIR_SHARE = 16
 
@@ -164,13 +164,16 @@ class SocketsServer(EchoServer):
         """Echo until the peer closes (False) or says boom (True)."""
         loop = asyncio.get_running_loop()
         limit = self.desk.settings.idle_timeout
+        reads_then = self.record.reads
         try:
             async with asyncio.timeout(limit) as deadline:
                 while data := await loop.sock_recv(sock, RECEIVE_SIZE):
                     self._received(connection, data)
                     if connection.reads % FAIR_SHARE == 0:
-                        await asyncio.sleep(0)
-                    if connection.id in self._booms:
+                        if self.record.reads - reads_then == FAIR_SHARE:  # nobody else has read meanwhile
+                            await asyncio.sleep(0)
+                        reads_then = self.record.reads
+                    if self._booms and connection.id in self._booms:
                         return True
                     answer = conversation.receive(data)
                     link = connection.link
