@@ -53,11 +53,12 @@ class Picture:
     def stamp(self) -> object:
         """Return something that is another one whenever there is something new to draw.
 
-        Times are drawn in whole seconds, so that a second in which nothing happens costs one frame and not ten.
+        Times are drawn in whole seconds, and the vitals are measured once a second: what only time has changed is drawn
+        with them, so that a second in which nothing happens costs one frame and not ten.
         """
         draining = self.draining_until() is not None
         return (
-            int(self.now() * 10) if draining else int(self.now()),
+            int(self.now() * 10) if draining else None,
             self.journal.recorded,
             self.journal.details_skipped,
             self.connections.changes,
