@@ -4,12 +4,13 @@ import dataclasses
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from echotui.server.bench.compare import Case, Plan, Samples, Spread, compare
 from echotui.server.bench.limits import too_few_descriptors
@@ -61,6 +62,8 @@ def run(plan: Plan, arguments: Sequence[str], *, refresh: float, as_json: bool, 
             _note("")
             print(table.rows(plan, case, samples), flush=True)
 
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)  # by unwinding, so that no server is left behind
     try:
         samples = compare(plan, commands(refresh), _note, on_case)
     except SubjectFailed as why:
@@ -75,6 +78,10 @@ def run(plan: Plan, arguments: Sequence[str], *, refresh: float, as_json: bool, 
     for what, count in errors.items():
         _failed(f"{count} × {what}")
     return 1 if errors else 0
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _failed(why: str) -> int:

@@ -2,10 +2,14 @@
 
 import json
 import resource
+import signal
+import subprocess
 from typing import Any
 
+import psutil
 import pytest
-from support_serve import echotui
+from support import PATIENCE
+from support_serve import ECHOTUI, echotui, eventually
 
 from echotui.server.bench.compare import Case, Plan, Sample, Samples
 
@@ -29,6 +33,20 @@ def test_every_variant_is_measured_and_told_with_what_one_has_to_know() -> None:
         assert sample["throughput"] > 0
         assert sample["latency"]["p50"] <= sample["latency"]["p99.9"]
         assert sample["rate"] == samples[0]["rate"] == samples[0]["throughput"] / 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_the_server_it_has_started(number: signal.Signals) -> None:
+    command = [*ECHOTUI, "bench", *SMALL, "--seconds", "60", "--variants", "watched"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+        ours = psutil.Process(running.pid)
+        assert eventually(lambda: len(ours.children()) == 2)  # the server, and its traffic
+        started = ours.children()
+        running.send_signal(number)
+        _, complained = running.communicate(timeout=PATIENCE)
+    assert complained == b""
+    assert running.returncode == 128 + number
+    assert psutil.wait_procs(started, timeout=PATIENCE)[1] == []
 
 
 def test_as_markdown_it_is_a_table() -> None:
