@@ -91,6 +91,7 @@ class EchoApp(App[int]):
             )
             for key, name in VIEWS.items()
         ),
+        Binding("f", "view('4')", show=False, tooltip="Look at the faults", id="app.faults", priority=True),
         _key("b", "boom", "boom", "Let the selected connection's handler raise"),
         _key("x", "interrupt", "end", "Cancel the selected connection's task, or close it where it has none"),
         _key("n", "chat", "chat", "Let a built-in client chat with the selected server"),

@@ -16,6 +16,7 @@ from echotui.server.observe.timers import LiveTimer
 from .. import numbers
 from ..picture import Picture
 from ..text import clean, shortened
+from ..watched import Watched
 from ..widgets.framed import Framed
 from ..widgets.lines import LiveLines, Piece
 from ..widgets.table import Column, VirtualTable
@@ -28,6 +29,9 @@ BAR_SECONDS = 10.0
 
 #: How wide that bar is, in cells.
 BAR = 20
+
+#: asyncio's own callbacks, as what they are there for.
+_TIMERS = {"_set_result_unless_cancelled": "a sleep", "Timeout._on_timeout": "a timeout"}
 
 _EVENTS = {1: "read", 2: "write", 3: "read and write"}
 
@@ -83,13 +87,14 @@ class StepsPane(LiveLines):
         ticks = watched.ticks
         if not ticks:
             return [self.strip([("no tick is over yet", "dim")], width)]
-        tick = ticks[-1]
+        # Most ticks only finish what is left from the one before: the latest that waited for something says more.
+        tick = next((one for one in reversed(ticks) if one.ready_count or one.asked), ticks[-1])
         self.label(f"The five steps of tick {numbers.count(tick.number)}")
         registrations = {one.fd: one for one in watched.registrations}
         rows: list[list[Piece]] = [
             [("1 run what is ready       ", "dim"), (f"{tick.callbacks} callbacks in {duration(tick.ran)}", "")],
             [("2 register new sockets    ", "dim"), (f"{len(registrations)} descriptors are watched", "")],
-            [("3 calculate the timeout   ", "dim"), *_timeout(tick)],
+            [("3 calculate the timeout   ", "dim"), *_timeout(tick, watched)],
             [("4 select                  ", "dim"), (f"slept {duration(tick.slept)}", "")],
             [("5 turn events into ready  ", "dim"), (f"{tick.ready_count} descriptors", "")],
         ]
@@ -255,13 +260,16 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
         return self.timers.table
 
 
-def _timeout(tick: Tick) -> list[Piece]:
+def _timeout(tick: Tick, watched: Watched) -> list[Piece]:
     if tick.asked is None:
         return [("as long as it takes: no timer is set", "")]
     if tick.asked == 0:
         return [("0: there was work left", "")]
-    by = "" if tick.set_by is None else f", set by {clean(tick.set_by)}"
-    return [(f"{duration(tick.asked)}", ""), (by, "accent")]
+    if tick.set_by is None:
+        return [(duration(tick.asked), "")]
+    by = _TIMERS.get(tick.set_by, tick.set_by)
+    whose = next((f" of {row.name}" for row in watched.tasks if row.id == tick.set_by_task), "")
+    return [(duration(tick.asked), ""), (", set by ", "dim"), (clean(by + whose), "accent")]
 
 
 def _ran(tick: Tick) -> float:
