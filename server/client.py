@@ -68,11 +68,15 @@ class BuiltInClient:
                 return f"{unasked!r} came unasked" if unasked else "the server hung up"
 
     async def _pause(self, sock: socket.socket) -> bytes | None:
-        """Wait for `PAUSE` seconds; return what came meanwhile: None, or empty if the server hung up."""
+        """Wait for `PAUSE` seconds; return what came meanwhile: None, or empty if the server hung up.
+
+        It sleeps, and looks afterwards: waiting for the socket under a timeout would be one more cancellation a
+        second for whoever watches the loop.
+        """
+        await asyncio.sleep(PAUSE)
         try:
-            async with asyncio.timeout(PAUSE):
-                return await asyncio.get_running_loop().sock_recv(sock, 100)
-        except TimeoutError:
+            return sock.recv(100)
+        except BlockingIOError:
             return None
 
 
