@@ -54,7 +54,7 @@ def test_as_markdown_it_is_a_table() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     above, _, *table = done.stdout.decode().splitlines()
     assert f"echotui bench {' '.join(SMALL)}" in above
-    assert [row.count("|") for row in table] == [12] * 4
+    assert [row.count("|") for row in table] == [14] * 4
 
 
 def test_too_many_connections_for_the_system_are_one_line() -> None:
