@@ -66,7 +66,7 @@ async def measure(connections: int, options: argparse.Namespace) -> None:
                 began = process_time()
                 draw()
                 worked_out = process_time() - began
-                while not view._dirty_widgets:
+                while not view._dirty_widgets:  # noqa: ASYNC110 - the screen tells nobody
                     await asyncio.sleep(0)  # what is to be painted is told to the screen by messages
                 await asyncio.sleep(0)
                 began = process_time()
