@@ -300,6 +300,11 @@ class Lab:
 
     # -- signals --------------------------------------------------------------------------------------------
 
+    def hang_up(self) -> None:
+        """End as SIGHUP would: the terminal is gone, and the system has not told us with a signal."""
+        if not self.ended_by.done() and self._stopping is None:
+            self._signalled(signal.SIGHUP, None)
+
     def _signalled(self, number: signal.Signals, sent_at: float | None) -> None:
         own = sent_at is not None
         origin = "this keyboard" if own else "outside"

@@ -26,6 +26,7 @@ class Terminal:
 
     def __init__(self, *command: str | Path, width: int = 140, height: int = 45) -> None:
         self._master, self._slave = pty.openpty()
+        self._open = [self._slave, self._master]
         self._screen = pyte.Screen(width, height)
         self._stream = pyte.ByteStream(self._screen)
         ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
@@ -49,8 +50,13 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self._slave)
-        os.close(self._master)
+        self.close()
+
+    def close(self) -> None:
+        """Close the terminal. No error if it is closed."""
+        for descriptor in self._open:
+            os.close(descriptor)
+        self._open = []
 
     @property
     def text(self) -> str:

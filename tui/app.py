@@ -139,12 +139,18 @@ class EchoApp(App[int]):
     async def _leave_when_ended(self) -> None:
         self.exit(return_code=128 + await self.lab.ended_by)
 
-    def check_terminal(self) -> None:
-        """Look whether the terminal was closed; nothing is drawn any more then."""
-        if isinstance(self._driver, PatientDriver):
-            self._driver.check()
+    def check_terminal(self) -> bool:
+        """Look whether the terminal was closed; nothing is drawn any more then. Returns whether it was."""
+        driver = self._driver
+        if not isinstance(driver, PatientDriver):
+            return False
+        driver.check()
+        return driver.gone
 
     def _paint(self) -> None:
+        if self.check_terminal():
+            self.lab.hang_up()
+            return
         self.view.frame()
         self.refresh_bindings_if_changed()
 

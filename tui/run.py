@@ -1,6 +1,7 @@
 """`echotui`: the lab and the screen on one loop, from the first frame to the exit status."""
 
 import asyncio
+import os
 import signal
 import sys
 from importlib.util import find_spec
@@ -22,7 +23,11 @@ def run(settings: Settings, loop: LoopKind, *, refresh: float, read_only: bool, 
     """Run the app until it is left. Returns the exit status: 0, or 128 + n after signal n from outside."""
     with asyncio.Runner(loop_factory=lambda: new_event_loop(loop)) as runner:
         status, summary = runner.run(_run(settings, refresh=refresh, read_only=read_only, mouse=mouse))
-    print(summary)
+    try:
+        print(summary, flush=True)
+    except OSError:
+        # The terminal is closed. What Python still has to flush on its way out goes nowhere, too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 
 

@@ -26,8 +26,17 @@ class PatientDriver(LinuxDriver):
         writer = self._writer_thread
         return self.gone or (writer is not None and writer._queue.qsize() > 0)  # noqa: SLF001 - there is no public way
 
+    def run_input_thread(self) -> None:
+        """Read keys until the app ends, or the terminal is closed: that raises in here first, and is no mistake."""
+        try:
+            super().run_input_thread()
+        except OSError:
+            self.gone = True
+
     def check(self) -> None:
         """Look whether the terminal was closed, and if so stop reading keys: it would be readable for ever."""
+        if self.gone:
+            return
         poll = select.poll()
         poll.register(self.fileno, 0)
         if any(mask & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, mask in poll.poll(0)):

@@ -199,6 +199,14 @@ def test_a_terminal_that_takes_no_output_does_not_keep_it_from_ending(loop_kind:
         assert terminal.modes == terminal.modes_before
 
 
+def test_a_terminal_that_is_closed_ends_it_although_no_signal_comes(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind, "--drain", "0.2") as (terminal, ports), peer(ports["sockets"]) as one:
+        assert echoes(one, b"hello\r\n")
+        terminal.close()
+        assert one.recv(100) == b""
+        assert terminal.process.wait(PATIENCE) == 128 + signal.SIGHUP
+
+
 def test_reset_peers_leave_with_their_reason(loop_kind: str) -> None:
     with echotui("--loop", loop_kind) as (terminal, ports):
         for server in ports:
