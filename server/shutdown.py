@@ -72,6 +72,8 @@ class Drain:
             await self._end_stragglers()
             left = len(self._connections.open)
             for server in self._servers:
+                if server.record.state is not ServerState.DRAINING:
+                    continue
                 step = shutdown.begin(What.SERVER, server.name, server=server.name)
                 await server.stop()
                 shutdown.end(step, "stopped", journal)

@@ -95,7 +95,7 @@ def test_the_waterfall_names_every_connection_with_what_happened_and_when_and_th
             step = by_peer[peer_of(sock)]
             assert step["outcome"] == "cancelled, and ended"
             assert step["doing"].startswith("it has not read ")
-            assert "socket write" in step["doing"] or "sock_sendall" in step["doing"]
+            assert "sockets.py:" in step["doing"]  # the line it hangs at
         for number, sock in enumerate(swallowing, 1):
             step = by_peer[peer_of(sock)]
             assert step["outcome"] == "given up: it did not end when it was asked to"
@@ -212,7 +212,7 @@ async def test_what_is_kept_of_a_shutdown_is_bounded_and_the_rest_counted(monkey
             await lab.stop(drain=0)
         shutdown = lab.shutdowns[-1]
         assert len(shutdown.steps) == 5
-        assert shutdown.dropped == 2
+        assert shutdown.dropped == 3 + 4 + 4 - 5  # connections, listeners, servers
         assert len(told(lab, ShutdownStep)) == 5
 
 
