@@ -130,8 +130,9 @@ class StrikingEffect(ConnectionEffect):
     """What a fault does to a connection's handler, which has to be there."""
 
     def meet(self, connection: Connection) -> None:
-        """Meet one of the server's new ones, as soon as it has a handler."""
-        asyncio.get_running_loop().call_soon(self._meet_handled, connection)
+        """Meet one of the server's new ones, once its handler has had its first turn."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda: loop.call_soon(self._meet_handled, connection))
 
     def _meet_handled(self, connection: Connection) -> None:
         if self.fault.active:

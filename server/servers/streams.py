@@ -26,7 +26,7 @@ from typing import ClassVar
 from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
 from ..records import Connection, ConnectionState
 from .accepting import AcceptingServer
-from .base import Desk, Interrupt, outcome_of
+from .base import Desk, Idle, Interrupt, outcome_of
 from .following import close_late, follow
 
 #: What a peer is told whose handler is cancelled.
@@ -75,6 +75,8 @@ class StreamsServer(AcceptingServer):
             outcome = self.line_too_long(connection, error)
         except Interrupt as interrupt:
             outcome = str(interrupt)
+            if isinstance(interrupt, Idle):
+                self.idle(connection, interrupt.limit)
         except OSError as error:
             # A write that fails because the connection is lost says less than the reader knows of it.
             outcome = self._failed(connection, reader.exception() or error)
@@ -132,32 +134,34 @@ class StreamsServer(AcceptingServer):
     ) -> None:
         loop = asyncio.get_running_loop()
         limit = self.desk.settings.idle_timeout
-        async with asyncio.timeout(limit) as deadline:
-            while line := await _next_line(reader):
-                self.received(connection, line)
-                answer = self.answer_to(conversation.receive(line))
-                if conversation.boomed:
-                    raise Boom
-                link = connection.link
-                if link is None:
-                    connection.unsent = len(answer)
-                    writer.write(answer)
-                    await writer.drain()
-                    self.sent(connection, len(answer))
-                else:
-                    if answer:
-                        link.answer(answer)
-                    await follow(self, link, connection, functools.partial(self._send, connection, writer))
-                if connection.reads % FAIR_SHARE == 0:
-                    await asyncio.sleep(0)
-                if limit is not None:
-                    deadline.reschedule(loop.time() + limit)
+        try:
+            async with asyncio.timeout(limit) as deadline:
+                while line := await _next_line(reader):
+                    self.received(connection, line)
+                    answer = self.answer_to(conversation.receive(line))
+                    if conversation.boomed:
+                        raise Boom
+                    link = connection.link
+                    if link is None:
+                        connection.unsent = len(answer)
+                        writer.write(answer)
+                        await writer.drain()
+                        self.sent(connection, len(answer))
+                    else:
+                        if answer:
+                            link.answer(answer)
+                        await follow(self, link, connection, functools.partial(self._send, connection, writer))
+                    if connection.reads % FAIR_SHARE == 0:
+                        await asyncio.sleep(0)
+                    if limit is not None:
+                        deadline.reschedule(loop.time() + limit)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise Idle(limit or 0) from None
 
     def _failed(self, connection: Connection, error: Exception) -> str:
         """Tell what a handler raised. Returns the outcome in words."""
-        if isinstance(error, TimeoutError) and error.errno is None:
-            self.idle(connection, self.desk.settings.idle_timeout or 0)
-            return "idle too long"
         outcome = outcome_of(error)
         if not isinstance(error, OSError):
             self.handler_failed(connection, error, outcome)
