@@ -1,7 +1,7 @@
 """``async def test_…`` just works, on every kind of loop, and leaves nothing behind.
 
-A coroutine test runs once on each of `support.LOOPS`. Once it is over, no task, thread or descriptor may be left, and
-asyncio may have logged no error: whatever the lab did not put into its journal would be lost otherwise.
+A coroutine test runs once on each loop of `support.loops_for`. Once it is over, no task, thread or descriptor may be
+left, and asyncio may have logged no error: whatever the lab did not put into its journal would be lost otherwise.
 
 A test that starts a process of its own takes the argument `loop_kind`, and gives it to ``--loop``.
 """
@@ -20,12 +20,12 @@ import pytest
 from echotui.server.loops import LOOP_KINDS
 
 pytest.register_assert_rewrite("support")  # before it is imported: what it asserts should be explained, too
-from support import LOOPS, PLAIN_LOOPS, Loop  # noqa: E402 - see above
+from support import EVERY_LOOP, Loop, loops_for  # noqa: E402 - see above
 
 
 def pytest_sessionstart() -> None:
     # The first loop of libuv opens descriptors that it keeps as long as the process lives: not a test's leak.
-    for loop in LOOPS:
+    for loop in EVERY_LOOP:
         with loop.runner() as runner:
             runner.run(asyncio.sleep(0))
 
@@ -33,8 +33,8 @@ def pytest_sessionstart() -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if inspect.iscoroutinefunction(metafunc.function):
         metafunc.fixturenames.append("loop")
-        on_screen = Path(metafunc.module.__file__ or "").parent.name == "ui"
-        metafunc.parametrize("loop", PLAIN_LOOPS if on_screen else LOOPS, ids=str)
+        folder = Path(metafunc.module.__file__ or "").parent.name
+        metafunc.parametrize("loop", loops_for(folder), ids=str)
     elif "loop_kind" in metafunc.fixturenames:
         metafunc.parametrize("loop_kind", LOOP_KINDS)
 

@@ -63,18 +63,19 @@ _EAGER = [False, True] if sys.version_info >= (3, 12) else [False]
 #: Every kind of loop there is to test on.
 EVERY_LOOP = [Loop(kind, eager, debug) for kind in LOOP_KINDS for eager in _EAGER for debug in (False, True)]
 
-#: Those a coroutine test runs on: where tasks can be eager, half of all, so that each pair of choices is among them.
-#: With ECHOTUI_LOOPS=every in the environment it runs on all of them.
-LOOPS = [
-    loop
-    for loop in EVERY_LOOP
-    if len(_EAGER) == 1
-    or os.environ.get("ECHOTUI_LOOPS") == "every"
-    or (loop.eager == loop.debug) == (loop.kind == "asyncio")
-]
-
-#: Those a test of the screen runs on: what a debug mode adds is not drawn.
+#: Those without eager tasks and debug mode.
 PLAIN_LOOPS = [loop for loop in EVERY_LOOP if not loop.eager and not loop.debug]
+
+
+def loops_for(folder: str) -> list[Loop]:
+    """Return what a coroutine test in this folder runs on.
+
+    How a loop is observed is tested on every kind of loop; what is built on it on plain ones, because it would be the
+    same test four or eight times. With ECHOTUI_LOOPS=every in the environment everything runs on all, but for the
+    screen: what a debug mode adds is not drawn.
+    """
+    every = folder == "observe" or (os.environ.get("ECHOTUI_LOOPS") == "every" and folder != "ui")
+    return EVERY_LOOP if every else PLAIN_LOOPS
 
 
 @dataclass(frozen=True)

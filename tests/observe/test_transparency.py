@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import LOOPS, Loop
+from support import EVERY_LOOP, Loop
 
 from echotui.server.loops import LoopKind
 
-each_loop = pytest.mark.parametrize("loop", LOOPS, ids=str)
+each_loop = pytest.mark.parametrize("loop", EVERY_LOOP, ids=str)
 
 Program = Callable[[], Coroutine[Any, Any, Any]]
 
