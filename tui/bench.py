@@ -167,8 +167,8 @@ class _Markdown:
         return (
             f"`{about['command']}`, {about['date']}: {about['machine']}; Python {about['python']}, {versions}. "
             f"{plan['runs']} rounds × {plan['seconds']:g} s, {plan['size']} B messages, load average "
-            f"{about['load_average']:g} at the start. CPU per message and messages/s flat out; the rest at half of "
-            "what bare can take, latencies from when a message was due. × is the ratio to bare: median (least–most).\n\n"
+            f"{about['load_average']:g} at the start. CPU per message and messages/s flat out; the rest at half "
+            "of what bare can take, latencies from when a message was due. × is the ratio to bare: median (least–most).\n\n"
             "| server | loop | connections | | CPU per message | × | at half rate | × "
             "| messages/s | p50 | p99 | × | p99.9 |\n"
             "|---|---|---:|---|---:|---|---:|---|---:|---:|---:|---|---:|"
