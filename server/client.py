@@ -8,7 +8,8 @@ import asyncio
 import socket
 
 from . import events
-from .servers.base import Desk, EchoServer, address, describe
+from .naming import address, describe, family_of
+from .servers.base import Desk, EchoServer
 
 #: Seconds between two lines of a chat.
 PAUSE = 1.0
@@ -27,7 +28,7 @@ class BuiltInClient:
         self.task = asyncio.get_running_loop().create_task(self._chat(), name=f"client-of-{server.name}")
 
     async def _chat(self) -> None:
-        family = socket.AF_INET6 if ":" in self._server.host else socket.AF_INET
+        family = family_of(self._server.host)
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             sock.setblocking(False)
             # Bound before it connects, so that its address is known when the server accepts it.

@@ -22,10 +22,11 @@ from echotui.server import events
 from echotui.server.journal import Entry, Journal
 from echotui.server.lab import Lab
 from echotui.server.loops import LOOP_KINDS, LoopKind, new_event_loop
+from echotui.server.naming import address
 from echotui.server.observe.events import Complained
 from echotui.server.records import Connection
 from echotui.server.servers import SERVERS
-from echotui.server.servers.base import Desk, address
+from echotui.server.servers.base import Desk
 from echotui.server.servers.selectors import SelectorsServer
 from echotui.server.settings import Settings
 

@@ -5,8 +5,9 @@ import socket
 from collections.abc import Iterable
 from time import monotonic
 
+from ..naming import address, family_of
 from ..records import ServerRecord
-from ..servers.base import Desk, address
+from ..servers.base import Desk
 
 #: How long one probe may take, in seconds.
 PROBE_TIME = 1.0
@@ -44,7 +45,7 @@ async def _answers(desk: Desk, server: ServerRecord) -> bool:
     loop = asyncio.get_running_loop()
     peer = ""
     try:
-        family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+        family = family_of(server.host)
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             sock.setblocking(False)
             sock.bind((server.host if server.host not in ("0.0.0.0", "::") else "", 0))  # noqa: S104 - to compare with

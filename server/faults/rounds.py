@@ -13,6 +13,7 @@ from time import monotonic
 
 from ..journal import Journal
 from ..lab import Lab
+from ..naming import family_of
 from ..records import ServerRecord
 from ..settings import Settings
 from .active import ActiveFault
@@ -208,7 +209,7 @@ class _Client:
 
     async def connect(self) -> None:
         """Connect, and say hello: whoever has had its echo is accepted. No error if that fails."""
-        sock = socket.socket(socket.AF_INET6 if ":" in self.server.host else socket.AF_INET)
+        sock = socket.socket(family_of(self.server.host))
         sock.setblocking(False)
         try:
             async with asyncio.timeout(self._patience):

@@ -8,7 +8,6 @@ connection changes its state.
 import asyncio
 import contextlib
 import errno
-import os
 import socket
 import struct
 from abc import ABC, abstractmethod
@@ -22,6 +21,7 @@ from ..conversation import Boom, LineTooLong
 from ..faults.gate import Gate
 from ..faults.steps import Close, HalfClose, Reset
 from ..journal import Journal
+from ..naming import address, describe, family_of, why_not_listening
 from ..records import LAST_KEPT, Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
 from ..tcp import TcpInfo, tcp_info, waited_in_queue
@@ -147,7 +147,7 @@ class EchoServer(ABC):
         port = record.port
         try:
             listener = socket.create_server(
-                (record.host, port), family=_family(record.host), backlog=BACKLOG, reuse_port=False
+                (record.host, port), family=family_of(record.host), backlog=BACKLOG, reuse_port=False
             )
         except (OSError, OverflowError) as error:
             record.state, record.why = ServerState.FAILED, why_not_listening(error, port)
@@ -469,40 +469,8 @@ def close_with_reset(sock: socket.socket) -> None:
     sock.close()
 
 
-def describe(error: BaseException) -> str:
-    """Return an error as one line: the system's words for an `OSError`, type and message otherwise."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"{os.strerror(error.errno)} ({errno.errorcode.get(error.errno, error.errno)})"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
 def outcome_of(error: Exception) -> str:
     """Return in words what becomes of a connection whose handler raised this."""
     if isinstance(error, Interrupt | LineTooLong):
         return str(error)
     return describe(error) if isinstance(error, OSError) else "handled, socket closed"
-
-
-def why_not_listening(error: Exception, port: int) -> str:
-    """Return why a port cannot be had, and what to do about it."""
-    match getattr(error, "errno", None):
-        case errno.EADDRINUSE:
-            return f"port {port} is taken by another program: end it, or choose another with --port"
-        case errno.EACCES:
-            return f"port {port} needs privileges: choose one above 1023 with --port"
-        case errno.EADDRNOTAVAIL:
-            return "that address is not one of this machine's: choose another with --host"
-        case _ if isinstance(error, socket.gaierror):
-            return f"that host is not known ({error.strerror}): choose another with --host"
-        case _:
-            return describe(error)
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def address(name: tuple[str, int] | tuple[str, int, int, int]) -> str:
-    """Return a socket's name as people write it: ``127.0.0.1:8000`` or ``[::1]:8000``."""
-    host, port = name[0], name[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

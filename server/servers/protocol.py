@@ -24,9 +24,10 @@ from typing import ClassVar, cast
 from ..conversation import Boom, Conversation
 from ..faults.link import Link
 from ..faults.steps import Send, Wait
+from ..naming import describe
 from ..records import Connection, ConnectionState
 from .accepting import AcceptingServer
-from .base import Desk, Idle, Interrupt, describe, outcome_of
+from .base import Desk, Idle, Interrupt, outcome_of
 
 
 class ProtocolServer(AcceptingServer):

@@ -27,8 +27,9 @@ from ..conversation import Boom, Conversation
 from ..faults.gate import Gate
 from ..faults.link import Link
 from ..faults.steps import Send, Wait
+from ..naming import describe
 from ..records import LAST_KEPT, Connection, ConnectionState, ServerState
-from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt, describe
+from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt
 from .hosting import Host, Ready, Turns, host_for
 
 #: How many connections are accepted in one turn, so that a flood of new ones does not starve the old ones.

@@ -23,9 +23,10 @@ from time import monotonic
 
 from .. import events
 from ..conversation import Boom, Conversation
+from ..naming import describe
 from ..observe.waiting import what_a_task_waits_for
 from ..records import LAST_KEPT, Connection, ConnectionState, Treatment
-from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt, describe
+from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt
 from .following import follow, rest
 
 #: After how many reads in a row a task lets the others run. `sock_recv` and `sock_sendall` come back without suspending

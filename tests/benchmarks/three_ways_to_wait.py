@@ -18,7 +18,7 @@ from echotui.server import events
 from echotui.server.journal import Entry, Journal
 from echotui.server.lab import Lab
 from echotui.server.loops import LOOP_KINDS, new_event_loop
-from echotui.server.servers.base import address
+from echotui.server.naming import address
 from echotui.server.settings import Settings
 
 #: For how long each is measured, and the first client of A3 is silent, in seconds.

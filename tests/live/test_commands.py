@@ -18,9 +18,9 @@ from support import (
 
 from echotui.server import client, events
 from echotui.server.lab import MOST_CLIENTS, Refused
+from echotui.server.naming import address
 from echotui.server.observe.events import Complained
 from echotui.server.records import Treatment
-from echotui.server.servers.base import address
 
 
 @each_flavour

@@ -12,9 +12,9 @@ from support import BLOCKING, PATIENCE, POLLING, SELECTORS, SOCKETS, Flavour, a_
 from echotui.server import events
 from echotui.server.events import AcceptFailed
 from echotui.server.lab import Lab, Refused
+from echotui.server.naming import address
 from echotui.server.observe.events import Complained
 from echotui.server.records import ServerState
-from echotui.server.servers.base import address
 from echotui.server.servers.blocking import _knock
 from echotui.server.settings import Settings
 

@@ -1,0 +1,38 @@
+"""How errors and addresses are named, in one line, for people."""
+
+import errno
+import os
+import socket
+
+
+def describe(error: BaseException) -> str:
+    """Return an error as one line: the system's words for an `OSError`, type and message otherwise."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{os.strerror(error.errno)} ({errno.errorcode.get(error.errno, error.errno)})"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def why_not_listening(error: Exception, port: int) -> str:
+    """Return why a port cannot be had, and what to do about it."""
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            return f"port {port} is taken by another program: end it, or choose another with --port"
+        case errno.EACCES:
+            return f"port {port} needs privileges: choose one above 1023 with --port"
+        case errno.EADDRNOTAVAIL:
+            return "that address is not one of this machine's: choose another with --host"
+        case _ if isinstance(error, socket.gaierror):
+            return f"that host is not known ({error.strerror}): choose another with --host"
+        case _:
+            return describe(error)
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """Return what kind of address a host is: IPv6 where it has a colon."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def address(name: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    """Return a socket's name as people write it: ``127.0.0.1:8000`` or ``[::1]:8000``."""
+    host, port = name[0], name[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
