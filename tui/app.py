@@ -74,7 +74,6 @@ class EchoApp(App[int]):
     """
 
     CSS_PATH = "echotui.tcss"
-    DEFAULT_MODE = "1"
     TITLE = "echotui"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012 - Textual declares it so
@@ -131,8 +130,10 @@ class EchoApp(App[int]):
         for key, view in self.views.items():
             self.add_mode(key, partial(_itself, view))
 
-    def on_mount(self) -> None:
-        """Start the clock, and leave when a signal from outside has stopped the servers."""
+    async def on_mount(self) -> None:
+        """Go to the Live view, start the clock, and leave when a signal from outside has stopped the servers."""
+        # Not as the default mode: where tasks are eager, a view would begin to run before it is on a stack.
+        await self.switch_mode("1")
         self.run_worker(self._clock.run(), name="frame-clock")
         self.run_worker(self._leave_when_ended(), name="leave")
 
