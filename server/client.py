@@ -28,23 +28,22 @@ class BuiltInClient:
         self.task = asyncio.get_running_loop().create_task(self._chat(), name=f"client-of-{server.name}")
 
     async def _chat(self) -> None:
-        family = family_of(self._server.host)
-        with socket.socket(family, socket.SOCK_STREAM) as sock:
-            sock.setblocking(False)
-            # Bound before it connects, so that its address is known when the server accepts it.
-            sock.bind((_own_address(self._server.host), 0))
-            peer = address(sock.getsockname())
-            self._desk.built_in_peers.add(peer)
-            reason = "hung up"
-            try:
+        peer, reason = "", "hung up"
+        try:
+            with socket.socket(family_of(self._server.host), socket.SOCK_STREAM) as sock:
+                sock.setblocking(False)
+                # Bound before it connects, so that its address is known when the server accepts it.
+                sock.bind((_own_address(self._server.host), 0))
+                peer = address(sock.getsockname())
+                self._desk.built_in_peers.add(peer)
                 reason = await self._converse(sock, peer)
-            except TimeoutError:
-                reason = f"no answer for {PATIENCE:g} s"
-            except OSError as error:
-                reason = describe(error)
-            finally:
-                self._desk.built_in_peers.discard(peer)
-                self._desk.journal.record(events.ClientEnded(self._server.name, peer, reason))
+        except TimeoutError:
+            reason = f"no answer for {PATIENCE:g} s"
+        except OSError as error:
+            reason = describe(error)
+        finally:
+            self._desk.built_in_peers.discard(peer)
+            self._desk.journal.record(events.ClientEnded(self._server.name, peer, reason))
 
     async def _converse(self, sock: socket.socket, peer: str) -> str:
         loop = asyncio.get_running_loop()

@@ -268,7 +268,7 @@ class ClientEnded(Event):
 
     @property
     def sentence(self) -> str:
-        return f"built-in client {self.peer} ended: {self.reason}"
+        return f"built-in client {self.peer or '(not connected)'} ended: {self.reason}"
 
 
 # -- the loop and its complaints -------------------------------------------------------------------------------

@@ -90,17 +90,20 @@ class EchoApp(App[int]):
             )
             for key, name in VIEWS.items()
         ),
+        _key("question_mark", "help", "help", "The keys, and what the numbers mean", shown="?"),
+        _key("q", "quit", "quit", "Leave; what is still open is ended"),
         Binding("f", "view('4')", show=False, tooltip="Look at the faults", id="app.faults", priority=True),
         _key("b", "boom", "boom", "Let the selected connection's handler raise"),
         _key("x", "interrupt", "end", "Cancel the selected connection's task, or close it where it has none"),
         _key("n", "chat", "chat", "Let a built-in client chat with the selected server"),
-        _key("t", "start_or_stop", "start", "Start the selected server, or stop it at once"),
+        _key("t", "start_or_stop", "on/off", "Start the selected server, or stop it at once"),
         _key("e", "treat", "errors", "Switch what becomes of a failing task of the sockets server"),
         _key("space", "pause", "pause", "Freeze the view, or let it go on; collecting goes on all the time", shown="␣"),
         _key("r", "restart", "restart", "Start the servers that are stopped, or could not listen"),
-        _key("question_mark", "help", "help", "The keys, and what the numbers mean", shown="?"),
-        _key("q", "quit", "quit", "Leave; what is still open is ended"),
         Binding("ctrl+c", "quit", show=False, priority=True),
+        Binding(
+            "ctrl+z", "suspend_process", show=False, tooltip="Suspend it, servers and all; fg goes on", id="app.suspend"
+        ),
         _key("s", "send_signal", "signal", "Send SIGINT, SIGTERM or SIGHUP to this very process; it asks first"),
     ]
 
@@ -319,7 +322,7 @@ class EchoApp(App[int]):
 
     def _offered(self) -> Iterable[Binding]:
         """Yield the keys that do something now."""
-        for binding in (*self.BINDINGS, *View.BINDINGS, *type(self.view).BINDINGS):
+        for binding in (*self.BINDINGS, *View.BINDINGS, *vars(type(self.view)).get("BINDINGS", ())):
             if isinstance(binding, Binding) and binding.id and self._is_offered(binding):
                 yield binding
 

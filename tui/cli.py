@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  echotui                              servers on ports 8000 to 8005, and the screen
+  echotui                              servers on ports 8000 to 8003, and the screen
   echotui --port 0 --loop uvloop       ports the system picks, on uvloop
   echotui serve --events all           no screen: every event as a line of JSON
   echotui connect sockets              talk to the sockets server; try the word boom

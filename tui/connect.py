@@ -33,7 +33,8 @@ def _talk(host: str, port: int) -> int:
         return 1
     with sock:
         sock.settimeout(None)
-        threading.Thread(target=_send_lines, args=(sock,), daemon=True).start()
+        said_all = threading.Event()
+        threading.Thread(target=_send_lines, args=(sock, said_all), daemon=True).start()
         try:
             while data := sock.recv(65536):
                 _show(data)
@@ -43,16 +44,21 @@ def _talk(host: str, port: int) -> int:
         except OSError as error:
             print(f"echotui connect: {error.strerror or error}", file=sys.stderr)
             return 1
-    print("echotui connect: the server closed the connection", file=sys.stderr)
+    if not said_all.is_set():
+        print("echotui connect: the server closed the connection", file=sys.stderr)
     return 0
 
 
-def _send_lines(sock: socket.socket) -> None:
-    """Send what is typed. A line that cannot be sent any more is the server's end, which the reader notices."""
+def _send_lines(sock: socket.socket, said_all: threading.Event) -> None:
+    """Send what is typed, and tell when that was all.
+
+    A line that cannot be sent any more is the server's end, which the reader notices.
+    """
     # Not sys.stdin itself: Python takes its lock on the way out, and aborts if this thread still waits in a read.
     with contextlib.suppress(OSError), open(sys.stdin.fileno(), "rb", closefd=False) as typed:
         for line in typed:
             sock.sendall(line.rstrip(b"\r\n") + b"\r\n")
+        said_all.set()
         sock.shutdown(socket.SHUT_WR)
 
 

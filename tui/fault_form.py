@@ -64,7 +64,8 @@ class FaultForm(ModalScreen[None], Patience):
 
     def on_mount(self) -> None:
         """Begin with what is most often changed."""
-        first = f"#field-{self._kind.parameters[0].name}" if self._kind.parameters else "#inject"
+        otherwise = "#leave" if self._kind.dangerous else "#inject"
+        first = f"#field-{self._kind.parameters[0].name}" if self._kind.parameters else otherwise
         self.query_one(first).focus()
 
     @on(Button.Pressed, "#leave")

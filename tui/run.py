@@ -1,10 +1,12 @@
 """`echotui`: the lab and the screen on one loop, from the first frame to the exit status."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 from importlib.util import find_spec
+from time import monotonic
 
 from echotui.server.lab import Lab
 from echotui.server.loops import LoopKind, new_event_loop
@@ -16,18 +18,24 @@ from .app import EchoApp
 from .terminal import SavedTerminal
 
 #: How long leaving may take once the servers have stopped, in seconds, whatever the terminal does.
-LEAVE_TIME = 0.8
+LEAVE_TIME = 0.3
 
 
 def run(settings: Settings, loop: LoopKind, *, refresh: float, read_only: bool, mouse: bool) -> int:
     """Run the app until it is left. Returns the exit status: 0, or 128 + n after signal n from outside."""
+    for logger in ("echotui", "asyncio"):
+        # The journal has it all. Without a handler Python would write it over the screen.
+        logging.getLogger(logger).addHandler(logging.NullHandler())
     with asyncio.Runner(loop_factory=lambda: new_event_loop(loop)) as runner:
         status, summary = runner.run(_run(settings, refresh=refresh, read_only=read_only, mouse=mouse))
     try:
         print(summary, flush=True)
     except OSError:
         # The terminal is closed. What Python still has to flush on its way out goes nowhere, too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None:
+                os.dup2(nowhere, stream.fileno())
     return status
 
 
@@ -60,9 +68,12 @@ def describe_loop() -> str:
 
 
 def _summary(lab: Lab) -> str:
-    served = ", ".join(
-        f"{record.name} {numbers.count(record.accepted)} connections {numbers.size(record.bytes_in)} in "
-        f"{numbers.size(record.bytes_out)} out {numbers.count(record.booms)} booms"
+    lines = [
+        f"  {record.name:<10} {numbers.count(record.accepted)} connections, {numbers.size(record.bytes_in)} in, "
+        f"{numbers.size(record.bytes_out)} out, {numbers.count(record.booms)} booms"
         for record in lab.records
-    )
-    return f"echotui: {served}; most at once {numbers.count(lab.connections.most_open)}"
+        if record.accepted
+    ]
+    up = numbers.clock(monotonic() - lab.started_at)
+    most = numbers.count(lab.connections.most_open)
+    return "\n".join([f"echotui: up {up}, at most {most} connections at once", *lines])

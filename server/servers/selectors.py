@@ -36,6 +36,10 @@ from .hosting import Host, Ready, Turns, host_for
 ACCEPT_BATCH = 64
 
 
+#: A deadline that is due at once makes a select that waits for nothing. From how many seconds on it counts as a wait.
+_WORTH_TELLING = 0.001
+
+
 class _Handler(Protocol):
     """Somebody who is told that their socket is ready, that they failed, or that their deadline has come."""
 
@@ -114,7 +118,7 @@ class SelectorsServer(EchoServer):
                 journal.record(events.Selected(self.name, len(ready), self.now - asked_at, _what(ready[0])))
             else:
                 journal.details_skipped += 1
-        elif ready is not None:
+        elif ready is not None and self.now - asked_at > _WORTH_TELLING:
             self._empty_selects += 1
             self.record.select_timeouts = self._empty_selects
             if journal.details_open:

@@ -170,7 +170,7 @@ async def test_the_number_of_built_in_clients_is_bounded() -> None:
 
 
 async def test_a_built_in_client_that_hears_something_else_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "PAUSE", PATIENCE)
+    monkeypatch.setattr(client, "PAUSE", 0.2)
     async with a_lab(SOCKETS) as lab:
         lab.chat("sockets")
         started = await happens(lab, events.ClientStarted)

@@ -245,10 +245,10 @@ def test_read_only_offers_nothing_that_changes_anything() -> None:
         assert "Send a signal" not in terminal.text
 
 
-def test_leaving_says_in_one_line_what_there_was() -> None:
+def test_leaving_says_what_there_was() -> None:
     with echotui() as (terminal, ports), peer(ports["sockets"]) as one:
         assert echoes(one, b"hello\r\n")
         terminal.press("q")
         assert terminal.status() == 0
-        assert "sockets 1 connections 7 B in 7 B out 0 booms" in terminal.text.replace("\n", "")
+        assert "sockets    1 connections, 7 B in, 7 B out, 0 booms" in terminal.text
         assert terminal.modes == terminal.modes_before

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from textual.strip import Strip
 
+from echotui.server.events import duration
 from echotui.server.records import Connection, ConnectionState
 from echotui.server.tcp import TcpInfo
 
@@ -53,11 +54,10 @@ class DetailPane(LiveLines):
         else:
             facts.append([("ended    ", "dim"), (clean(connection.outcome), "warn")])
         until = connection.closed_at if connection.closed_at is not None else now
-        age: list[Piece] = [("age      ", "dim"), (numbers.ago(until - connection.opened_at), "")]
+        facts.append([("age      ", "dim"), (numbers.ago(until - connection.opened_at), "")])
         if connection.waited is not None:
-            style = "warn" if connection.waited > LONG else "dim"
-            age.append((f"   waited {connection.waited:.2f} s to be accepted", style))
-        facts.append(age)
+            style = "warn" if connection.waited > LONG else ""
+            facts.append([("accepted ", "dim"), (f"after {duration(connection.waited)} in the queue", style)])
         facts.append([("in       ", "dim"), (f"{connection.bytes_in:,} B in {connection.reads:,} reads", "")])
         facts.append([("out      ", "dim"), (f"{connection.bytes_out:,} B", "")])
         return facts

@@ -80,6 +80,7 @@ class KindPane(LiveLines):
         self.label(kind.name)
         said = [
             ("does", kind.sentence, "warn" if kind.dangerous else ""),
+            *([("danger !", "everything in this process suffers from it", "alarm")] if kind.dangerous else []),
             ("to", ", ".join(f"a {target.value}" for target in kind.targets), "accent"),
             *((one.name, f"{one.shown} {one.unit}: {one.sentence}", "") for one in kind.parameters),
             ("undo", kind.undo, "dim"),
@@ -247,12 +248,12 @@ seed       what its random decisions come from: the same seed, the same decision
 
 
 def _name(row: Kind) -> Piece:
-    return row.name, "alarm" if row.dangerous else "accent"
+    return (f"{row.name} !", "alarm") if row.dangerous else (row.name, "accent")
 
 
 def _healed(fault: ActiveFault) -> list[Piece]:
     if fault.active:
-        return [("it is active: z undoes it. ", "warn"), (fault.kind.undo, "dim")]
+        return [("not over: z undoes it, and then: ", "warn"), (fault.kind.undo, "dim")]
     if fault.recovered_after is None:
         return [("not known (yet)", "dim")]
     return [(f"every server answered {duration(fault.recovered_after)} after its end", "good")]

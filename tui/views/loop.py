@@ -124,7 +124,7 @@ class LagPane(Framed):
             self._drawn = vitals.samples
             self._chart.data = [*vitals.lags]
             worst = max(vitals.lags, default=0.0)
-            self.label(f"Lag, a bar a second · worst of the last minute {duration(worst)}")
+            self.label(f"Lag per second · worst {duration(worst)}")
 
 
 class TimersPane(RowsPane[LiveTimer]):
@@ -212,7 +212,9 @@ class RegistrationsPane(RowsPane[Registration]):
 
     def title(self) -> str:
         """Return how many there are."""
-        return f"Registrations · {len(self._rows)}"
+        watched = self.picture.watched
+        known = watched is not None and watched.why_no_ticks is None
+        return f"Registrations · {len(self._rows)}" if known else "Registrations"
 
     def why_empty(self) -> str:
         """Return why there are none."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.strip import Strip
 from textual.widget import Widget
@@ -16,6 +17,7 @@ from echotui.server.observe.stalls import Stall
 from .. import numbers
 from ..picture import Picture
 from ..text import clean, shortened
+from ..watched import Watched
 from ..widgets.lines import LiveLines, Piece
 from ..widgets.table import Column, VirtualTable
 from .rows import RowsPane
@@ -41,6 +43,8 @@ class Problem:
     fix: str
     lasts: bool = False
     """Whether it is happening right now."""
+    owner: str | None = None
+    """Whose task it was, if that is known."""
 
 
 class ProblemsPane(RowsPane[Problem]):
@@ -62,11 +66,20 @@ class ProblemsPane(RowsPane[Problem]):
             id="problem-table",
         )
         super().__init__(picture, table, id="problems")
+        self.with_ui = False
+        """Whether what Textual's own tasks do is shown as well."""
 
     def all_rows(self) -> Sequence[Problem]:
         """Return the problems, the latest first."""
         watched = self.picture.watched
-        return [] if watched is None else _grouped(watched.problems.complaints, watched.problems.stalls)
+        return [] if watched is None else _grouped(self._shown(watched))
+
+    def _shown(self, watched: Watched) -> list[Problem]:
+        return [problem for problem in _all(watched) if self.with_ui or problem.owner != "ui"]
+
+    def _hidden(self) -> int:
+        watched = self.picture.watched
+        return 0 if watched is None or self.with_ui else len(_all(watched)) - len(self._shown(watched))
 
     def changes(self) -> object:
         """Return what makes the rows others."""
@@ -75,7 +88,14 @@ class ProblemsPane(RowsPane[Problem]):
             return None
         problems = watched.problems
         latest = [found[-1] for found in (problems.complaints, problems.stalls) if found]
-        return len(problems.complaints), problems.forgotten, len(problems.stalls), *map(id, latest), self.picture.now()
+        return (
+            self.with_ui,
+            len(problems.complaints),
+            problems.forgotten,
+            len(problems.stalls),
+            *map(id, latest),
+            self.picture.now(),
+        )
 
     def fields_of(self, row: Problem) -> Mapping[str, str]:
         """Return what a filter looks into."""
@@ -86,7 +106,12 @@ class ProblemsPane(RowsPane[Problem]):
         total = sum(row.count for row in self._rows)
         watched = self.picture.watched
         forgotten = 0 if watched is None else watched.problems.forgotten
-        return f"Problems · {numbers.count(total)}" + (f" · {numbers.count(forgotten)} forgotten" if forgotten else "")
+        rows = numbers.count(len(self._rows))
+        hidden = self._hidden()
+        ours = f" · {numbers.count(hidden)} by this screen, u shows them" if hidden else ""
+        return f"Problems · {numbers.count(total)} in {rows} rows{ours}" + (
+            f" · {numbers.count(forgotten)} forgotten" if forgotten else ""
+        )
 
     def why_empty(self) -> str:
         """Return what there is to know."""
@@ -137,6 +162,10 @@ A problem is what asyncio complains about, or would in debug mode, and every tim
 Problems of one kind at one line are one row; count says how many, ago when the latest was.
 """
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("u", "with_ui", "Textual's", tooltip="Show what the screen itself does, or hide it", id="problems.ui"),
+    ]
+
     def __init__(self, picture: Picture) -> None:
         super().__init__(picture)
         self.problems = ProblemsPane(picture)
@@ -159,6 +188,11 @@ Problems of one kind at one line are one row; count says how many, ago when the 
         super().repaint()
         self.on_virtual_table_moved()
 
+    def action_with_ui(self) -> None:
+        """Show what the screen's own tasks do, or hide it."""
+        self.problems.with_ui = not self.problems.with_ui
+        self.repaint()
+
     def on_virtual_table_moved(self) -> None:
         """Explain the problem the cursor is on now."""
         self.detail.problem = self.problems.table.selected
@@ -169,7 +203,13 @@ def _kind(row: Problem) -> Piece:
     return row.kind, "alarm"
 
 
-def _grouped(complaints: Sequence[Complaint], stalls: Sequence[Stall]) -> list[Problem]:
+def _all(watched: Watched) -> list[Problem]:
+    owners = {row.id: row.owner for row in watched.tasks} if watched.problems.stalls else {}
+    stalls = [_of_stall(one, owners.get(one.task_id or 0)) for one in watched.problems.stalls]
+    return [*map(_of_complaint, watched.problems.complaints), *stalls]
+
+
+def _grouped(found: Sequence[Problem]) -> list[Problem]:
     groups: dict[tuple[str, str], Problem] = {}
 
     def add(problem: Problem) -> None:
@@ -186,9 +226,9 @@ def _grouped(complaints: Sequence[Complaint], stalls: Sequence[Stall]) -> list[P
             problem.means,
             problem.fix,
             problem.lasts,
+            problem.owner,
         )
 
-    found = [*map(_of_complaint, complaints), *map(_of_stall, stalls)]
     for problem in sorted(found, key=lambda problem: problem.at):
         add(problem)
     return [*reversed(groups.values())]
@@ -198,12 +238,12 @@ def _of_complaint(one: Complaint) -> Problem:
     place = "" if one.place is None else shortened(clean(str(one.place)))
     debug = " (seen in debug mode only)" if one.only_debug else ""
     what = clean(" · ".join(part for part in (one.message, one.error) if part)) + debug
-    return Problem(one.kind, place, 1, one.at, what, clean(one.task_name or ""), one.meaning, one.fix)
+    return Problem(one.kind, place, 1, one.at, what, clean(one.task_name or ""), one.meaning, one.fix, owner=one.owner)
 
 
-def _of_stall(one: Stall) -> Problem:
+def _of_stall(one: Stall, owner: str | None) -> Problem:
     where = "" if one.where is None else shortened(clean(one.where))
     lasts = one.ended is None
     what = f"the loop {'is' if lasts else 'was'} blocked for {duration(one.lasted)}" + (f" at {where}" if where else "")
     at = one.began if one.ended is None else one.ended
-    return Problem("stall", where, 1, at, what, clean(one.task_name or ""), STALL_MEANS, STALL_FIX, lasts)
+    return Problem("stall", where, 1, at, what, clean(one.task_name or ""), STALL_MEANS, STALL_FIX, lasts, owner)

@@ -76,6 +76,10 @@ class RowsPane(Framed, Generic[Row]):
         first, last = self.table.window
         self.label(self.title() + chosen, f"{first}–{last} of {numbers.count(len(self._rows))}")
 
+    def on_resize(self) -> None:
+        """Say at once how many rows are to be seen now."""
+        self.call_after_refresh(self.repaint)
+
     def sort(self, step: int) -> None:
         """Sort by the next column that can be sorted by, or turn the order round with `step` 0."""
         if step:
@@ -98,7 +102,8 @@ class RowsPane(Framed, Generic[Row]):
         if asked != self._asked or ((by_content or changes != self._changes) and not too_soon):
             self._asked, self._changes, self._rows_at = asked, changes, monotonic()
             self._rows = self._chosen_rows()
-            self.table.mark = (self._sortable[self._sorted_by].title, self._downwards)
+            as_they_come = self._sorted_by == 0 and self._downwards
+            self.table.mark = None if as_they_come else (self._sortable[self._sorted_by].title, self._downwards)
         return self._rows
 
     def _chosen_rows(self) -> Sequence[Row]:

@@ -200,7 +200,9 @@ class View(Patience):
 
     @on(Input.Submitted, "#filter")
     def keep_filter(self) -> None:
-        """Keep the filter and go back to the rows."""
+        """Keep the filter and go back to the rows; a wrong one stays to be mended."""
+        if self.query_one("#filter-wrong").display:
+            return
         if self._filtering is not None:
             self.set_focus(self._filtering.table)
         self._say_what_is_wrong("")
@@ -212,6 +214,7 @@ class View(Patience):
         line = self.query_one("#filter", Input)
         if line.display:
             line.value = ""
+            self._say_what_is_wrong("")
             self.keep_filter()
         elif self.has_class("-detail"):
             self.remove_class("-detail")

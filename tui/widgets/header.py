@@ -61,6 +61,8 @@ class Header(LiveLines):
             return " ● serving ", "good"
         if ServerState.SERVING in states:
             return " ◐ serving in part ", "warn"
+        if ServerState.FAILED in states:
+            return " ✗ not serving: r tries again ", "alarm"
         return " ○ stopped: r starts again ", "warn"
 
     def _open(self) -> int:
