@@ -1,0 +1,151 @@
+"""What the command line accepts: each takes what was typed, and returns the value or says in one line what is allowed.
+
+Every function raises `argparse.ArgumentTypeError` for what it does not accept.
+"""
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from echotui.server.faults.script import Script
+
+
+def port(text: str) -> int:
+    """Return a base port."""
+    from echotui.server.settings import MAX_PORT, SERVER_NAMES
+
+    highest = MAX_PORT - len(SERVER_NAMES) + 1
+    if not text.isascii() or not text.isdigit() or int(text) > highest:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a base port: 1 to {highest}, or 0 to let the system pick")
+    return int(text)
+
+
+def script(text: str) -> "Script":
+    """Return the fault script in a file."""
+    from echotui.server.faults.script import BadScript, load
+
+    try:
+        return load(Path(text))
+    except BadScript as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def seed(text: str) -> int:
+    """Return a seed."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: a whole number, 0 or more")
+    return int(text)
+
+
+def servers(text: str) -> tuple[str, ...]:
+    """Return servers, by name and in their order."""
+    from echotui.server.settings import SERVER_NAMES
+
+    return some_of(text, SERVER_NAMES, "server")
+
+
+def loop(text: str) -> str:
+    """Return a kind of loop that is there."""
+    if text not in ("asyncio", "uvloop"):
+        raise argparse.ArgumentTypeError(f"there is no loop {text!r}: choose asyncio or uvloop")
+    if text == "uvloop":
+        from importlib.util import find_spec
+
+        if find_spec("uvloop") is None:
+            raise argparse.ArgumentTypeError("uvloop is not installed here: choose asyncio")
+    return text
+
+
+def count(text: str, most: int = 1_000_000) -> int:
+    """Return a number from 1 on."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {most}")
+    return int(text)
+
+
+def some_of(text: str, known: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """Return some of what is known, in its order."""
+    asked = [name.strip() for name in text.split(",")]
+    for name in asked:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"there is no {what} {name!r}: choose from {', '.join(known)}")
+    return tuple(name for name in known if name in asked)
+
+
+def loops(text: str) -> tuple[str, ...]:
+    """Return kinds of loops."""
+    return tuple(dict.fromkeys(loop(name.strip()) for name in text.split(",")))
+
+
+def connections(text: str) -> tuple[int, ...]:
+    """Return numbers of connections."""
+    from echotui.server.bench.order import MOST_CONNECTIONS
+
+    return tuple(dict.fromkeys(count(number.strip(), MOST_CONNECTIONS) for number in text.split(",")))
+
+
+def rate(text: str) -> float:
+    """Return messages a second."""
+    from echotui.server.bench.order import MOST_RATE
+
+    return between(text, 0.1, MOST_RATE, "a rate", "messages a second")
+
+
+def load_seconds(text: str) -> float:
+    """Return for how many seconds to load."""
+    from echotui.server.bench.order import MOST_SECONDS
+
+    return between(text, 0.1, MOST_SECONDS, "a duration", "seconds")
+
+
+def between(text: str, least: float, most: float, what: str, unit: str) -> float:
+    """Return a number within limits."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: {least:g} to {most:.0f} {unit}")
+    return number
+
+
+def number(text: str, what: str) -> float:
+    """Return a number of seconds."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: seconds, from 0 to 86400")
+    return number
+
+
+def seconds(text: str) -> float:
+    """Return seconds to wait."""
+    seconds = number(text, "a time to wait")
+    if seconds < 0.001:
+        raise argparse.ArgumentTypeError(f"{text!r} is too short to wait: at least 0.001 s")
+    return seconds
+
+
+def seconds_or_none_at_all(text: str) -> float:
+    """Return seconds, or none at all."""
+    return number(text, "a time limit")
+
+
+def idle(text: str) -> float | None:
+    """Return an idle time in seconds; None for never."""
+    return number(text, "an idle time") or None
+
+
+def refresh(text: str) -> float:
+    """Return frames a second."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0.1 <= rate <= 60:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a frame rate: 0.1 to 60 a second")
+    return rate
