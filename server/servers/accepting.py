@@ -1,16 +1,17 @@
-"""What `streams` and `protocol` have in common: one coroutine that accepts, and a task for each connection.
+"""What `sockets`, `streams` and `protocol` have in common: one coroutine that accepts, a task for each connection.
 
 ``asyncio.start_server`` and ``loop.create_server`` accept by themselves, and that is well until no descriptor is left.
 Then, on asyncio, one accept that fails complains as often as the backlog is long, and tries again as often, also once
 the server is closed; on uvloop, libuv accepts everybody who waits and hangs up at once. So the accepting is done
-here, the way of ``sockets.py``: it says once that it cannot, it rests, and whoever waits stays in the queue. What is
-done with the accepted socket is what those two functions do.
+here, with ``sock_accept``: it says once that it cannot, it rests, and whoever waits stays in the queue. What `streams`
+and `protocol` do with the accepted socket is what those two functions do.
 """
 
 import asyncio
 import functools
 import socket
 from abc import abstractmethod
+from typing import ClassVar
 
 from ..records import Connection, ConnectionState
 from .base import ACCEPT_RETRY, Desk, EchoServer
@@ -19,6 +20,9 @@ from .following import rest
 
 class AcceptingServer(EchoServer):
     """A server on the app's loop that is handed its connections one by one."""
+
+    task_name: ClassVar[str]
+    """What its tasks are called, before the number of their connection."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
@@ -51,7 +55,7 @@ class AcceptingServer(EchoServer):
     def _begin(self, connection: Connection, sock: socket.socket) -> None:
         """Give a connection its task, and keep the task for as long as it runs."""
         task = asyncio.get_running_loop().create_task(
-            self._handle(connection, sock), name=f"{self.name}-{connection.id}"
+            self._handle(connection, sock), name=f"{self.task_name}-{connection.id}"
         )
         self._tasks[connection.id] = task
         task.add_done_callback(functools.partial(self._task_ended, connection))

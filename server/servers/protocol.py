@@ -34,6 +34,7 @@ class ProtocolServer(AcceptingServer):
     """Waits by being called."""
 
     name = "protocol"
+    task_name = "protocol"
     waits_by = "data_received()"
     cannot: ClassVar[Mapping[str, str]] = {"slow-close": "its transport closes the socket: use sockets"}
 

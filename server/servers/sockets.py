@@ -19,32 +19,32 @@ import asyncio
 import contextlib
 import functools
 import socket
-from time import monotonic
 
 from .. import events
 from ..conversation import Boom, Conversation
 from ..naming import describe
 from ..observe.waiting import what_a_task_waits_for
-from ..records import LAST_KEPT, Connection, ConnectionState, Treatment
-from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt
-from .following import follow, rest
+from ..records import Connection, ConnectionState, Treatment
+from .accepting import AcceptingServer
+from .base import RECEIVE_SIZE, Desk, Interrupt
+from .following import follow
 
 #: After how many reads in a row a task lets the others run. `sock_recv` and `sock_sendall` come back without suspending
 #: while there is data and room, so a fast peer would have the loop for itself.
 FAIR_SHARE = 16
 
 
-class SocketsServer(EchoServer):
+class SocketsServer(AcceptingServer):
     """Waits by ``await sock_accept``, ``sock_recv`` and ``sock_sendall``."""
 
     name = "sockets"
     waits_by = "await sock_recv"
     has_tasks = True
+    task_name = "echo"
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.record.treatment = Treatment.HANDLED
-        self._tasks: dict[int, asyncio.Task[None]] = {}
         self._booms: dict[int, Exception] = {}
         self._retained: dict[int, asyncio.Task[None]] = {}
 
@@ -60,31 +60,6 @@ class SocketsServer(EchoServer):
             self.desk.journal.record(events.TreatmentSwitched(self.name, treatment))
 
     # -- serving --------------------------------------------------------------------------------------------
-
-    def _serve(self, listener: socket.socket) -> None:
-        self._listening = listener
-        self._listener = asyncio.get_running_loop().create_task(self._accept(listener), name="sockets-listener")
-
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, _ = await loop.sock_accept(listener)
-            except OSError as error:
-                if self.cannot_accept(error):
-                    await asyncio.sleep(ACCEPT_RETRY)
-                continue
-            if self.gate is not None:
-                await rest(self, sock)
-            connection = self.take_in(sock)
-            if connection is not None:
-                self._begin(connection, sock)
-
-    def _begin(self, connection: Connection, sock: socket.socket) -> None:
-        """Give a connection its task, and keep the task for as long as it runs."""
-        task = asyncio.get_running_loop().create_task(self._handle(connection, sock), name=f"echo-{connection.id}")
-        self._tasks[connection.id] = task
-        task.add_done_callback(functools.partial(self._ended, connection))
 
     async def _handle(self, connection: Connection, sock: socket.socket) -> None:
         """The life of one connection's task."""
@@ -106,7 +81,7 @@ class SocketsServer(EchoServer):
             if connection.state is ConnectionState.OPEN:
                 self.close(connection, outcome)
 
-    def _ended(self, connection: Connection, task: asyncio.Task[None]) -> None:
+    def _task_ended(self, connection: Connection, task: asyncio.Task[None]) -> None:
         """A connection's task is done: keep it or let it go. Nobody here asks for its exception."""
         del self._tasks[connection.id]
         self._booms.pop(connection.id, None)
@@ -169,7 +144,7 @@ class SocketsServer(EchoServer):
         try:
             async with asyncio.timeout(limit) as deadline:
                 while data := await loop.sock_recv(sock, RECEIVE_SIZE):
-                    self._received(connection, data)
+                    self.received(connection, data)
                     if connection.reads % FAIR_SHARE == 0:
                         if self.record.reads - reads_then == FAIR_SHARE:  # nobody else has read meanwhile
                             await asyncio.sleep(0)
@@ -183,7 +158,7 @@ class SocketsServer(EchoServer):
                             connection.unsent = len(answer)
                             await loop.sock_sendall(sock, answer)
                             connection.unsent = 0
-                            self._sent(connection, len(answer))
+                            self.sent(connection, len(answer))
                         else:
                             link.answer(answer)
                     if link is not None:
@@ -204,40 +179,9 @@ class SocketsServer(EchoServer):
         connection.unsent = len(data)
         await asyncio.get_running_loop().sock_sendall(sock, data)
         connection.unsent = 0
-        self._sent(connection, len(data))
-
-    def _received(self, connection: Connection, data: bytes) -> None:
-        size = len(data)
-        connection.reads += 1
-        connection.bytes_in += size
-        connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
-        connection.last_in_at = monotonic()
-        self.record.reads += 1
-        self.record.bytes_in += size
-        journal = self.desk.journal
-        if journal.details_open:
-            journal.record(events.Received(self.name, connection.id, connection.peer, size, data[:DETAIL_KEPT]))
-        else:
-            journal.details_skipped += 1
-
-    def _sent(self, connection: Connection, size: int) -> None:
-        connection.bytes_out += size
-        self.record.bytes_out += size
-        journal = self.desk.journal
-        if journal.details_open:
-            journal.record(events.Sent(self.name, connection.id, connection.peer, size, 0))
-        else:
-            journal.details_skipped += 1
+        self.sent(connection, len(data))
 
     # -- what EchoServer asks for ---------------------------------------------------------------------------
-
-    def _close_listener(self) -> None:
-        # A cancellation that overtakes an accept would lose the accepted socket. So nothing more becomes ready,
-        # and what is ready has its turn before the cancellation has.
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._listening)
-        loop.call_soon(self._listener.cancel, "stop accepting")
-        self._listener.add_done_callback(lambda _: self._listening.close())
 
     def boom(self, connection: Connection, error: Exception) -> None:
         if connection.id in self._tasks:
@@ -261,9 +205,6 @@ class SocketsServer(EchoServer):
         if task is None or wait is None:
             return what
         return f"{what}; {task.get_name()} waits at {wait.what}, {wait.at}"
-
-    async def _stop_serving(self) -> None:
-        await asyncio.wait([self._listener])
 
     def release(self) -> None:
         super().release()

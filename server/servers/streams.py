@@ -43,6 +43,7 @@ class StreamsServer(AcceptingServer):
     """Waits by ``await readline`` and ``await drain``."""
 
     name = "streams"
+    task_name = "streams"
     waits_by = "await readline"
     has_tasks = True
     cannot: ClassVar[Mapping[str, str]] = {
