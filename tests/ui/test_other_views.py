@@ -52,7 +52,7 @@ async def test_tasks_say_what_they_wait_for_and_who_made_them() -> None:
         view.repaint()
         said = text_of(view.detail)
         assert "SocketsServer._handle" in said
-        assert "made at  servers/sockets.py" in said
+        assert "made at  servers/accepting.py" in said
         assert "awaits" in said
         assert not any(row.owner == "ui" for row in view.tasks.table.rows)
 
