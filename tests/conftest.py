@@ -10,6 +10,7 @@ import asyncio
 import gc
 import inspect
 import logging
+import signal
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -24,6 +25,9 @@ from support import EVERY_LOOP, Loop, loops_for  # noqa: E402 - see above
 
 
 def pytest_sessionstart() -> None:
+    # A shell starts what is in the background with SIGINT ignored, and every program that is started inherits that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # The first loop of libuv opens descriptors that it keeps as long as the process lives: not a test's leak.
     for loop in EVERY_LOOP:
         with loop.runner() as runner:
