@@ -267,7 +267,8 @@ async def test_a_blocked_loop_is_told_with_its_line_before_it_ends(loop: Any) ->
     ended = next(event for event in told(StallEnded) if event.stall == began.stall)
     assert began.lasted < ended.lasted
     assert ended.place == here_it_blocks
-    assert ended.delayed_timers >= 1
+    if loop.kind == "asyncio":  # on uvloop a stall has begun at the latest when it is said to: a timer may be older
+        assert ended.delayed_timers >= 1
     assert (ended.delayed_descriptors is None) == (loop.kind == "uvloop")
     stall = next(stall for stall in observed().stalls.recent if stall.id == began.stall)
     assert stall.samples >= 1
