@@ -68,18 +68,15 @@ class ProblemsPane(RowsPane[Problem]):
         super().__init__(picture, table, id="problems")
         self.with_ui = False
         """Whether what Textual's own tasks do is shown as well."""
+        self._hidden = 0
 
     def all_rows(self) -> Sequence[Problem]:
         """Return the problems, the latest first."""
         watched = self.picture.watched
-        return [] if watched is None else _grouped(self._shown(watched))
-
-    def _shown(self, watched: Watched) -> list[Problem]:
-        return [problem for problem in _all(watched) if self.with_ui or problem.owner != "ui"]
-
-    def _hidden(self) -> int:
-        watched = self.picture.watched
-        return 0 if watched is None or self.with_ui else len(_all(watched)) - len(self._shown(watched))
+        found = [] if watched is None else _all(watched)
+        shown = [problem for problem in found if self.with_ui or problem.owner != "ui"]
+        self._hidden = len(found) - len(shown)
+        return _grouped(shown)
 
     def changes(self) -> object:
         """Return what makes the rows others."""
@@ -107,8 +104,7 @@ class ProblemsPane(RowsPane[Problem]):
         watched = self.picture.watched
         forgotten = 0 if watched is None else watched.problems.forgotten
         rows = numbers.count(len(self._rows))
-        hidden = self._hidden()
-        ours = f" · {numbers.count(hidden)} by this screen, u shows them" if hidden else ""
+        ours = f" · {numbers.count(self._hidden)} by this screen, u shows them" if self._hidden else ""
         return f"Problems · {numbers.count(total)} in {rows} rows{ours}" + (
             f" · {numbers.count(forgotten)} forgotten" if forgotten else ""
         )
