@@ -31,8 +31,6 @@ class PaintMeter:
     def __init__(self) -> None:
         self.cost: float | None = None
         """The share of the last full `WINDOW` that painting took, from 0 to 1; None until one has passed."""
-        self.held_back = 0
-        """How many frames were not drawn because the terminal had not taken the last one."""
         self._spent = 0.0
         self._since = perf_counter()
 
@@ -96,8 +94,6 @@ class Patience(Screen[Any]):
         meter = getattr(self.app, "paint_meter", None)
         if self._terminal_is_behind:
             self._owed = True
-            if meter is not None:
-                meter.held_back += 1
             return
         began = perf_counter()
         super()._compositor_refresh()
