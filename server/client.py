@@ -8,7 +8,7 @@ import asyncio
 import socket
 
 from . import events
-from .naming import address, describe, family_of
+from .naming import address, describe, family_of, own_address
 from .servers.base import Desk, EchoServer
 
 #: Seconds between two lines of a chat.
@@ -33,7 +33,7 @@ class BuiltInClient:
             with socket.socket(family_of(self._server.host), socket.SOCK_STREAM) as sock:
                 sock.setblocking(False)
                 # Bound before it connects, so that its address is known when the server accepts it.
-                sock.bind((_own_address(self._server.host), 0))
+                sock.bind((own_address(self._server.host), 0))
                 peer = address(sock.getsockname())
                 self._desk.built_in_peers.add(peer)
                 reason = await self._converse(sock, peer)
@@ -78,8 +78,3 @@ class BuiltInClient:
             return sock.recv(100)
         except BlockingIOError:
             return None
-
-
-def _own_address(host: str) -> str:
-    """Return the address to connect from: any, where the server listens on all."""
-    return host if host not in ("0.0.0.0", "::") else ""  # noqa: S104 - compared, not bound

@@ -36,3 +36,8 @@ def address(name: tuple[str, int] | tuple[str, int, int, int]) -> str:
     """Return a socket's name as people write it: ``127.0.0.1:8000`` or ``[::1]:8000``."""
     host, port = name[0], name[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def own_address(host: str) -> str:
+    """Return the address to connect from to a server that listens on this host: any, where it listens on all."""
+    return host if host not in ("0.0.0.0", "::") else ""  # noqa: S104 - compared, not bound

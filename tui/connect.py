@@ -1,11 +1,11 @@
 """`echotui connect`: a line client, for machines without telnet or nc. It ends its lines with CRLF, as telnet does."""
 
 import contextlib
-import os
 import socket
 import sys
 import threading
 
+from .standard import point_to_nothing
 from .text import clean_bytes
 
 #: How long connecting may take, in seconds.
@@ -39,7 +39,7 @@ def _talk(host: str, port: int) -> int:
             while data := sock.recv(65536):
                 _show(data)
         except BrokenPipeError:
-            _point_stdout_to_nothing()
+            point_to_nothing()
             return 141
         except OSError as error:
             print(f"echotui connect: {error.strerror or error}", file=sys.stderr)
@@ -69,8 +69,3 @@ def _show(data: bytes) -> None:
     else:
         sys.stdout.buffer.write(data)
     sys.stdout.flush()
-
-
-def _point_stdout_to_nothing() -> None:
-    """Keep Python from complaining, on its way out, that it cannot flush into a closed pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

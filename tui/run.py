@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from echotui.server.shutdown import leave_after
 
 from . import numbers
 from .app import EchoApp
+from .standard import point_to_nothing
 from .terminal import SavedTerminal
 
 #: How long leaving may take once the servers have stopped, in seconds, whatever the terminal does.
@@ -31,11 +31,7 @@ def run(settings: Settings, loop: LoopKind, *, refresh: float, read_only: bool, 
     try:
         print(summary, flush=True)
     except OSError:
-        # The terminal is closed. What Python still has to flush on its way out goes nowhere, too.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.__stdout__, sys.__stderr__):
-            if stream is not None:
-                os.dup2(nowhere, stream.fileno())
+        point_to_nothing()  # the terminal is closed
     return status
 
 

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterable
 from time import monotonic
 
-from ..naming import address, family_of
+from ..naming import address, family_of, own_address
 from ..records import ServerRecord
 from ..servers.base import Desk
 
@@ -45,10 +45,9 @@ async def _answers(desk: Desk, server: ServerRecord) -> bool:
     loop = asyncio.get_running_loop()
     peer = ""
     try:
-        family = family_of(server.host)
-        with socket.socket(family, socket.SOCK_STREAM) as sock:
+        with socket.socket(family_of(server.host), socket.SOCK_STREAM) as sock:
             sock.setblocking(False)
-            sock.bind((server.host if server.host not in ("0.0.0.0", "::") else "", 0))  # noqa: S104 - to compare with
+            sock.bind((own_address(server.host), 0))
             peer = address(sock.getsockname())
             desk.built_in_peers.add(peer)
             async with asyncio.timeout(PROBE_TIME):

@@ -13,7 +13,7 @@ from time import monotonic
 
 from ..journal import Journal
 from ..lab import Lab
-from ..naming import family_of
+from ..naming import address, family_of
 from ..records import ServerRecord
 from ..settings import Settings
 from .active import ActiveFault
@@ -218,7 +218,7 @@ class _Client:
             sock.close()
             return
         self.sock = sock
-        self.peer = f"{sock.getsockname()[0]}:{sock.getsockname()[1]}"
+        self.peer = address(sock.getsockname())
         if await self._say(f"HELLO FROM {self.name}\r\n".upper().encode()) is not None:
             self.close()
 
