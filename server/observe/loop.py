@@ -122,7 +122,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
         self.factory = None
         self.is_over = False
-        self.observation = Observation(self, lambda: self._scheduled, ticks=True)
+        self.observation = Observation(self, lambda: self._scheduled, self.call_later, ticks=True)
         ticks: Any = self.observation.ticks
         super().__init__(ObservedSelector(selector or selectors.DefaultSelector(), ticks))
 

@@ -16,7 +16,7 @@ from ..journal import Journal
 from .cancellations import Cancellations
 from .complaints import Complaints
 from .places import MACHINERY
-from .stalls import Stalls
+from .stalls import Later, Stalls
 from .tasks import Tasks
 from .ticks import NOT_ON_UVLOOP, Ticks
 from .timers import Timer, Timers
@@ -43,11 +43,17 @@ class Observation:
     Args:
         loop: the loop that is observed.
         scheduled: gives the timers that it holds.
+        later: has something called after some seconds, unobserved if that can be.
         ticks: whether its ticks can be seen.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, scheduled: Callable[[], Iterable[Timer]], *, ticks: bool
+        self,
+        loop: asyncio.AbstractEventLoop,
+        scheduled: Callable[[], Iterable[Timer]],
+        later: Later,
+        *,
+        ticks: bool,
     ) -> None:
         self.letters: deque[Callable[[], object]] = deque(maxlen=LETTERS_KEPT)
         """What other threads have to say. The loop opens them when it turns."""
@@ -55,7 +61,7 @@ class Observation:
         self.complaints = Complaints(self)
         self.timers = Timers(scheduled)
         self.tasks = Tasks(self, by_module)
-        self.stalls = Stalls(self, loop)
+        self.stalls = Stalls(self, loop, later)
         self.ticks = Ticks(self, loop) if ticks else None
         """None where the loop's ticks cannot be seen."""
         self.why_no_ticks = None if ticks else NOT_ON_UVLOOP

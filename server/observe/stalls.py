@@ -1,8 +1,8 @@
 """Stalls: what blocks the loop, told while it does.
 
-A thread looks now and then whether the loop still turns, and if it does not, at which line the loop's thread is. On
-asyncio the selector says when the loop sleeps, which is not a stall. On uvloop nothing says so: there the thread sends
-a beat through the loop, and a beat that does not come back is a stall. The same beat measures the lag.
+While the loop turns it puts an alarm off. Where it does not, the alarm wakes a thread, and that looks at which line the
+loop's thread is. On asyncio the selector says when the loop sleeps, which is not a stall. On uvloop nothing says so:
+there a timer of the loop's own has to come back in time, and how late it comes is the lag.
 
 A call that holds the interpreter's lock stops this thread too: such a stall is told afterwards, without a line.
 """
@@ -21,6 +21,7 @@ from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from .alarm import Alarm, new_alarm
 from .events import StallBegan, StallEnded
 from .places import BOTTOMS, MACHINERY, Mark, Place, place_of
 from .timers import name_of
@@ -37,10 +38,23 @@ STACK_KEPT = 40
 #: From how many seconds on it is a stall, unless told otherwise: asyncio's own limit for slow callbacks.
 DEFAULT_LIMIT = 0.1
 
+#: How often a beat goes through a loop whose ticks cannot be seen, in seconds.
+BEAT = 0.1
+
+#: How late a timer of libuv may be without anybody's fault, in seconds: it counts in milliseconds.
+RESOLUTION = 0.001
+
+#: The shortest time an alarm can be set to, in seconds.
+AT_ONCE = 1e-6
+
 _log = logging.getLogger("echotui.observe")
 
 _STDLIB = (str(Path(os.__file__).parent) + os.sep, "<frozen ")
 _INSTALLED = ("site-packages" + os.sep, "dist-packages" + os.sep)
+
+
+#: Has something called after some seconds.
+Later = Callable[[float, Callable[[], object]], asyncio.Handle]
 
 
 class Stall:
@@ -97,13 +111,13 @@ class _Watch:
     """What the thread and the loop share, so that the thread keeps no loop alive."""
 
     def __init__(self) -> None:
-        self.running = threading.Event()
-        """Whether there is anything to watch."""
-        self.closing = threading.Event()
+        self.alarm: Alarm = new_alarm()
+        self.closing = False
 
     def close(self) -> None:
-        self.closing.set()
-        self.running.set()
+        """Have the thread end."""
+        self.closing = True
+        self.alarm.set(AT_ONCE)
 
 
 class Stalls:
@@ -111,7 +125,7 @@ class Stalls:
 
     name = "stalls"
 
-    def __init__(self, observation: "Observation", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, observation: "Observation", loop: asyncio.AbstractEventLoop, later: Later) -> None:
         self.on = True
         """Whether a thread watches the loop while it runs."""
         self.limit = DEFAULT_LIMIT
@@ -125,34 +139,50 @@ class Stalls:
         """How long the latest beat took through the loop, in seconds; None where no beat is sent."""
         self.listeners: list[Callable[[Stall], object]] = []
         """Called with a stall as soon as it is noticed, *in the watching thread*, while the loop is still blocked."""
+        self.put_off_at = 0.0
+        """From when on the alarm has to be put off again, if the loop turns, by `time.monotonic`, in seconds."""
         self._observation = observation
         self._loop = loop
+        self._later = later
         self._lock = threading.Lock()
         self._watch: _Watch | None = None
         self._thread: threading.Thread | None = None
         self._loop_thread = 0
-        self._beat_sent: float | None = None
-        self._rests = True
+        self._runs = False
+        self._beat_due: float | None = None
+        self._next_beat: asyncio.Handle | None = None
 
     def begin(self) -> None:
         """The loop begins to run, in this thread."""
         self._loop_thread = threading.get_ident()
-        self._beat_sent = None
-        if not self.on:
-            return
-        if self._watch is None:
-            self._watch = _Watch()
-            weakref.finalize(self, self._watch.close)
-            self._thread = threading.Thread(
-                target=_look_now_and_then, args=(weakref.ref(self), self._watch), name="echotui-stalls", daemon=True
-            )
-            self._thread.start()
-        self._watch.running.set()
+        self._runs = True
+        self.put_off(monotonic())
+
+    def put_off(self, now: float) -> None:
+        """Have the thread look when the loop has not turned for the limit, and a little."""
+        # Not in every tick, only once the little has passed: the alarm is a system call.
+        self.put_off_at = now + self.limit / 4
+        if self.on:
+            if self._watch is None:
+                self._start()
+            self._watch.alarm.set(self.limit * 1.25)  # type: ignore[union-attr]
+
+    def _start(self) -> None:
+        self._watch = _Watch()
+        weakref.finalize(self, self._watch.close)
+        self._thread = threading.Thread(
+            target=_look_when_it_rings, args=(weakref.ref(self), self._watch), name="echotui-stalls", daemon=True
+        )
+        self._thread.start()
 
     def end(self) -> None:
         """The loop does not run any more."""
+        self._runs = False
+        if self._next_beat is not None:
+            self._next_beat.cancel()
+        self._beat_due = self._next_beat = None
         if self._watch is not None:
-            self._watch.running.clear()
+            self._watch.alarm.set(0)
 
     def close(self) -> None:
         """End the thread."""
@@ -164,28 +194,32 @@ class Stalls:
     # -- in the watching thread
 
     def look(self) -> float:
-        """Look once. Return after how many seconds to look again."""
+        """Look once. Return after how many seconds to look again; 0 if the loop will put it off itself."""
+        self.put_off_at = 0.0  # The alarm has rung: whoever wakes next sets it, see `put_off`.
+        if not self.on:
+            return 0
         since = self._blocked_since()
         if since is None:
-            return self.limit * 2  # It sleeps. A stall that begins now is still seen before long.
-        if monotonic() - since >= self.limit:
-            self._see(since)
+            return 0
+        left = since + self.limit - monotonic()
+        if left > 0:
+            return left
+        self._see(since)
         return self.limit / 2
 
     def _blocked_since(self) -> float | None:
-        """Return since when the loop has not turned; None while it sleeps, or is known to be well."""
-        ticks = self._observation.ticks
+        """Return since when the loop has not turned; None while it sleeps, or does not run."""
+        observation = self._observation
+        ticks, running = observation.ticks, observation.tasks.running
         if ticks is not None and ticks.on:
             return None if ticks.asleep else ticks.awake_since
-        if self._beat_sent is None:
-            # One that has come back is followed by a longer pause: each wakes the loop, be there work or not.
-            self._rests = not self._rests
-            if self._rests:
-                return None
-            self._beat_sent = monotonic()
-            self._loop.call_soon_threadsafe(self._beat)
-        tasks = self._observation.tasks
-        return min(self._beat_sent, tasks.started) if tasks.running is not None else self._beat_sent
+        if not self._runs:
+            return None
+        due = self._beat_due
+        if due is None:
+            self._beat_due = due = monotonic()
+            self._loop.call_soon_threadsafe(self._beat, due)
+        return min(due, observation.tasks.started) if running is not None and due < monotonic() else due
 
     def _see(self, since: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)
@@ -218,17 +252,26 @@ class Stalls:
 
     # -- in the loop's thread
 
-    def _beat(self) -> None:
-        """Come back from a turn of the loop."""
-        sent, now = self._beat_sent, monotonic()
-        if sent is None:
-            return
-        self.lag = now - sent
+    def _beat(self, due: float) -> None:
+        """Come back from a timer, and go through the loop once more: that is the way of all that is ready."""
+        if due == self._beat_due:  # else it was sent before the loop was stopped, and is none of this run
+            self._next_beat = self._loop.call_soon(self._come_back, due, monotonic())
+
+    def _come_back(self, due: float, sent: float) -> None:
+        now = monotonic()
+        self.lag = max(sent - due - RESOLUTION, 0.0) + now - sent
         with self._lock:
             stall = self.current
-            self._beat_sent = None
-        if stall is not None or self.lag >= self.limit:
-            self.over(sent if stall is None else stall.began, now)
+            ticks = self._observation.ticks
+            if ticks is None or not ticks.on:
+                self._beat_due = now + BEAT
+                self._next_beat = self._later(BEAT, partial(self._beat, self._beat_due))
+            else:
+                self._beat_due = self._next_beat = None
+        if stall is not None or now - due >= self.limit:
+            self.over(due if stall is None else stall.began, now)
+        if self.on and self._watch is not None:
+            self._watch.alarm.set(BEAT + self.limit / 4)
         self._observation.open_letters()
 
     def over(self, began: float, ended: float) -> None:
@@ -271,22 +314,20 @@ class Stalls:
         return Stall(self.count, began)
 
 
-def _look_now_and_then(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
-    """Look at the loop while it runs, until it is closed. The thread's main function."""
-    pause = DEFAULT_LIMIT
+def _look_when_it_rings(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
+    """Look at the loop whenever it has not put the alarm off, until it is closed. The thread's main function."""
     while True:
-        watch.running.wait()
-        if watch.closing.wait(pause):
-            return
-        here = stalls()
+        watch.alarm.wait()
+        here = None if watch.closing else stalls()
         if here is None:
+            watch.alarm.close()
             return
-        if not here.on or not watch.running.is_set():
-            continue
         try:
-            pause = here.look()
+            again = here.look()
+            if again and not watch.closing:
+                watch.alarm.set(max(again, AT_ONCE))
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop must not know
-            if not watch.closing.is_set() and not here._loop.is_closed():
+            if not watch.closing and not here._loop.is_closed():
                 here._observation.from_elsewhere(partial(here._observation.disable, here, error))
                 here.on = False
         del here

@@ -124,6 +124,7 @@ class Ticks:
         self._ring: deque[tuple[Any, ...]] = deque(maxlen=KEPT)
         self._observation = observation
         self._timers = observation.timers
+        self._stalls = observation.stalls
         self._loop = loop
         self._began = 0.0
         # How the tick the loop is in began: the start of its row in the ring.
@@ -174,8 +175,8 @@ class Ticks:
             self.slept += self._start[4]
             self._ring.append((self.count, *self._start, self._work + self._timers.fired, ran))
             self._start = None
-        if ran > self._observation.stalls.limit:
-            self._observation.stalls.over(self.awake_since, now)
+        if ran > self._stalls.limit:
+            self._stalls.over(self.awake_since, now)
 
     def select(self, select: Any, timeout: float | None) -> Any:
         """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
@@ -195,6 +196,8 @@ class Ticks:
         ready = select(timeout)
         self.awake_since = now = monotonic()
         self.asleep = False
+        if now >= self._stalls.put_off_at:
+            self._stalls.put_off(now)
         self._start = (
             began,
             timeout,

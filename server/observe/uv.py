@@ -33,7 +33,7 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
         self.factory = None
         self.is_over = False
         self._timers: dict[int, Timer] = {}
-        self.observation = Observation(self, self._timers.values, ticks=False)
+        self.observation = Observation(self, self._timers.values, super().call_later, ticks=False)
 
     def call_soon(
         self,
