@@ -64,6 +64,15 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self._screen.display)
 
     @property
+    def slave(self) -> int:
+        """The descriptor of the terminal, as the program has it."""
+        return self._slave
+
+    def forget(self) -> None:
+        """Clear the screen, as whoever stood on it in the meantime would have."""
+        self._screen.reset()
+
+    @property
     def modes(self) -> list[object]:
         """The terminal's modes, as ``stty -a`` would tell them."""
         return termios.tcgetattr(self._slave)
@@ -71,7 +80,11 @@ class Terminal:
     def press(self, *keys: str) -> None:
         """Type."""
         for key in keys:
-            os.write(self._master, key.encode())
+            self.type(key.encode())
+
+    def type(self, data: bytes) -> None:
+        """Send these very bytes, as a keyboard that is broken may."""
+        os.write(self._master, data)
 
     def read(self, seconds: float) -> bytes:
         """Take what the program draws until it has drawn nothing for so long; return it."""

@@ -1,37 +1,154 @@
 """The terminal, which may be slow, stopped, or gone.
 
-Textual hands what it draws to a writer thread with a queue of 30 writes; a full queue blocks the loop, and with it
-every server. So we look whether the terminal has taken the last frame before another is drawn
-(`PatientDriver.behind`), and draw the whole screen again once it has.
+Textual reads keys in one thread and writes what it draws in another, through a queue of 30 writes; a full queue blocks
+the loop, and with it every server. A busy loop gives the interpreter's lock up only for the instant of a ``select(0)``,
+so both threads are woken thousands of times in vain before they get it, the loop pays for each time, and a key waits
+for seconds. So here the loop itself reads and writes, through a descriptor of its own that never blocks, and what the
+terminal has not taken yet waits in `PatientDriver.behind`: no other frame is drawn until it is gone.
 """
 
+import asyncio
 import contextlib
 import os
 import select
 import termios
+from codecs import getincrementaldecoder
+from time import monotonic
 from typing import Any
 
+from textual import constants
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+
+#: For how long the terminal may take nothing when the app leaves it, in seconds; then the rest is not written.
+LEAVE_PATIENCE = 2.0
+
+#: How many bytes of what is typed are read at once.
+READ_SIZE = 16_384
 
 
 class PatientDriver(LinuxDriver):
-    """A Linux and macOS driver that can tell whether the terminal keeps up."""
+    """A Linux and macOS driver that needs no threads, and can tell whether the terminal keeps up.
+
+    Where a terminal cannot be opened a second time (its name is not known, or it belongs to somebody else), Textual's
+    threads do it.
+    """
 
     gone = False
     """Whether the terminal was closed: nothing can be drawn any more, and nothing typed."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._input: int | None = None
+        self._output: int | None = None
+        self._unwritten = b""
+        self._was_started = False
+        self._tick: asyncio.TimerHandle | None = None
 
     @property
     def behind(self) -> bool:
         """Whether the terminal has not yet taken what was drawn last."""
         writer = self._writer_thread
-        return self.gone or (writer is not None and writer._queue.qsize() > 0)  # noqa: SLF001 - there is no public way
+        queued = writer is not None and writer._queue.qsize() > 0  # noqa: SLF001 - there is no public way
+        return self.gone or bool(self._unwritten) or queued
+
+    def start_application_mode(self) -> None:
+        """Take the terminal over, for the first time or after it was given to a shell."""
+        again, self._was_started = self._was_started, True
+        # A process that was stopped from outside goes on without having left: what the terminal was like is known.
+        modes = self.attrs_before if self._output is not None else None
+        self._give_back()
+        self._input = _open_again(self.fileno)
+        self._output = None if self._file is None else _open_again(self._file.fileno())
+        super().start_application_mode()  # type: ignore[no-untyped-call] # Textual's own gap
+        self.attrs_before = modes or self.attrs_before
+        if self._input is not None:
+            parser = XTermParser(self._debug)
+            decode = getincrementaldecoder("utf-8")("replace").decode
+            self._loop.add_reader(self._input, self._read, self._input, parser, decode)
+        if again:
+            self._app.call_later(self._app.screen.refresh)
+
+    def close(self) -> None:
+        """Give the terminal what it has not taken yet, if it takes it, and leave it."""
+        super().close()
+        if self._output is not None:
+            _write_all(self._output, self._unwritten)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        self._unwritten = b""
+        if self._tick is not None:
+            self._tick.cancel()
+        if self._input is not None:
+            self._loop.remove_reader(self._input)
+            os.close(self._input)
+        if self._output is not None:
+            self._loop.remove_writer(self._output)
+            os.close(self._output)
+        self._input = self._output = None
+
+    # -- what is typed ------------------------------------------------------------------------------------------
 
     def run_input_thread(self) -> None:
-        """Read keys until the app ends, or the terminal is closed: that raises in here first, and is no mistake."""
+        """Read keys in a thread of Textual's, but only where the loop cannot. That the terminal is closed ends it."""
+        if self._input is not None:
+            return
         try:
             super().run_input_thread()
         except OSError:
             self.gone = True
+
+    def disable_input(self) -> None:
+        """Read no more keys."""
+        if self._input is not None:
+            self._loop.remove_reader(self._input)
+        super().disable_input()
+
+    def _read(self, descriptor: int, parser: XTermParser, decode: Any) -> None:
+        try:
+            typed = os.read(descriptor, READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            typed = b""
+        if not typed:
+            self._lose()
+            return
+        for message in parser.feed(decode(typed)):
+            self.process_message(message)
+        # An escape that nothing follows is the key of that name.
+        if self._tick is not None:
+            self._tick.cancel()
+        self._tick = self._loop.call_later(constants.ESCAPE_DELAY * 1.1, self._end_of_sequence, parser)
+
+    def _end_of_sequence(self, parser: XTermParser) -> None:
+        for message in parser.tick():
+            self.process_message(message)
+
+    # -- what is drawn ------------------------------------------------------------------------------------------
+
+    def write(self, data: str) -> None:
+        """Have the terminal take this, at once or as soon as it does."""
+        if self._output is None:
+            super().write(data)
+        elif self._unwritten:
+            self._unwritten += data.encode()
+        else:
+            self._unwritten = data.encode()
+            self._write(self._output)
+            if self._unwritten:
+                self._loop.add_writer(self._output, self._write, self._output)
+
+    def _write(self, descriptor: int) -> None:
+        try:
+            self._unwritten = self._unwritten[os.write(descriptor, self._unwritten) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._lose()
+        if not self._unwritten:
+            self._loop.remove_writer(descriptor)
 
     def check(self) -> None:
         """Look whether the terminal was closed, and if so stop reading keys: it would be readable for ever."""
@@ -40,8 +157,40 @@ class PatientDriver(LinuxDriver):
         poll = select.poll()
         poll.register(self.fileno, 0)
         if any(mask & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, mask in poll.poll(0)):
-            self.gone = True
-            self.exit_event.set()
+            self._lose()
+
+    def _lose(self) -> None:
+        self.gone = True
+        self._unwritten = b""
+        self.exit_event.set()
+        if self._input is not None:
+            self._loop.remove_reader(self._input)
+
+
+def _open_again(terminal: int) -> int | None:
+    """Return a descriptor of the same terminal that never blocks; None if there cannot be one.
+
+    Only a second opening has modes of its own: those of the first are shared with the shell it came from.
+    """
+    try:
+        return os.open(os.ttyname(terminal), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it, unless the terminal takes nothing for `LEAVE_PATIENCE`."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    until = monotonic() + LEAVE_PATIENCE
+    while data and monotonic() < until and poll.poll((until - monotonic()) * 1000):
+        try:
+            written = os.write(descriptor, data)
+        except BlockingIOError:
+            continue
+        except OSError:
+            return
+        data, until = data[written:], monotonic() + LEAVE_PATIENCE
 
 
 class SavedTerminal:

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 from support import PATIENCE, a_listener_between_free_ports, reset
@@ -252,3 +253,36 @@ def test_leaving_says_what_there_was() -> None:
         assert terminal.status() == 0
         assert "sockets    1 connections, 7 B in, 7 B out, 0 booms" in terminal.text
         assert terminal.modes == terminal.modes_before
+
+
+def test_after_a_stop_everything_is_drawn_again_and_keys_work(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, _):
+        for _ in range(2):
+            terminal.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOWAIT)
+            terminal.read(0.02)
+            terminal.forget()
+            terminal.process.send_signal(signal.SIGCONT)
+            terminal.shows("echotui › Live", "╭─ Servers", "selectors", "╭─ Events", "? help")
+        terminal.press("2")
+        terminal.shows("echotui › Loop")
+        # Two descriptors of the terminal's own opening, and no more after two stops than before.
+        descriptors = [str(entry.readlink()) for entry in Path(f"/proc/{terminal.process.pid}/fd").iterdir()]
+        assert descriptors.count(os.ttyname(terminal.slave)) == 5
+        terminal.press("q")
+        assert terminal.status() == 0
+        assert terminal.modes == terminal.modes_before
+
+
+def test_a_key_cut_in_two_is_one_key_and_an_escape_alone_is_one() -> None:
+    with echotui() as (terminal, _):
+        terminal.press("?")
+        terminal.shows("╭─ Help")
+        terminal.press("\x1b")
+        terminal.shows_no("╭─ Help")
+        terminal.press("?")
+        terminal.shows("╭─ Help")
+        terminal.press("\x1b[", "B")
+        terminal.type(b"\xff\xfe")  # no text in any encoding of ours
+        terminal.press("\x1b")
+        terminal.shows_no("╭─ Help")
