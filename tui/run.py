@@ -58,8 +58,7 @@ def describe_loop() -> str:
 
         if isinstance(loop, uvloop.Loop):
             return "uvloop · libuv"
-    selector = getattr(loop, "_selector", None)
-    waits_by = type(getattr(selector, "inner", selector)).__name__.removesuffix("Selector").lower()
+    waits_by = type(getattr(loop, "_selector", None)).__name__.removesuffix("Selector").lower()
     return f"asyncio · {waits_by}"
 
 
