@@ -7,6 +7,7 @@ from textual.strip import Strip
 from echotui.server.records import ServerState
 
 from .. import numbers
+from ..bindings import key_of
 from ..picture import Picture
 from .lines import LiveLines, Piece
 
@@ -62,8 +63,8 @@ class Header(LiveLines):
         if ServerState.SERVING in states:
             return " ◐ serving in part ", "warn"
         if ServerState.FAILED in states:
-            return " ✗ not serving: r tries again ", "alarm"
-        return " ○ stopped: r starts again ", "warn"
+            return f" ✗ not serving: {key_of(self, 'app.restart')} tries again ", "alarm"
+        return f" ○ stopped: {key_of(self, 'app.restart')} starts again ", "warn"
 
     def _open(self) -> int:
         return len(self.picture.connections.open)
