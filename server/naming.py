@@ -49,6 +49,14 @@ def beyond_loopback(address: str) -> bool:
     return not ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
+def exposed(host: str) -> str:
+    """Return what it means that servers listen on a host that other machines may reach, and what to do about it."""
+    return (
+        f"listening on {host}, beyond this machine: whoever reaches these ports can connect; "
+        f"--host 127.0.0.1 keeps them to this machine"
+    )
+
+
 def own_address(host: str) -> str:
     """Return the address to connect from to a server that listens on this host: any, where it listens on all."""
     return host if host not in ("0.0.0.0", "::") else ""  # noqa: S104 - compared, not bound

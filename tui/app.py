@@ -13,6 +13,7 @@ from textual.screen import Screen
 
 from echotui.server.faults.catalogue import Kind, On
 from echotui.server.lab import Lab, Refused
+from echotui.server.naming import exposed
 from echotui.server.records import ServerState
 
 from .bindings import bound, textual_keymap
@@ -22,6 +23,7 @@ from .frames import FrameClock, PaintMeter, Patience
 from .keys import DEFAULT_KEYS, KEYS, Keymap
 from .picture import Picture, picture_of
 from .terminal import PatientDriver
+from .text import clean
 from .views.faults import FaultsView
 from .views.live import LiveView
 from .views.loop import LoopView
@@ -36,6 +38,9 @@ ON_CONNECTIONS = frozenset({"boom", "interrupt", "chat", "treat", "start_or_stop
 
 #: The actions that change something: `--read-only` takes them away.
 CHANGING = frozenset({"boom", "interrupt", "chat", "treat", "start_or_stop", "send_signal", "restart"})
+
+#: How long it is said in full that other machines can connect, in seconds; a word in the header goes on saying it.
+EXPOSED_TIME = 20.0
 
 NOTES = """\
 lag        the latest that a timer of the loop fired late in the last second
@@ -144,6 +149,8 @@ class EchoApp(App[int]):
         self.set_keymap(textual_keymap(self.keymap))
         # Not as the default mode: where tasks are eager, a view would begin to run before it is on a stack.
         await self.switch_mode("1")
+        if any(record.exposed for record in self.lab.records):
+            self.notify(clean(exposed(self.lab.settings.host)), severity="warning", markup=False, timeout=EXPOSED_TIME)
         self.run_worker(self._clock.run(), name="frame-clock")
         self.run_worker(self._leave_when_ended(), name="leave")
 

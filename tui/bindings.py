@@ -1,6 +1,6 @@
 """From the keymap to Textual: bindings of its keys, and what is said of them on the screen."""
 
-from textual.binding import Binding
+from textual.binding import ActiveBinding, Binding
 from textual.widget import Widget
 
 from .keys import BY_ID, DEFAULT_KEYS, Keymap
@@ -22,6 +22,14 @@ def textual_keys(keys: tuple[str, ...]) -> str:
 def textual_keymap(keymap: Keymap) -> dict[str, str]:
     """Return what the user has changed, as Textual takes it."""
     return {name: textual_keys(keys) for name, keys in keymap.changed.items()}
+
+
+def in_order(bindings: dict[str, ActiveBinding]) -> dict[str, ActiveBinding]:
+    """Return bindings in the order of the keymap, those of the view before those of the app."""
+    return dict(sorted(bindings.items(), key=lambda item: _ORDER.get(item[1].binding.id or "", len(_ORDER))))
+
+
+_ORDER = {name: at for at, name in enumerate(sorted(BY_ID, key=lambda name: name.startswith("app.")))}
 
 
 def key_of(widget: Widget, name: str) -> str:

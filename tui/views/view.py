@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Protocol
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Footer, Input, Static
 
-from ..bindings import bound
+from ..bindings import bound, in_order
 from ..filter import BadFilter, Filter, parse
 from ..frames import Patience
 from ..picture import Picture
@@ -138,6 +138,11 @@ class View(Patience):
     def typing(self) -> bool:
         """Whether the keys go into the filter line."""
         return self.is_mounted and bool(self.query_one("#filter").display)
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The keys that do something now, by key, in an order of their own: Textual puts mapped ones last."""
+        return in_order(super().active_bindings)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Say which actions there are now; they are kept for later while a question, or the palette, is over it."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from textual.strip import Strip
 
-from echotui.server.records import ServerState
+from echotui.server.records import ServerRecord, ServerState
 
 from .. import numbers
 from ..bindings import key_of
@@ -13,6 +13,9 @@ from .lines import LiveLines, Piece
 
 #: What is not known.
 UNKNOWN = "–"
+
+#: What is said while other machines may connect.
+EXPOSED = " ! open to the network "
 
 
 class Header(LiveLines):
@@ -35,6 +38,7 @@ class Header(LiveLines):
             (1, (f" {self.picture.loop} ", "")),
             (3, (f" {self.picture.python} ", "dim")),
             (0, self._state()),
+            (0, (EXPOSED if any(map(_is_exposed, self.picture.servers)) else "", "alarm")),
             (2, (f" up {numbers.clock(self.picture.now() - self.picture.started_at)} ", "")),
             (1, (f" cpu {_or_unknown(vitals.cpu, numbers.share)} ", "")),
             (2, (f" rss {_or_unknown(vitals.rss, numbers.memory)} ", "")),
@@ -68,6 +72,10 @@ class Header(LiveLines):
 
     def _open(self) -> int:
         return len(self.picture.connections.open)
+
+
+def _is_exposed(record: ServerRecord) -> bool:
+    return record.exposed and record.state is ServerState.SERVING
 
 
 def _or_unknown(value: float | None, text: Callable[[float], str]) -> str:
