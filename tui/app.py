@@ -40,7 +40,7 @@ ON_CONNECTIONS = frozenset({"boom", "interrupt", "chat", "treat", "start_or_stop
 CHANGING = frozenset({"boom", "interrupt", "chat", "treat", "start_or_stop", "send_signal", "restart"})
 
 #: How long it is said in full that other machines can connect, in seconds; a word in the header goes on saying it.
-EXPOSED_TIME = 20.0
+EXPOSED_TIME = 10.0
 
 NOTES = """\
 lag        the latest that a timer of the loop fired late in the last second

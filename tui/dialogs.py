@@ -20,6 +20,11 @@ _SIGNALS = {
 }
 
 
+def _closing(key: str, action: str, name: str | None = None) -> Binding:
+    """Return a binding that closes a dialog. It has priority, so that the next key, typed fast, is the view's again."""
+    return Binding(key, action, show=False, id=name, priority=True)
+
+
 class AskSignal(ModalScreen[signal.Signals | None], Patience):
     """Asks which signal to send. None: no signal.
 
@@ -29,8 +34,8 @@ class AskSignal(ModalScreen[signal.Signals | None], Patience):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "No signal"),
-        Binding("q", "dismiss(None)", "No signal", id="app.quit"),
+        _closing("escape", "dismiss(None)"),
+        _closing("q", "dismiss(None)", "app.quit"),
     ]
 
     def __init__(self, drain: float, restart: str) -> None:
@@ -62,10 +67,10 @@ class Help(ModalScreen[None], Patience):
     """The keys of a view, and what its numbers mean."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "Back"),
+        _closing("escape", "dismiss"),
         # The keys that leave, and that opened it, whatever they are: with their ids they follow the user's keymap.
-        Binding("q", "dismiss", "Back", id="app.quit"),
-        Binding("question_mark", "dismiss", "Back", id="app.help"),
+        _closing("q", "dismiss", "app.quit"),
+        _closing("question_mark", "dismiss", "app.help"),
     ]
 
     def __init__(self, keys: list[tuple[str, str]], notes: str) -> None:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 
+#: How long may be what a key does, in characters.
+LONGEST = 53
+
 
 class BadKey(ValueError):
     """A key, or a keymap, that is not possible. Its message says why, and what is."""
@@ -22,6 +25,7 @@ class Key:
     id: str
     keys: tuple[str, ...]
     says: str
+    """What it does, in at most `LONGEST` characters, which fit into one line of the help."""
 
     @property
     def scope(self) -> str:
@@ -43,14 +47,14 @@ KEYS = (
     Key("app.help", ("?",), "The keys, and what the numbers mean"),
     Key("app.quit", ("q",), "Leave; what is still open is ended"),
     Key("app.boom", ("b",), "Let the selected connection's handler raise"),
-    Key("app.interrupt", ("x",), "Cancel the selected connection's task, or close it where it has none"),
+    Key("app.interrupt", ("x",), "Cancel the selected connection's task, or close it"),
     Key("app.chat", ("n",), "Let a built-in client chat with the selected server"),
     Key("app.start_or_stop", ("t",), "Start the selected server, or stop it at once"),
-    Key("app.treat", ("e",), "Switch what becomes of a failing task of the sockets server"),
-    Key("app.pause", ("space",), "Freeze the view, or let it go on; collecting goes on all the time"),
-    Key("app.restart", ("r",), "Start the servers that are stopped, or could not listen"),
+    Key("app.treat", ("e",), "Switch what becomes of a failing task of sockets"),
+    Key("app.pause", ("space",), "Freeze the view, or let it go on; collecting goes on"),
+    Key("app.restart", ("r",), "Start the servers that are stopped, or have failed"),
     Key("app.suspend", ("ctrl+z",), "Suspend it, servers and all; fg goes on"),
-    Key("app.send_signal", ("s",), "Send SIGINT, SIGTERM or SIGHUP to this very process; it asks first"),
+    Key("app.send_signal", ("s",), "Send a signal to this very process; it asks which"),
     Key("view.filter", ("/",), "Show only what matches: words, field:value, !not"),
     Key("view.sort", ("o",), "Sort by the next column"),
     Key("view.reverse", ("O",), "Sort the other way round"),
@@ -64,7 +68,7 @@ KEYS = (
     Key("table.page_down", ("pagedown",), "A page down"),
     Key("table.first", ("g", "home"), "The first row"),
     Key("table.last", ("G", "end"), "The last row"),
-    Key("table.choose", ("enter",), "Details of the row, where there is no room for them beside it"),
+    Key("table.choose", ("enter",), "Details of the row, where they are not beside it"),
 )
 
 BY_ID: Mapping[str, Key] = MappingProxyType({key.id: key for key in KEYS})

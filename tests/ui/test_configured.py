@@ -48,7 +48,11 @@ def test_keys_theme_and_options_of_the_file_are_in_effect(file: str, monkeypatch
 def test_the_command_line_wins_over_the_file(file: str) -> None:
     with echotui("--config", file, "--no-read-only", "--servers", "selectors,sockets,streams") as (terminal, _):
         terminal.shows("streams", " ^x quit f5 boom x end ")
-        terminal.press("\x18")
+        terminal.press("h")
+        terminal.shows("ctrl+x  Leave")
+        terminal.press("hs")
+        terminal.shows("Send a signal to this process")
+        terminal.press("\x18\x18")
         assert terminal.status() == 0
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from echotui.tui.config import MOST, BadConfig, read
 from echotui.tui.config_command import template
-from echotui.tui.keys import BY_ID, DEFAULT_KEYS, FIXED, KEYS, BadKey, Keymap, as_key
+from echotui.tui.keys import BY_ID, DEFAULT_KEYS, FIXED, KEYS, LONGEST, BadKey, Keymap, as_key
 from echotui.tui.option_table import OPTIONS
 from echotui.tui.text import clean
 from echotui.tui.toml import as_toml
@@ -212,6 +212,7 @@ def test_what_is_written_as_toml_is_read_as_it_was(value: object) -> None:
 def test_no_two_things_that_meet_share_a_key_by_default_and_none_has_a_fixed_one() -> None:
     assert dict(Keymap()) == {key.id: key.keys for key in KEYS}
     for key in KEYS:
+        assert len(key.says) <= LONGEST
         assert [as_key(one) for one in key.keys] == [*key.keys]
         assert not set(key.keys) & set(FIXED)
 

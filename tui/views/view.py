@@ -148,7 +148,7 @@ class View(Patience):
         """Say which actions there are now; they are kept for later while a question, or the palette, is over it."""
         if not self.offers(action):
             return False
-        return True if self.is_current else None
+        return True if self.app.screen is self else None
 
     def offers(self, action: str) -> bool:
         """Leave a slash that is typed into the filter line to it, and offer none where nothing can be filtered."""
