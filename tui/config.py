@@ -5,6 +5,7 @@ file holds, reading it gives a `Config`, or `BadConfig` with one line that says 
 """
 
 import argparse
+import codecs
 import os
 import re
 import tomllib
@@ -108,7 +109,7 @@ def _table(data: bytes) -> dict[str, Any]:
     if len(data) > MOST:
         raise Wrong(f"it is larger than {MOST // 1024} KiB: that is not a configuration of echotui")
     try:
-        return tomllib.loads(data.decode())
+        return tomllib.loads(data.removeprefix(codecs.BOM_UTF8).decode())
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise Wrong(f"line {line} is not UTF-8: save the file as UTF-8") from None

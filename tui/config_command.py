@@ -5,6 +5,8 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
+from echotui.server.naming import describe
+
 from .chosen import Chosen, Source, add_config, add_options, choose, refuse_theme
 from .config import VARIABLE, place
 from .keys import DEFAULT_KEYS, KEYS
@@ -58,6 +60,10 @@ def _say(text: str) -> int:
     except BrokenPipeError:
         point_to_nothing()
         return 141
+    except OSError as error:
+        print(f"echotui config: stdout: {describe(error)}", file=sys.stderr, flush=True)
+        point_to_nothing()
+        return 1
     return 0
 
 

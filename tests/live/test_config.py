@@ -1,7 +1,9 @@
 """The configuration file as commands see it: the command line wins over it, and a bad one is one line and status 2."""
 
 import os
+import re
 import signal
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -69,6 +71,21 @@ def test_the_template_is_printed_and_can_be_used(file: Path) -> None:
     file.write_bytes(done.stdout)
     assert done.stdout.decode() == template() + "\n"
     assert shown("--config", str(file)) == shown()
+
+
+def test_a_disk_that_is_full_is_said_to_be_so() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = echotui("config", "template", stdout=full, capture_output=False, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, b"echotui config: stdout: No space left on device (ENOSPC)\n")
+
+
+def test_the_example_of_the_readme_is_in_effect_as_it_stands(file: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    file.write_text(example)
+    says = shown("--config", str(file))
+    for setting in ("port", "servers", "theme", "mouse", "app.boom", "app.pause", "table.page_down"):
+        assert says[setting][1] == "file"
 
 
 @pytest.mark.parametrize("command", [[], ["serve"], ["connect"], ["load"], ["config", "show"]], ids=" ".join)

@@ -117,6 +117,12 @@ def test_a_wrong_file_is_answered_in_one_line_that_says_what_to_do(
     assert why in said(tmp_path, content)
 
 
+def test_the_mark_that_some_editors_begin_a_file_with_is_no_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(b"\xef\xbb\xbfport = 9000\n")
+    assert read(str(file)).options == {"port": 9000}
+
+
 def test_a_file_that_was_named_has_to_be_there_and_readable(tmp_path: Path) -> None:
     for file, why in ((tmp_path / "no", "No such file"), (tmp_path, "is a directory"), (Path("/dev/zero"), "larger")):
         with pytest.raises(BadConfig, match=why):
