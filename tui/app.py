@@ -16,11 +16,11 @@ from echotui.server.lab import Lab, Refused
 from echotui.server.naming import exposed
 from echotui.server.records import ServerState
 
-from .bindings import bound, textual_keymap
+from .bindings import bound, explained, textual_keymap
 from .dialogs import AskSignal, Help
 from .fault_form import FaultForm, TargetChoice
 from .frames import FrameClock, PaintMeter, Patience
-from .keys import DEFAULT_KEYS, KEYS, Keymap
+from .keys import DEFAULT_KEYS, Keymap
 from .picture import Picture, picture_of
 from .terminal import PatientDriver
 from .text import clean
@@ -330,7 +330,7 @@ class EchoApp(App[int]):
 
     def action_help(self) -> None:
         """Show the keys and what the numbers mean."""
-        self.push_screen(Help(self._keys(), f"{self.view.notes}{NOTES}"))
+        self.push_screen(Help(explained(self.keymap, self._offered()), f"{self.view.notes}{NOTES}"))
 
     def action_command_palette(self) -> None:
         """Show every action by name."""
@@ -354,15 +354,6 @@ class EchoApp(App[int]):
     def _is_offered(self, binding: Binding) -> bool:
         action = binding.action.partition("(")[0]
         return bool(self._offers(action) and self.view.offers(action))
-
-    def _keys(self) -> list[tuple[str, str]]:
-        return [
-            *((self.keymap.shown(binding.id or ""), binding.tooltip) for binding in self._offered()),
-            ("esc", "Clear the filter, or close the detail"),
-            ("tab", "The next pane"),
-            *((self.keymap.shown(key.id), key.says) for key in KEYS if key.id.startswith("table.")),
-            ("ctrl+p", "Every action by name, and themes"),
-        ]
 
     def get_key_display(self, binding: Binding) -> str:
         """Return how the footer shows a key."""

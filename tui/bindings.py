@@ -1,9 +1,11 @@
 """From the keymap to Textual: bindings of its keys, and what is said of them on the screen."""
 
+from collections.abc import Iterable
+
 from textual.binding import ActiveBinding, Binding
 from textual.widget import Widget
 
-from .keys import BY_ID, DEFAULT_KEYS, Keymap
+from .keys import BY_ID, DEFAULT_KEYS, KEYS, Keymap
 
 
 def bound(name: str, action: str, label: str = "", *, priority: bool = False) -> Binding:
@@ -27,6 +29,17 @@ def textual_keymap(keymap: Keymap) -> dict[str, str]:
 def in_order(bindings: dict[str, ActiveBinding]) -> dict[str, ActiveBinding]:
     """Return bindings in the order of the keymap, those of the view before those of the app."""
     return dict(sorted(bindings.items(), key=lambda item: _ORDER.get(item[1].binding.id or "", len(_ORDER))))
+
+
+def explained(keymap: Keymap, offered: Iterable[Binding]) -> list[tuple[str, str]]:
+    """Return what keys do, for the help: those of these bindings, of every table, and those that are always there."""
+    return [
+        *((keymap.shown(binding.id or ""), binding.tooltip) for binding in offered),
+        ("esc", "Clear the filter, or close the detail"),
+        ("tab", "The next pane"),
+        *((keymap.shown(key.id), key.says) for key in KEYS if key.id.startswith("table.")),
+        ("ctrl+p", "Every action by name, and themes"),
+    ]
 
 
 _ORDER = {name: at for at, name in enumerate(sorted(BY_ID, key=lambda name: name.startswith("app.")))}
