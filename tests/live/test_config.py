@@ -112,6 +112,20 @@ def test_what_a_file_holds_reaches_no_terminal_raw(content: bytes, why: str, fil
     assert why in refused("config", "show", "--config", str(file))
 
 
+def test_nor_does_the_name_of_a_file(tmp_path: Path) -> None:
+    assert r"\x1b]0;owned\x07: that is a directory" in refused(
+        "serve", "--config", str(_made(tmp_path / "\x1b]0;owned\x07"))
+    )
+    file = tmp_path / "a\nport = 1"
+    file.touch()
+    assert shown("--config", str(file))["port"] == ("8000", "default")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 def test_a_theme_that_is_none_is_refused_with_a_better_one(file: Path) -> None:
     file.write_text('theme = "drakula"\n')
     assert "theme: there is no theme 'drakula': do you mean 'dracula'?" in refused(
