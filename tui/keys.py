@@ -85,6 +85,9 @@ FIXED: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: The keys that move and choose in every question, and in the help: only what does the same in a table may have them.
+MOVING = frozenset({"up", "down", "home", "end", "pageup", "pagedown", "enter"})
+
 _NAMES = frozenset(
     {
         *("up", "down", "left", "right", "home", "end", "pageup", "pagedown", "insert", "delete", "backspace"),
@@ -180,6 +183,8 @@ def _checked(name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
     for key in checked:
         if key in FIXED:
             raise BadKey(f"{name}: {key!r} always {FIXED[key]}: choose another key")
+        if key in MOVING and not name.startswith("table."):
+            raise BadKey(f"{name}: {key!r} moves and chooses, in questions too: only table.… can have it")
     return checked
 
 

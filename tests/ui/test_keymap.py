@@ -163,7 +163,7 @@ async def test_what_is_typed_into_a_form_is_not_taken_for_keys_of_ones_own() -> 
         "app.suspend": ("8",),
         "app.quit": ("9",),
         "table.choose": ("c",),
-        "app.pause": ("enter",),
+        "app.pause": ("f9",),
     }
     async with a_lab(SOCKETS) as lab, with_keys(lab, keys) as (pilot, app), a_peer(lab, "sockets") as peer:
         await pilot.press("4")

@@ -100,6 +100,7 @@ def test_keys_are_set_by_their_ids_one_or_several(tmp_path: Path) -> None:
         ('[keys]\nfaults.undo = "u"\ntasks.ui = "b"', "'b' is the key of app.boom and of tasks.ui"),
         ('[keys]\napp.boom = "tab"', "'tab' always goes to the next pane: choose another key"),
         ('[keys]\napp.boom = "ctrl+c"', "'ctrl+c' always leaves"),
+        ('[keys]\ntable.down = "j"\napp.quit = "down"', "app.quit: 'down' moves and chooses, in questions too"),
         ('[keys]\napp.boom = "spcae"', "'spcae' is no key: do you mean 'space'?"),
         ('[keys]\napp.boom = "bb"', 'is no key: write a character, or a name such as "space"'),
         ('[keys]\napp.boom = ""', "'' is no key"),
