@@ -21,7 +21,7 @@ from ..conversation import Boom, LineTooLong
 from ..faults.gate import Gate
 from ..faults.steps import Close, HalfClose, Reset
 from ..journal import Journal
-from ..naming import address, describe, family_of, why_not_listening
+from ..naming import address, beyond_loopback, describe, family_of, why_not_listening
 from ..records import LAST_KEPT, Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
 from ..tcp import TcpInfo, tcp_info, waited_in_queue
@@ -155,7 +155,8 @@ class EchoServer(ABC):
             self.desk.journal.record(events.ListenFailed(self.name, record.host, port, record.why))
             return
         listener.setblocking(False)
-        record.port = listener.getsockname()[1]
+        bound, record.port = listener.getsockname()[:2]
+        record.exposed = beyond_loopback(bound)
         record.state, record.why = ServerState.SERVING, ""
         self._serve(listener)
         self.desk.journal.record(events.Listening(self.name, record.host, record.port))

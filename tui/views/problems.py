@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.strip import Strip
 from textual.widget import Widget
@@ -15,6 +15,7 @@ from echotui.server.observe.complaints import Complaint
 from echotui.server.observe.stalls import Stall
 
 from .. import numbers
+from ..bindings import bound
 from ..picture import Picture
 from ..text import clean, shortened
 from ..watched import Watched
@@ -159,7 +160,7 @@ Problems of one kind at one line are one row; count says how many, ago when the 
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("u", "with_ui", "Textual's", tooltip="Show what the screen itself does, or hide it", id="problems.ui"),
+        bound("problems.ui", "with_ui", "Textual's"),
     ]
 
     def __init__(self, picture: Picture) -> None:
