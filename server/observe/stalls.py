@@ -110,11 +110,21 @@ class _Watch:
     def __init__(self) -> None:
         self.alarm: Alarm = new_alarm()
         self.closing = False
+        self._over = False
+        self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Have the thread end."""
-        self.closing = True
-        self.alarm.set(AT_ONCE)
+        """Have the thread end. No effect if it has: what comes last may be the garbage collection of a closed loop."""
+        with self._lock:
+            self.closing = True
+            if not self._over:
+                self.alarm.set(AT_ONCE)
+
+    def end(self) -> None:
+        """The thread ends."""
+        with self._lock:
+            self._over = True
+            self.alarm.close()
 
 
 class Stalls:
@@ -323,7 +333,7 @@ def _look_when_it_rings(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
         watch.alarm.wait()
         here = None if watch.closing else stalls()
         if here is None:
-            watch.alarm.close()
+            watch.end()
             return
         try:
             again = here.look()

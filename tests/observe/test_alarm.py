@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -97,3 +98,28 @@ def test_without_descriptors_it_polls() -> None:
     assert isinstance(alarm, PolledAlarm)
     alarm.set(0.001)
     assert rings(sleeper(alarm))
+
+
+def test_a_loop_that_was_closed_touches_no_alarm_any_more() -> None:
+    """Its descriptor may be somebody else's by the time the loop is collected as garbage."""
+    import asyncio
+    import gc
+    import weakref
+
+    from echotui.server import new_event_loop
+
+    told: list[float] = []
+
+    def tell(alarm: Alarm) -> None:
+        alarm.set = told.append
+
+    loop: Any = new_event_loop("asyncio")
+    loop.run_until_complete(asyncio.sleep(0))
+    alarm = loop.observation.stalls._watch.alarm
+    loop.close()
+    tell(alarm)
+    gone = weakref.ref(loop.observation.stalls)
+    del loop
+    gc.collect()
+    assert gone() is None
+    assert told == []
