@@ -59,12 +59,16 @@ class Pulse:
     Args:
         servers: the servers whose rates are measured.
         on_beat: called with the seconds since the last beat, at every beat.
+        on_second: called once a second, before the rates are worked out.
     """
 
-    def __init__(self, servers: Iterable[ServerRecord], on_beat: Callable[[float], None]) -> None:
+    def __init__(
+        self, servers: Iterable[ServerRecord], on_beat: Callable[[float], None], on_second: Callable[[], None]
+    ) -> None:
         self.vitals = Vitals()
         self._servers = list(servers)
         self._on_beat = on_beat
+        self._on_second = on_second
         self._process = psutil.Process()
         self._timer: asyncio.TimerHandle | None = None
         self._beats = 0
@@ -99,6 +103,7 @@ class Pulse:
         self._next()
 
     def _sample(self) -> None:
+        self._on_second()
         now, cpu = monotonic(), process_time()
         seconds = now - self._sampled_at
         vitals = self.vitals
