@@ -18,9 +18,11 @@ from echotui.server.records import ServerState
 from .dialogs import AskSignal, Help
 from .fault_form import FaultForm, TargetChoice
 from .frames import FrameClock, PaintMeter, Patience
+from .navigator import Navigator
 from .picture import Picture, picture_of
 from .terminal import PatientDriver
 from .views.faults import FaultsView
+from .views.linked import Linked
 from .views.live import LiveView
 from .views.loop import LoopView
 from .views.problems import ProblemsView
@@ -130,6 +132,7 @@ class EchoApp(App[int]):
         }
         self.view: View = self.live
         """The view one looks at."""
+        self.navigator = Navigator(self)
         for key, view in self.views.items():
             self.add_mode(key, partial(_itself, view))
 
@@ -269,15 +272,35 @@ class EchoApp(App[int]):
         if treatment is not None:
             self.notify(f"a failing task of sockets is now {treatment}", markup=False)
 
-    def action_view(self, key: str) -> None:
+    async def action_view(self, key: str) -> None:
         """Look at another view."""
+        if self.screen is self.view:
+            self.navigator.forget()
+            await self.show_view(key)
+
+    async def show_view(self, key: str) -> None:
+        """Bring a view to the screen, drawing the picture one was looking at."""
         view = self.views[key]
-        if view is not self.view and self.screen is self.view:
+        if view is not self.view:
             picture = self.view.picture
             self.view = view
-            self.switch_mode(key)
+            await self.switch_mode(key)
             if view.picture is not picture:
                 view.look_at(picture)
+
+    @on(Linked.Followed)
+    async def follow(self, followed: Linked.Followed) -> None:
+        """Go where the row under the cursor leads."""
+        await self.navigator.follow(followed.pane)
+
+    @on(View.Left)
+    async def go_back(self) -> None:
+        """Go back where one came from."""
+        await self.navigator.back()
+
+    def say(self, what: str) -> None:
+        """Tell the person at the keyboard why a key did nothing, or something else than they may think."""
+        self.notify(what, severity="warning", markup=False)
 
     def action_pause(self) -> None:
         """Freeze the view, or let it go on."""
@@ -335,7 +358,7 @@ class EchoApp(App[int]):
             *((binding.key_display or binding.key, binding.tooltip) for binding in self._offered()),
             ("tab", "The next pane"),
             ("↑↓ j k", "Move; page up, page down, home g, end G"),
-            ("enter", "Details of the connection, where there is no room for them beside it"),
+            ("enter", "Go to what the row is about, or first show its detail where that has no room beside it"),
             ("ctrl+p", "Every action by name, and themes"),
         ]
 

@@ -90,6 +90,10 @@ class Watched:
         tasks = self._observation.tasks
         return [*reversed(tasks.live.values()), *reversed(tasks.ended)]
 
+    def task(self, number: int) -> TaskRow | None:
+        """Return a task by its number; None if it is not kept any more."""
+        return self._observation.tasks.get(number)
+
     @property
     def task_changes(self) -> object:
         """Something that is another one whenever a task is made or ends."""
@@ -178,6 +182,10 @@ class Still(Watched):
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
+
+    def task(self, number: int) -> TaskRow | None:
+        """Return a task by its number; None if it was not kept any more."""
+        return next((row for row in self.tasks if row.id == number), None)
 
     def study(self, row: TaskRow) -> None:
         """Do nothing: nothing changes any more."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 from echotui.server.records import Connection, ConnectionState
 
 from .. import numbers
+from ..links import Kind
 from ..picture import Picture
 from ..text import clean, clean_bytes
 from ..widgets.lines import Piece
@@ -18,6 +19,8 @@ _STATE_STYLES = {"open": "good", "unread": "warn", "left open": "alarm", "closed
 class ConnectionsPane(RowsPane[Connection]):
     """Draws a picture's connections."""
 
+    kind = Kind.CONNECTION
+    many = Kind.CONNECTIONS
     fields: ClassVar[tuple[str, ...]] = ("id", "server", "peer", "state", "said")
 
     def __init__(self, picture: Picture) -> None:

@@ -35,7 +35,7 @@ left open  its handler failed and nobody closed the socket: the lesson of e (err
         super().__init__(picture)
         self.servers = ServersPane(picture)
         self.connections = ConnectionsPane(picture)
-        self.detail = DetailPane(picture, lab.tcp_info)
+        self.detail = self.connections.detail = DetailPane(picture, lab.tcp_info)
         self.events = EventsPane(picture)
 
     def body(self) -> Iterable[Widget]:

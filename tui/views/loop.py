@@ -14,6 +14,7 @@ from echotui.server.observe.ticks import Registration, Tick
 from echotui.server.observe.timers import LiveTimer
 
 from .. import numbers
+from ..links import Kind, timer_key
 from ..picture import Picture
 from ..text import clean, shortened
 from ..watched import Watched
@@ -130,6 +131,7 @@ class LagPane(Framed):
 class TimersPane(RowsPane[LiveTimer]):
     """Draws the timers that are set, with bars that run down."""
 
+    kind = Kind.TIMER
     fields: ClassVar[tuple[str, ...]] = ("for", "callback")
 
     def __init__(self, picture: Picture) -> None:
@@ -140,7 +142,7 @@ class TimersPane(RowsPane[LiveTimer]):
                 Column("for", 0, lambda row: clean(row.behind), least=16),
                 Column("callback", 30, lambda row: (shortened(clean(row.callback)), "dim"), rank=1),
             ],
-            key=lambda row: (row.due, row.behind),
+            key=timer_key,
             empty="",
             id="timer-table",
         )
@@ -183,6 +185,7 @@ class TimersPane(RowsPane[LiveTimer]):
 class RegistrationsPane(RowsPane[Registration]):
     """Draws the descriptors the loop watches."""
 
+    kind = Kind.DESCRIPTOR
     fields: ClassVar[tuple[str, ...]] = ("fd", "events", "whose")
 
     def __init__(self, picture: Picture) -> None:

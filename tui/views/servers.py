@@ -1,16 +1,17 @@
 """The servers, a row each: what they wait by, and what they get through."""
 
 from textual.app import ComposeResult
-from textual.widget import Widget
 
 from echotui.server.records import ServerRecord, ServerState
 from echotui.server.vitals import Rates
 
 from .. import numbers
+from ..links import Kind
 from ..picture import Picture
 from ..text import clean
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
+from .linked import Linked
 
 _STATES: dict[ServerState, Piece] = {
     ServerState.SERVING: ("● serving", "good"),
@@ -26,13 +27,16 @@ NONE = "–"
 SPARK = 12
 
 
-class ServersPane(Widget):
+class ServersPane(Linked):
     """Draws a picture's servers."""
+
+    kind = Kind.SERVER
+    table: VirtualTable[ServerRecord]
 
     def __init__(self, picture: Picture) -> None:
         super().__init__(id="servers")
         self.picture = picture
-        self.border_title = "Servers"
+        self.label("Servers")
         self.table = VirtualTable[ServerRecord](
             [
                 Column("name", 9, lambda record: record.name),
