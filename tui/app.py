@@ -9,7 +9,7 @@ from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from echotui.server.faults.catalogue import Kind, On
 from echotui.server.lab import Lab, Refused
@@ -39,11 +39,14 @@ CHANGING = frozenset(
     {"boom", "interrupt", "chat", "treat", "start_or_stop", "send_signal", "restart", "undo", "undo_all"}
 )
 
+#: The actions that a dialog has other keys for: they wait until it is answered.
+ON_VIEWS = ON_CONNECTIONS | CHANGING | {"view", "help", "pause", "quit"}
+
 NOTES = """\
 lag        the latest that a timer of the loop fired late in the last second
 painting   share of the last second that went into drawing this screen; the rate is halved above 5 %
 
-A filter is words, field:value and !not; a field that does not exist is answered with those that do.
+A filter is words, field:value, field=value (the whole of it) and !not; a field that does not exist is answered with those that do.
 """
 
 
@@ -102,7 +105,7 @@ class EchoApp(App[int]):
         _key("e", "treat", "errors", "Switch what becomes of a failing task of the sockets server"),
         _key("space", "pause", "pause", "Freeze the view, or let it go on; collecting goes on all the time", shown="␣"),
         _key("r", "restart", "restart", "Start the servers that are stopped, or could not listen"),
-        Binding("ctrl+c", "quit", show=False, priority=True),
+        Binding("ctrl+c", "leave", show=False, priority=True),
         Binding(
             "ctrl+z", "suspend_process", show=False, tooltip="Suspend it, servers and all; fg goes on", id="app.suspend"
         ),
@@ -176,6 +179,8 @@ class EchoApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Say which actions there are now."""
+        if action in ON_VIEWS and self._is_asking:
+            return False
         if self.view.typing or (action in CHANGING and self.read_only):
             return False
         if action in ON_CONNECTIONS:
@@ -183,6 +188,12 @@ class EchoApp(App[int]):
         if action == "restart":
             return self._restartable
         return True
+
+    @property
+    def _is_asking(self) -> bool:
+        """Whether there is a dialog, whose own keys come first. The palette is none: it offers our actions."""
+        top = self.screen_stack[-1:]
+        return any(isinstance(screen, ModalScreen) and not isinstance(screen, CommandPalette) for screen in top)
 
     def _do(self, command: Any, *arguments: object) -> Any:
         """Give the lab a command; where it refuses, say why."""
@@ -342,6 +353,10 @@ class EchoApp(App[int]):
     async def action_quit(self) -> None:
         """Leave. The lab ends what is still open."""
         self.exit(return_code=0)
+
+    async def action_leave(self) -> None:
+        """Leave, whatever is asked just now."""
+        await self.action_quit()
 
     def _offered(self) -> Iterable[Binding]:
         """Yield the keys that do something now."""

@@ -65,11 +65,10 @@ class Chooser(ModalScreen[Thing | None], Patience):
 
 def _line(at: int, link: Link, view: str) -> Content:
     key = KEYS[at] if at < len(KEYS) else " "
-    parts: list[str | tuple[str, str]] = [
-        (f" {key} ", "bold $accent"),
-        f"{link.role:<16}",
-        (clean(str(link.thing)), "bold"),
-    ]
+    thing = clean(str(link.thing))
+    if link.role.endswith(f" {link.thing.kind}"):
+        thing = thing.removeprefix(f"{link.thing.kind} ")
+    parts: list[str | tuple[str, str]] = [(f" {key} ", "bold $accent"), f"{link.role:<16}", (thing, "bold")]
     if link.says:
         parts.append(f"  {link.says}")
     if view:
