@@ -121,6 +121,7 @@ class Ticks:
         """How long it has run in the ticks that are over, in seconds."""
         self.slept = 0.0
         """How long it has slept in them."""
+        self._longest = 0.0
         self._ring: deque[tuple[Any, ...]] = deque(maxlen=KEPT)
         self._observation = observation
         self._timers = observation.timers
@@ -155,6 +156,11 @@ class Ticks:
             longest = max(longest, row[-1])
         return longest
 
+    def take_longest(self) -> float:
+        """Return the longest run of a tick that has ended since this was asked before, in seconds; 0 if none has."""
+        longest, self._longest = self._longest, 0.0
+        return longest
+
     def begin(self) -> None:
         """The loop begins to run."""
         self.awake_since = monotonic()
@@ -172,6 +178,8 @@ class Ticks:
         if self._start is not None:
             self.count += 1
             self.ran += ran
+            if ran > self._longest:
+                self._longest = ran
             self.slept += self._start[4]
             self._ring.append((self.count, *self._start, self._work + self._timers.fired, ran))
             self._start = None
