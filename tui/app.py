@@ -11,12 +11,12 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.screen import ModalScreen, Screen
 
-from echotui.server.faults.catalogue import Kind, On
+from echotui.server.faults.catalogue import Kind
 from echotui.server.lab import Lab, Refused
 from echotui.server.records import ServerState
 
 from .dialogs import AskSignal, Help
-from .fault_form import FaultForm, TargetChoice
+from .fault_form import FaultForm, TargetChoice, targets_of
 from .frames import FrameClock, PaintMeter, Patience
 from .navigator import Navigator
 from .picture import Picture, picture_of
@@ -246,22 +246,11 @@ class EchoApp(App[int]):
         kind = chosen.table.selected
         if self.read_only or not isinstance(kind, Kind):
             return
-        targets = self._targets(kind)
+        targets = targets_of(kind, self.live.connections.table.selected, self._live.servers)
         if targets:
             self.push_screen(FaultForm(kind, targets, self._inject))
         else:
             self.notify(f"{kind.name} needs a connection: select one in view 1", severity="warning", markup=False)
-
-    def _targets(self, kind: Kind) -> list[tuple[str, TargetChoice]]:
-        targets: list[tuple[str, TargetChoice]] = []
-        selected = self.live.connections.table.selected
-        if On.CONNECTION in kind.targets and selected is not None and selected.is_open:
-            targets.append((f"connection {selected.id} of {selected.server}, selected in view 1", selected.id))
-        if On.SERVER in kind.targets:
-            targets += [(f"{record.name}, whole server", record.name) for record in self._live.servers]
-        if On.LOOP in kind.targets:
-            targets.append(("the loop", None))
-        return targets
 
     def _inject(  # noqa: PLR0913, PLR0917 - what a form asks
         self,

@@ -48,23 +48,23 @@ def throughput(picture: Picture, server: str | None) -> Series:
     rates = picture.vitals().rates
     if server is not None:
         history: Sequence[float] = [*rates[server].history] if server in rates else []
-        return Series(f"Reads/s of {server}", history, numbers.count)
-    return Series("Reads/s of all servers", _sum([[*one.history] for one in rates.values()]), numbers.count)
+        return Series(f"Reads/s of {server}:", history, numbers.count)
+    return Series("Reads/s of all servers:", _sum([[*one.history] for one in rates.values()]), numbers.count)
 
 
 def lag(picture: Picture) -> Series:
     """Return by how much timers of the loop fired late, the latest of each second."""
-    return Series("Lag of the loop", [*picture.vitals().lags], duration)
+    return Series("Lag:", [*picture.vitals().lags], duration)
 
 
 def turn(picture: Picture) -> Series:
     """Return the longest turn of the loop in each second."""
-    return Series("Longest turn", [*picture.vitals().turns], duration, _why_no_ticks(picture))
+    return Series("Longest turn:", [*picture.vitals().turns], duration, _why_no_ticks(picture))
 
 
 def load(picture: Picture) -> Series:
     """Return the share of each second in which the loop ran."""
-    return Series("Loop runs", [*picture.vitals().loads], numbers.share, _why_no_ticks(picture))
+    return Series("Loop runs:", [*picture.vitals().loads], numbers.share, _why_no_ticks(picture))
 
 
 def _why_no_ticks(picture: Picture) -> str | None:

@@ -78,7 +78,7 @@ class Chart(Framed):
         # Textual draws the lowest as nothing: there is always a zero, where nobody sees it, and nothing is the zero.
         self._bars.unknown = width - len(heights)
         self._bars.data = [0.0] * self._bars.unknown + heights
-        self.label(f"{series.title} · {series.says(values[-1])}", f"most {series.says(max(values))} · {a_bar} s a bar")
+        self.label(f"{series.title} {series.says(values[-1])}", f"most {series.says(max(values))} · {a_bar} s/bar")
 
     def on_resize(self) -> None:
         """Fit the bars to the new size when there is a new number."""
