@@ -10,7 +10,7 @@ from echotui.server.events import duration
 
 from .. import numbers
 from ..picture import Picture
-from ..widgets.chart import Chart, Series
+from ..widgets.chart import Chart, Series, seconds_a_bar
 
 
 class ChartsPane(Horizontal):
@@ -35,8 +35,12 @@ class ChartsPane(Horizontal):
         if not self.display:
             return
         samples = self.picture.vitals().samples
-        for chart, source in zip(self._charts, self._sources, strict=True):
-            chart.show(source(self.picture), samples)
+        series = [source(self.picture) for source in self._sources]
+        # One scale for all: what stands at the same place was at the same time.
+        most = max(len(one.values) for one in series)
+        a_bar = seconds_a_bar(most, min(chart.room for chart in self._charts))
+        for chart, one in zip(self._charts, series, strict=True):
+            chart.show(one, samples, a_bar)
 
     def on_resize(self) -> None:
         """Draw at once when it comes into sight."""

@@ -36,8 +36,13 @@ charts     c: of all servers, of the selected one, none; a bar is the highest of
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        # The footer is full on a small screen: the frame of the servers says it.
         Binding(
-            "c", "charts", "charts", tooltip="Charts of all servers, of the selected one, or none", id="live.charts"
+            "c",
+            "charts",
+            show=False,
+            tooltip="Charts of all servers, of the selected one, or none",
+            id="live.charts",
         ),
     ]
 

@@ -36,7 +36,7 @@ class ServersPane(Linked):
     def __init__(self, picture: Picture) -> None:
         super().__init__(id="servers")
         self.picture = picture
-        self.label("Servers")
+        self.label("Servers", "c: charts")
         self.table = VirtualTable[ServerRecord](
             [
                 Column("name", 9, lambda record: record.name),

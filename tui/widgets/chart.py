@@ -61,9 +61,17 @@ class Chart(Framed):
         """Yield the bars."""
         yield self._bars
 
-    def show(self, series: Series, samples: int) -> None:
-        """Draw a series of which `samples` numbers were measured in all, unless this is what was drawn last."""
-        width = self._bars.size.width
+    @property
+    def room(self) -> int:
+        """How many cells wide its bars can be; 0 as long as it has no place on the screen."""
+        return self._bars.size.width
+
+    def show(self, series: Series, samples: int, a_bar: int) -> None:
+        """Draw a series of which `samples` numbers were measured in all, unless this is what was drawn last.
+
+        A bar is `a_bar` seconds; what does not fit is left out on the left.
+        """
+        width = self.room
         drawn = series.title, samples, width
         if not width or drawn == self._drawn:
             return
@@ -73,7 +81,6 @@ class Chart(Framed):
             self._bars.unknown, self._bars.data = width, [0.0, 0.0]
             self.label(series.title, series.why_not or "nothing is measured yet")
             return
-        a_bar = seconds_a_bar(len(values), width)
         heights = bars(values, samples, a_bar)[1 - width :]
         # Textual draws the lowest as nothing: there is always a zero, where nobody sees it, and nothing is the zero.
         self._bars.unknown = width - len(heights)
