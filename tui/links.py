@@ -142,8 +142,8 @@ def _of_connection(row: Connection, picture: Picture) -> _Ways:
     for timer in _timers(picture):
         if timer.connection_id == row.id or (row.task is not None and timer.task_id == row.task):
             yield "its timer", Thing(Kind.TIMER, timer_key(timer))
-    if row.is_open:
-        yield from (("its descriptor", Thing(Kind.DESCRIPTOR, one.fd)) for one in _descriptors(picture, row.fd))
+    if row.is_open and _find_descriptor(row.fd, picture) is not None:
+        yield "its descriptor", Thing(Kind.DESCRIPTOR, row.fd)
     for fault in picture.faults():
         if row.struck_by == fault.id or row.id in fault.radius.connections:
             yield "hit by", Thing(Kind.FAULT, fault.id)
@@ -158,9 +158,8 @@ def _of_task(row: TaskRow, picture: Picture) -> _Ways:
     awaited = None if wait is None else getattr(wait.task, "record", None)
     if awaited is not None:
         yield "waits for", Thing(Kind.TASK, awaited.id)
-    for one in _registrations(picture):
-        if one.task_id == row.id:
-            yield "waits for", Thing(Kind.DESCRIPTOR, one.fd)
+    if wait is not None and wait.fd is not None and _find_descriptor(wait.fd, picture) is not None:
+        yield "waits for", Thing(Kind.DESCRIPTOR, wait.fd)
     for timer in islice((timer for timer in _timers(picture) if timer.task_id == row.id), MOST):
         yield "its timer", Thing(Kind.TIMER, timer_key(timer))
     if row.creator_id is not None:
@@ -294,14 +293,6 @@ def _timers(picture: Picture) -> Iterable[LiveTimer]:
     return () if picture.watched is None else picture.watched.timers
 
 
-def _registrations(picture: Picture) -> Iterable[Registration]:
-    return () if picture.watched is None else picture.watched.registrations
-
-
-def _descriptors(picture: Picture, fd: int) -> Iterator[Registration]:
-    return (one for one in _registrations(picture) if one.fd == fd)
-
-
 _ROWS: dict[Kind, Callable[[Any, Picture], _Ways]] = {
     Kind.CONNECTION: _of_connection,
     Kind.SERVER: _of_server,
@@ -328,7 +319,7 @@ def _find_timer(key: Hashable, picture: Picture) -> LiveTimer | None:
 
 
 def _find_descriptor(fd: int, picture: Picture) -> Registration | None:
-    return next(_descriptors(picture, fd), None)
+    return None if picture.watched is None else picture.watched.registration(fd)
 
 
 def _find_fault(number: int, picture: Picture) -> ActiveFault | None:

@@ -130,6 +130,10 @@ class Watched:
         """The descriptors the loop watches; none where they cannot be seen."""
         return [] if self._observation.ticks is None else self._observation.ticks.registrations()
 
+    def registration(self, fd: int) -> Registration | None:
+        """Return what the loop watches a descriptor for; None if it does not, or that cannot be seen."""
+        return None if self._observation.ticks is None else self._observation.ticks.registration(fd)
+
     @property
     def timers(self) -> Sequence[LiveTimer]:
         """The timers that are set, soonest first: the first `TIMERS` of them."""
@@ -186,6 +190,10 @@ class Still(Watched):
     def task(self, number: int) -> TaskRow | None:
         """Return a task by its number; None if it was not kept any more."""
         return next((row for row in self.tasks if row.id == number), None)
+
+    def registration(self, fd: int) -> Registration | None:
+        """Return what the loop watched a descriptor for; None if it did not, or that could not be seen."""
+        return next((one for one in self.registrations if one.fd == fd), None)
 
     def study(self, row: TaskRow) -> None:
         """Do nothing: nothing changes any more."""

@@ -222,13 +222,18 @@ class Ticks:
 
     def registrations(self) -> list[Registration]:
         """Return the descriptors that the loop watches now, by number."""
-        found = []
-        for key in list((self._loop._selector.get_map() or {}).values()):
-            reader, writer = key.data
-            whose, task = _whose(self._loop, reader or writer)
-            words = ", ".join(word for handle, word in ((reader, "read"), (writer, "write")) if handle is not None)
-            found.append(Registration(key.fd, words, whose, task))
-        return sorted(found, key=_fd)
+        return sorted(map(self._describe, list((self._loop._selector.get_map() or {}).values())), key=_fd)
+
+    def registration(self, fd: int) -> Registration | None:
+        """Return what the loop watches this descriptor for; None if it does not."""
+        key = (self._loop._selector.get_map() or {}).get(fd)
+        return None if key is None else self._describe(key)
+
+    def _describe(self, key: selectors.SelectorKey) -> Registration:
+        reader, writer = key.data
+        whose, task = _whose(self._loop, reader or writer)
+        words = ", ".join(word for handle, word in ((reader, "read"), (writer, "write")) if handle is not None)
+        return Registration(key.fd, words, whose, task)
 
 
 def _fd(registration: Registration) -> int:

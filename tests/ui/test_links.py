@@ -14,7 +14,7 @@ from echotui.server.records import Treatment
 from echotui.tui.app import EchoApp
 from echotui.tui.chooser import Chooser
 from echotui.tui.filter import parse
-from echotui.tui.links import Kind, Thing
+from echotui.tui.links import Kind, Thing, links_of
 from echotui.tui.navigator import KEPT
 from echotui.tui.place import SourceLines
 from echotui.tui.views.faults import FaultsView
@@ -271,3 +271,28 @@ async def test_a_dialog_has_its_keys_for_itself() -> None:
         await pilot.press("q")
         assert app.screen is app.live
         assert app.return_code is None
+
+
+async def test_every_event_leads_to_what_it_is_about() -> None:
+    async with a_lab() as lab, a_screen(lab) as (_, app):
+        lab.chat("streams")
+        await happens(lab, events.ClientStarted)
+        lab.faults.inject("latency", "selectors", {"ms": 1.0})
+        async with a_peer(lab, "selectors") as peer:
+            assert await peer.echoes()
+            await lab.stop()
+        picture = app.live.picture
+        leads = {entry.seq: links_of(Kind.EVENT, entry, picture) for entry in lab.journal.since(0)}
+        nowhere = {lab.journal[seq].event.kind for seq, links in leads.items() if not links}
+        assert nowhere <= {"details_skipped", "resumed", "instrument_disabled", "closed_down"}
+        stopped = next(entry for entry in lab.journal.since(0) if isinstance(entry.event, events.Stopped))
+        assert Thing(Kind.SHUTDOWN, 1) in [link.thing for link in leads[stopped.seq]]
+
+
+async def test_a_signal_leads_to_the_shutdown_it_began() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (_, app):
+        entry = lab.journal.record(events.SignalReceived("SIGTERM", "outside"))
+        await lab.stop(cause="SIGTERM from outside")
+        assert [link.thing for link in links_of(Kind.EVENT, entry, app.live.picture)] == [Thing(Kind.SHUTDOWN, 1)]
+        await app.navigator.go(Thing(Kind.SHUTDOWN, 1))
+        assert app.view.name_ == "Shutdown"

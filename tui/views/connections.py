@@ -13,7 +13,14 @@ from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
 from .rows import RowsPane
 
-_STATE_STYLES = {"open": "good", "unread": "warn", "left open": "alarm", "closed": "dim"}
+_STATE_STYLES = {
+    "open": "good",
+    "unread": "warn",
+    "held": "warn",
+    "closing late": "warn",
+    "left open": "alarm",
+    "closed": "dim",
+}
 
 
 class ConnectionsPane(RowsPane[Connection]):

@@ -28,7 +28,8 @@ class LiveView(View):
     notes: ClassVar[str] = """\
 reads/s    reads that brought data; TCP has no messages, a line may take several reads or share one
 no events  how often select came back empty after its timeout
-busy       share of the last second the server was running; – where it is not observed
+busy       share of the last second the server, or its tasks, were running; – where it is not observed: nobody times
+           the callbacks that protocol is made of
 unread     an open connection whose peer does not read: nothing more is read from it until it does
 left open  its handler failed and nobody closed the socket: the lesson of e (error treatment)
 *          a built-in client of this very process
