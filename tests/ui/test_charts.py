@@ -32,12 +32,12 @@ def heights(chart: Chart) -> list[float]:
 async def test_throughput_is_that_of_all_servers_or_of_the_selected_one() -> None:
     async with a_lab(SOCKETS, STREAMS) as lab:
         app = EchoApp(lab, "a loop")
-        async with app.run_test(size=(140, 45)) as pilot:
+        async with app.run_test(size=(100, 30)) as pilot:
             view = app.live
             assert not view.charts.display
             await pilot.press("c")
             await pilot.pause()
-            assert not view.events.display
+            assert not view.events.display  # there is no room for both
             async with a_peer(lab, "sockets") as one, a_peer(lab, "streams") as two:
                 await a_second(lab)
                 for _ in range(5):

@@ -216,7 +216,7 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "charts", "charts", tooltip="Charts of the loop, in place of timers", id="loop.charts"),
+        Binding("c", "charts", "charts", tooltip="Charts of the loop, on a small screen in place of its timers", id="loop.charts"),
     ]
 
     def __init__(self, picture: Picture) -> None:
@@ -244,7 +244,7 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
         return self.ticks, self.steps, self.lag, self.timers, self.registrations, self.charts
 
     def action_charts(self) -> None:
-        """Show charts in place of the timers, or the timers again."""
+        """Show charts, on a small screen in the place of the timers, or none."""
         self.toggle_class("-charts")
         self.charts.repaint()
 
