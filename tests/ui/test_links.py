@@ -1,10 +1,11 @@
 """From one thing to those it is connected with, and back, over a real lab on a loop that is really observed."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from support import PROTOCOL, SOCKETS, Peer, a_lab, a_peer, happens
+from support import PATIENCE, PROTOCOL, SOCKETS, Peer, a_lab, a_peer, happens
 from textual.pilot import Pilot
 
 from echotui.server import events
@@ -32,16 +33,47 @@ async def a_screen(lab: Lab, size: tuple[int, int] = (140, 45)) -> AsyncIterator
         yield pilot, app
 
 
+async def until(what: Callable[[], bool]) -> None:
+    """Wait until this is so."""
+    async with asyncio.timeout(PATIENCE):
+        while not what():  # noqa: ASYNC110 - the screen tells nobody
+            await asyncio.sleep(0)
+
+
+async def look_at(pilot: Pilot[int], app: EchoApp, key: str) -> Any:
+    """Go to a view by its key."""
+    view = app.views[key]
+    await pilot.press(key)
+    await until(lambda: app.screen is view and view.is_mounted)
+    view.repaint()
+    return view
+
+
 async def follow(pilot: Pilot[int], role: str, kind: str) -> None:
     """Press enter, and in the list that comes up the key of the link with this role to a thing of this kind."""
-    pilot.app.screen.focused.action_choose()  # type: ignore[union-attr]
-    await pilot.pause()
-    chooser = pilot.app.screen
+    app = pilot.app
+    assert isinstance(app, EchoApp)
+    app.screen.focused.action_choose()  # type: ignore[union-attr]
+    await until(lambda: isinstance(app.screen, Chooser) and app.screen.is_mounted)
+    chooser = app.screen
     assert isinstance(chooser, Chooser)
     offered = [(link.role, link.thing.kind.value) for link, _ in chooser._links]
     assert (role, kind) in offered
+    trail = len(app.navigator._trail)
     await pilot.press("123456789abcdef"[offered.index((role, kind))])
-    await pilot.pause()
+    if kind == "place":
+        await until(lambda: isinstance(app.screen, SourceLines) and bool(app.screen.query(".line")))
+    else:
+        await until(lambda: app.screen is app.view and len(app.navigator._trail) > trail)
+
+
+async def back(pilot: Pilot[int], key: str = "escape") -> None:
+    """Go back by a key."""
+    app = pilot.app
+    assert isinstance(app, EchoApp)
+    trail = len(app.navigator._trail)
+    await pilot.press(key)
+    await until(lambda: app.screen is app.view and len(app.navigator._trail) < trail)
 
 
 def seen(app: EchoApp) -> list[str]:
@@ -67,7 +99,7 @@ async def test_a_connection_leads_to_its_task_and_back_to_where_one_was() -> Non
             assert view.tasks.table.selected.name == f"echo-{one.connection.id}"
             assert view.tasks.table.has_focus
             assert view.header.trail == ("Live",)
-            await pilot.press("backspace")
+            await back(pilot, "backspace")
             assert app.view is app.live
             assert app.live.connections.table.selected is one.connection
             assert app.live.connections.table.has_focus
@@ -79,7 +111,7 @@ async def test_a_task_leads_to_its_connection_to_who_made_it_and_to_its_lines() 
         view = await to_task(pilot, app, peer)
         await follow(pilot, "made by", "task")
         assert view.tasks.table.selected.name == "sockets-listener"
-        await pilot.press("escape")
+        await back(pilot)
         assert view.tasks.table.selected.name == f"echo-{peer.connection.id}"
         await follow(pilot, "made at", "place")
         source = pilot.app.screen
@@ -87,6 +119,7 @@ async def test_a_task_leads_to_its_connection_to_who_made_it_and_to_its_lines() 
         shown = [str(line.render()) for line in source.query(".line")]
         assert any(line.startswith("▸") and "create_task(" in line for line in shown)
         await pilot.press("escape")
+        await until(lambda: app.screen is app.view)
         await follow(pilot, "its connection", "connection")
         assert app.view is app.live
         assert app.live.connections.table.selected is peer.connection
@@ -102,7 +135,8 @@ async def test_a_timer_is_reached_from_its_connection_and_leads_on_to_its_task()
         await follow(pilot, "its task", "task")
         assert app.view.name_ == "Tasks"
         assert app.view.header.trail == ("Live", "Loop")
-        await pilot.press("escape", "escape")
+        await back(pilot)
+        await back(pilot)
         assert app.view is app.live
 
 
@@ -131,7 +165,7 @@ async def test_the_events_of_a_connection_are_its_own_and_of_no_other_with_a_lon
         shown = app.live.events.table
         assert shown.has_focus
         assert {lab.journal[seq].event.about_connection for seq in shown.rows} == {1}
-        await pilot.press("escape")
+        await back(pilot)
         assert not app.live.events.filter
         assert app.live.connections.table.has_focus
 
@@ -142,6 +176,7 @@ async def test_an_event_leads_to_what_it_is_about_at_once_if_that_is_one_thing()
         app.live.events.filter = parse("kind:listening", app.live.events.fields)
         app.live.repaint()
         await pilot.press("enter")
+        await until(lambda: len(app.navigator._trail) == 1)
         assert app.live.servers.table.has_focus
         assert app.live.servers.table.selected.name == "sockets"
 
@@ -150,8 +185,7 @@ async def test_a_fault_leads_to_what_it_has_hit_and_that_leads_to_the_fault() ->
     async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
         fault = lab.faults.inject("latency", "sockets", {"ms": 1.0})
         assert await peer.echoes()
-        await pilot.press("4")
-        view = app.view
+        view = await look_at(pilot, app, "4")
         assert isinstance(view, FaultsView)
         view.set_focus(view.injected.table)
         view.repaint()
@@ -168,8 +202,7 @@ async def test_a_problem_leads_to_the_task_that_had_it() -> None:
         async with a_peer(lab, "sockets") as peer:
             await peer.say(b"boom\n")
             await happens(lab, Complained, about="never retrieved")
-        await pilot.press("6")
-        view = app.view
+        view = await look_at(pilot, app, "6")
         assert isinstance(view, ProblemsView)
         row = next(row for row in view.problems.table.rows if row.kind == "never retrieved")
         view.problems.table.select((row.kind, row.place))
@@ -189,8 +222,7 @@ async def test_what_is_gone_is_said_to_be_and_one_is_brought_to_where_it_was_las
             assert await peer.echoes()
         await happens(lab, events.Closed)
         lab.connections.ended.clear()  # as 500 other connections would have done
-        await pilot.press("4")
-        view: Any = app.view
+        view = await look_at(pilot, app, "4")
         view.set_focus(view.injected.table)
         view.injected.table.select(fault.id)
         await follow(pilot, "has hit", "connection")
@@ -198,7 +230,7 @@ async def test_what_is_gone_is_said_to_be_and_one_is_brought_to_where_it_was_las
         assert app.view is app.live
         seq = app.live.events.table.selected
         assert isinstance(lab.journal[seq].event, events.Closed)
-        await pilot.press("escape")
+        await back(pilot)
         assert app.view is view
 
 
@@ -217,14 +249,15 @@ async def test_a_filter_typed_at_the_end_of_a_link_is_cleared_before_one_goes_ba
         await pilot.press("slash", *"echo", "enter", "escape")
         assert app.view is view
         assert not view.tasks.filter
-        await pilot.press("escape")
+        await back(pilot)
         assert app.view is app.live
 
 
 async def test_who_goes_elsewhere_by_key_has_no_way_back_to_return_to_by_mistake() -> None:
     async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
         await to_task(pilot, app, peer)
-        await pilot.press("2", "escape", "backspace")
+        await look_at(pilot, app, "2")
+        await pilot.press("escape", "backspace")
         assert app.view.name_ == "Loop"
         assert app.view.header.trail == ()
 
@@ -241,12 +274,14 @@ async def test_on_a_small_screen_enter_shows_the_detail_first_and_then_follows()
         app.live.repaint()
         assert not app.live.detail.display
         await pilot.press("enter")
-        assert app.live.detail.display
+        await until(lambda: app.live.detail.display)
         await pilot.press("enter")
-        assert isinstance(app.screen, Chooser)
-        await pilot.press("escape", "escape")
-        assert app.screen is app.live
-        assert not app.live.detail.display
+        await until(lambda: isinstance(app.screen, Chooser))
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.live)
+        assert app.live.detail.display
+        await pilot.press("escape")
+        await until(lambda: not app.live.detail.display)
 
 
 async def test_a_frozen_view_can_be_walked_through_as_well() -> None:

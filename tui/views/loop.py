@@ -216,7 +216,13 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "charts", "charts", tooltip="Charts of the loop, on a small screen in place of its timers", id="loop.charts"),
+        Binding(
+            "c",
+            "charts",
+            "charts",
+            tooltip="Charts of the loop, on a small screen in place of its timers",
+            id="loop.charts",
+        ),
     ]
 
     def __init__(self, picture: Picture) -> None:
