@@ -1,6 +1,7 @@
 """How errors and addresses are named, in one line, for people."""
 
 import errno
+import ipaddress
 import os
 import socket
 
@@ -36,6 +37,24 @@ def address(name: tuple[str, int] | tuple[str, int, int, int]) -> str:
     """Return a socket's name as people write it: ``127.0.0.1:8000`` or ``[::1]:8000``."""
     host, port = name[0], name[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reached_at(host: str) -> str:
+    """Return the address at which a server that listens on this host is reached from this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+
+
+def beyond_loopback(address: str) -> bool:
+    """Return whether other machines may reach an address that something listens on, as ``getsockname`` tells it."""
+    return not ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def exposed(host: str) -> str:
+    """Return what it means that servers listen on a host that other machines may reach, and what to do about it."""
+    return (
+        f"listening on {host}, beyond this machine: whoever reaches these ports can connect; "
+        f"--host 127.0.0.1 keeps them to this machine"
+    )
 
 
 def own_address(host: str) -> str:

@@ -66,6 +66,8 @@ class ServerRecord:
     state: ServerState = ServerState.STOPPED
     why: str = ""
     """Why it failed, or is not serving; empty if there is nothing to say."""
+    exposed: bool = False
+    """Whether it listens, or has listened last, where other machines may reach it."""
     wanted: bool = True
     """Whether it is started with the others, or stays stopped until somebody asks for it by its name."""
     open: int = 0

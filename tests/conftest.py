@@ -10,6 +10,7 @@ import asyncio
 import gc
 import inspect
 import logging
+import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable
@@ -19,12 +20,15 @@ import psutil
 import pytest
 
 from echotui.server.loops import LOOP_KINDS
+from echotui.tui.config import VARIABLE
 
 pytest.register_assert_rewrite("support")  # before it is imported: what it asserts should be explained, too
 from support import EVERY_LOOP, Loop, loops_for  # noqa: E402 - see above
 
 
 def pytest_sessionstart() -> None:
+    # Whoever runs the tests may have a configuration, and the tests have another: none.
+    os.environ[VARIABLE] = os.devnull
     # A shell starts what is in the background with SIGINT ignored, and every program that is started inherits that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

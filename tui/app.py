@@ -9,18 +9,22 @@ from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 
 from echotui.server.faults.catalogue import Kind
 from echotui.server.lab import Lab, Refused
+from echotui.server.naming import exposed
 from echotui.server.records import ServerState
 
+from .bindings import bound, explained, textual_keymap
 from .dialogs import AskSignal, Help
 from .fault_form import FaultForm, TargetChoice, targets_of
 from .frames import FrameClock, PaintMeter, Patience
+from .keys import DEFAULT_KEYS, Keymap
 from .navigator import Navigator
 from .picture import Picture, picture_of
 from .terminal import PatientDriver
+from .text import clean
 from .views.faults import FaultsView
 from .views.linked import Linked
 from .views.live import LiveView
@@ -35,12 +39,10 @@ from .widgets.table import VirtualTable
 ON_CONNECTIONS = frozenset({"boom", "interrupt", "chat", "treat", "start_or_stop"})
 
 #: The actions that change something: `--read-only` takes them away.
-CHANGING = frozenset(
-    {"boom", "interrupt", "chat", "treat", "start_or_stop", "send_signal", "restart", "undo", "undo_all"}
-)
+CHANGING = frozenset({"boom", "interrupt", "chat", "treat", "start_or_stop", "send_signal", "restart"})
 
-#: The actions that a dialog has other keys for: they wait until it is answered.
-ON_VIEWS = ON_CONNECTIONS | CHANGING | {"view", "help", "pause", "quit"}
+#: How long it is said in full that other machines can connect, in seconds; a word in the header goes on saying it.
+EXPOSED_TIME = 10.0
 
 NOTES = """\
 lag        the latest that a timer of the loop fired late in the last second
@@ -59,13 +61,13 @@ class PatientPalette(CommandPalette, Patience):
     """Textual's palette, with our patience for a slow terminal."""
 
 
-def _key(key: str, action: str, label: str, says: str, *, shown: str | None = None) -> Binding:
+def _key(name: str, action: str, label: str = "") -> Binding:
     """Return a binding of the app.
 
     They have priority: a key acts before the next one is handed out, so that what is typed fast after a slash goes
     into the filter, and is not taken for keys.
     """
-    return Binding(key, action, label, tooltip=says, key_display=shown, id=f"app.{action}", priority=True)
+    return bound(f"app.{name}", action, label, priority=True)
 
 
 class EchoApp(App[int]):
@@ -76,6 +78,8 @@ class EchoApp(App[int]):
         loop: what the loop is, in words.
         refresh: frames a second, at the most.
         read_only: whether the keys that change something are taken away.
+        theme: the name of one of Textual's themes; None for the one Textual takes by itself.
+        keymap: the keys.
         picture: what is drawn in place of the lab's live records; for tests.
     """
 
@@ -85,38 +89,42 @@ class EchoApp(App[int]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012 - Textual declares it so
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(
-                key,
-                f"view('{key}')",
-                show=False,
-                tooltip=f"Look at view {key}, {name}",
-                id=f"app.{name}",
-                priority=True,
-            )
-            for key, name in VIEWS.items()
-        ),
-        _key("question_mark", "help", "help", "The keys, and what the numbers mean", shown="?"),
-        _key("q", "quit", "quit", "Leave; what is still open is ended"),
-        Binding("f", "view('4')", show=False, tooltip="Look at the faults", id="app.faults", priority=True),
-        _key("b", "boom", "boom", "Let the selected connection's handler raise"),
-        _key("x", "interrupt", "end", "Cancel the selected connection's task, or close it where it has none"),
-        _key("n", "chat", "chat", "Let a built-in client chat with the selected server"),
-        _key("t", "start_or_stop", "on/off", "Start the selected server, or stop it at once"),
-        _key("e", "treat", "errors", "Switch what becomes of a failing task of the sockets server"),
-        _key("space", "pause", "pause", "Freeze the view, or let it go on; collecting goes on all the time", shown="␣"),
-        _key("r", "restart", "restart", "Start the servers that are stopped, or could not listen"),
-        Binding("ctrl+c", "leave", show=False, priority=True),
-        Binding(
-            "ctrl+z", "suspend_process", show=False, tooltip="Suspend it, servers and all; fg goes on", id="app.suspend"
-        ),
-        _key("s", "send_signal", "signal", "Send SIGINT, SIGTERM or SIGHUP to this very process; it asks first"),
+        *(_key(name.lower(), f"view('{number}')") for number, name in VIEWS.items()),
+        _key("help", "help", "help"),
+        _key("quit", "leave", "quit"),
+        _key("boom", "boom", "boom"),
+        _key("interrupt", "interrupt", "end"),
+        _key("chat", "chat", "chat"),
+        _key("start_or_stop", "start_or_stop", "on/off"),
+        _key("treat", "treat", "errors"),
+        _key("pause", "pause", "pause"),
+        _key("restart", "restart", "restart"),
+        Binding("ctrl+c", "quit", show=False, priority=True),
+        bound("app.suspend", "suspend_process"),
+        _key("send_signal", "send_signal", "signal"),
     ]
 
-    def __init__(
-        self, lab: Lab, loop: str, *, refresh: float = 10.0, read_only: bool = False, picture: Picture | None = None
+    #: The actions that a question, the help or the palette keeps from acting behind it.
+    OF_VIEWS: ClassVar[frozenset[str]] = frozenset(
+        one.action.partition("(")[0] for one in BINDINGS if isinstance(one, Binding) and one.id and one.priority
+    )
+
+    def __init__(  # noqa: PLR0913 - what a user may choose
+        self,
+        lab: Lab,
+        loop: str,
+        *,
+        refresh: float = 10.0,
+        read_only: bool = False,
+        theme: str | None = None,
+        keymap: Keymap = DEFAULT_KEYS,
+        picture: Picture | None = None,
     ) -> None:
         super().__init__(driver_class=PatientDriver)
+        if theme is not None:
+            self.theme = theme
+        self.keymap = keymap
+        """The keys in effect."""
         self.lab = lab
         if lab.observation is not None:
             # How Textual's own tasks time and cancel each other is not what one is here to see; what they cost is.
@@ -142,8 +150,11 @@ class EchoApp(App[int]):
 
     async def on_mount(self) -> None:
         """Go to the Live view, start the clock, and leave when a signal from outside has stopped the servers."""
+        self.set_keymap(textual_keymap(self.keymap))
         # Not as the default mode: where tasks are eager, a view would begin to run before it is on a stack.
         await self.switch_mode("1")
+        if any(record.exposed for record in self.lab.records):
+            self.notify(clean(exposed(self.lab.settings.host)), severity="warning", markup=False, timeout=EXPOSED_TIME)
         self.run_worker(self._clock.run(), name="frame-clock")
         self.run_worker(self._leave_when_ended(), name="leave")
 
@@ -179,9 +190,13 @@ class EchoApp(App[int]):
             self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Say which actions there are now."""
-        if action in ON_VIEWS and self._is_asking:
+        """Say which actions there are now; they are kept for later while a question, or the palette, is over a view."""
+        if not self._offers(action):
             return False
+        return None if action in self.OF_VIEWS and self.screen is not self.view else True
+
+    def _offers(self, action: str) -> bool:
+        """Return whether an action makes sense in the view one looks at."""
         if self.view.typing or (action in CHANGING and self.read_only):
             return False
         if action in ON_CONNECTIONS:
@@ -189,12 +204,6 @@ class EchoApp(App[int]):
         if action == "restart":
             return self._restartable
         return True
-
-    @property
-    def _is_asking(self) -> bool:
-        """Whether there is a dialog, whose own keys come first. The palette is none: it offers our actions."""
-        top = self.screen_stack[-1:]
-        return any(isinstance(screen, ModalScreen) and not isinstance(screen, CommandPalette) for screen in top)
 
     def _do(self, command: Any, *arguments: object) -> Any:
         """Give the lab a command; where it refuses, say why."""
@@ -207,7 +216,8 @@ class EchoApp(App[int]):
     def _selected_connection(self) -> int | None:
         selected = self.live.connections.table.selected
         if selected is None:
-            self.notify("no connection is selected: connect one, or press n", severity="warning", markup=False)
+            press = self.keymap.first("app.chat")
+            self.notify(f"no connection is selected: connect one, or press {press}", severity="warning", markup=False)
             return None
         return selected.id
 
@@ -329,11 +339,11 @@ class EchoApp(App[int]):
             if number is not None:
                 self._do(self.lab.send_signal, number)
 
-        self.push_screen(AskSignal(self.lab.settings.drain), send)
+        self.push_screen(AskSignal(self.lab.settings.drain, self.keymap.first("app.restart")), send)
 
     def action_help(self) -> None:
         """Show the keys and what the numbers mean."""
-        self.push_screen(Help(self._keys(), f"{self.view.notes}{NOTES}"))
+        self.push_screen(Help(explained(self.keymap, self._offered()), f"{self.view.notes}{NOTES}"))
 
     def action_command_palette(self) -> None:
         """Show every action by name."""
@@ -345,7 +355,7 @@ class EchoApp(App[int]):
         self.exit(return_code=0)
 
     async def action_leave(self) -> None:
-        """Leave, whatever is asked just now."""
+        """Leave, by a key that means something else in a dialog."""
         await self.action_quit()
 
     def _offered(self) -> Iterable[Binding]:
@@ -356,23 +366,19 @@ class EchoApp(App[int]):
 
     def _is_offered(self, binding: Binding) -> bool:
         action = binding.action.partition("(")[0]
-        return bool(self.check_action(action, ()) and self.view.check_action(action, ()))
+        return bool(self._offers(action) and self.view.offers(action))
 
-    def _keys(self) -> list[tuple[str, str]]:
-        return [
-            *((binding.key_display or binding.key, binding.tooltip) for binding in self._offered()),
-            ("tab", "The next pane"),
-            ("↑↓ j k", "Move; page up, page down, home g, end G"),
-            ("enter", "Go to what the row is about, or first show its detail where that has no room beside it"),
-            ("ctrl+p", "Every action by name, and themes"),
-        ]
+    def get_key_display(self, binding: Binding) -> str:
+        """Return how the footer shows a key."""
+        return "␣" if binding.key == "space" else super().get_key_display(binding)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every key's action in the palette, and what Textual has: themes, a screenshot."""
         for binding in self._offered():
-            if binding.action != "quit":
-                key = binding.key_display or binding.key
-                yield SystemCommand(binding.tooltip, f"key {key}", partial(self._run, binding))
+            if binding.action != "leave":
+                yield SystemCommand(
+                    binding.tooltip, f"key {self.keymap.shown(binding.id or '')}", partial(self._run, binding)
+                )
         yield from super().get_system_commands(screen)
 
     async def _run(self, binding: Binding) -> None:

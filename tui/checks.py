@@ -46,6 +46,22 @@ def servers(text: str) -> tuple[str, ...]:
     return some_of(text, SERVER_NAMES, "server")
 
 
+def host(text: str) -> str:
+    """Return an address, or the name of one. No address at all would be every one there is."""
+    if not text or not text.isprintable() or " " in text:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address: 127.0.0.1 is this machine only, 0.0.0.0 all networks"
+        )
+    return text
+
+
+def events(text: str) -> str:
+    """Return which events are told."""
+    if text not in ("lifecycle", "all"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither lifecycle nor all")
+    return text
+
+
 def loop(text: str) -> str:
     """Return a kind of loop that is there."""
     if text not in ("asyncio", "uvloop"):

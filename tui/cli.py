@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import checks, measuring
-from .options import Parser, add_address, add_server_options, address, settings
+from .chosen import add_config, add_options, choose, refuse_theme
+from .options import Parser, add_address, address, settings
 
 EXAMPLES = """\
 examples:
@@ -37,44 +38,41 @@ def _screen(arguments: list[str]) -> int:
         f"  echotui connect …    a line client for machines without telnet or nc\n"
         f"  echotui faults …     the catalogue of faults, and fault scripts without a screen\n"
         f"  echotui load …       traffic for a server, from processes of its own; checks every byte\n"
-        f"  echotui bench …      what watching costs, beside plain servers\n\n{EXAMPLES}",
+        f"  echotui bench …      what watching costs, beside plain servers\n"
+        f"  echotui config …     the configuration file: where it is, what is in effect, a template\n\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
-    add_server_options(parser)
-    parser.add_argument(
-        "--refresh", type=checks.refresh, default=10.0, metavar="HZ", help="frames a second, 0.1 to 60 (default 10)"
-    )
-    parser.add_argument("--read-only", action="store_true", help="no keys that change anything: only look")
-    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
-    options = parser.parse_args(arguments)
-    asked = settings(options)
+    from .option_table import SCREEN_OPTIONS, SERVER_OPTIONS
+
+    known = (*SERVER_OPTIONS, *SCREEN_OPTIONS)
+    add_options(parser, known)
+    add_config(parser)
+    chosen = choose(parser, parser.parse_args(arguments), known)
+    options = chosen.options
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         parser.error("there is no terminal to draw on: use `echotui serve`")
+    refuse_theme(parser, chosen)
     from . import run
 
-    return run.run(
-        asked, options.loop, refresh=options.refresh, read_only=options.read_only, mouse=not options.no_mouse
-    )
+    look = run.Look(options.refresh, options.read_only, options.mouse, options.theme, chosen.config.keymap)
+    return run.run(settings(options), options.loop, look)
 
 
 def _serve(arguments: list[str]) -> int:
     parser = Parser(prog="echotui serve", description="The servers without a screen: one JSON object a line on stdout.")
-    add_server_options(parser)
-    parser.add_argument(
-        "--events",
-        choices=("lifecycle", "all"),
-        default="lifecycle",
-        help="which events: lifecycle (default), or all, with every select, read and write",
-    )
+    from .option_table import SERVE_OPTIONS, SERVER_OPTIONS
+
+    known = (*SERVER_OPTIONS, *SERVE_OPTIONS)
+    add_options(parser, known)
+    add_config(parser)
     parser.add_argument(
         "--faults", type=checks.script, metavar="FILE", help="a fault script: its faults come when they are due"
     )
-    options = parser.parse_args(arguments)
-    asked = settings(options)
+    options = choose(parser, parser.parse_args(arguments), known).options
     from . import serve
 
-    return serve.run(asked, options.loop, all_events=options.events == "all", script=options.faults)
+    return serve.run(settings(options), options.loop, all_events=options.events == "all", script=options.faults)
 
 
 def _faults(arguments: list[str]) -> int:
@@ -119,6 +117,12 @@ def _connect(arguments: list[str]) -> int:
     return connect.run(host, port)
 
 
+def _config(arguments: list[str]) -> int:
+    from . import config_command
+
+    return config_command.config(arguments)
+
+
 class _Version(argparse.Action):
     """Print the version; look it up only when somebody asks."""
 
@@ -136,4 +140,5 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "faults": _faults,
     "load": measuring.load,
     "bench": measuring.bench,
+    "config": _config,
 }

@@ -20,14 +20,28 @@ _SIGNALS = {
 }
 
 
+def _closing(key: str, action: str, name: str | None = None) -> Binding:
+    """Return a binding that closes a dialog. It has priority, so that the next key, typed fast, is the view's again."""
+    return Binding(key, action, show=False, id=name, priority=True)
+
+
 class AskSignal(ModalScreen[signal.Signals | None], Patience):
-    """Asks which signal to send. None: no signal."""
+    """Asks which signal to send. None: no signal.
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "No signal")]
+    Args:
+        drain: how long open connections may finish, in seconds.
+        restart: the key that starts the servers again.
+    """
 
-    def __init__(self, drain: float) -> None:
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _closing("escape", "dismiss(None)"),
+        _closing("q", "dismiss(None)", "app.quit"),
+    ]
+
+    def __init__(self, drain: float, restart: str) -> None:
         super().__init__()
         self._drain = drain
+        self._restart = restart
 
     def compose(self) -> ComposeResult:
         """Ask."""
@@ -35,7 +49,8 @@ class AskSignal(ModalScreen[signal.Signals | None], Patience):
             dialog.border_title = "Send a signal to this process"
             yield Static(
                 "It is really sent. The servers stop accepting, open connections have "
-                f"{self._drain:g} s to finish, the rest is ended. This screen stays; r starts the servers again.",
+                f"{self._drain:g} s to finish, the rest is ended. This screen stays; "
+                f"{self._restart} starts the servers again.",
                 markup=False,
             )
             yield OptionList(
@@ -51,7 +66,12 @@ class AskSignal(ModalScreen[signal.Signals | None], Patience):
 class Help(ModalScreen[None], Patience):
     """The keys of a view, and what its numbers mean."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "dismiss", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _closing("escape", "dismiss"),
+        # The keys that leave, and that opened it, whatever they are: with their ids they follow the user's keymap.
+        _closing("q", "dismiss", "app.quit"),
+        _closing("question_mark", "dismiss", "app.help"),
+    ]
 
     def __init__(self, keys: list[tuple[str, str]], notes: str) -> None:
         super().__init__()

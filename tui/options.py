@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import checks
+from .chosen import add_config, configuration
 from .text import clean
 
 if TYPE_CHECKING:
@@ -19,67 +20,8 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def add_server_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says which servers there are, where, and their time limits."""
-    from echotui.server.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_NAMES
-
-    add = parser.add_argument
-    add("--host", default=DEFAULT_HOST, help=f"the address to listen on (default {DEFAULT_HOST}, this machine only)")
-    add(
-        "--port",
-        type=checks.port,
-        default=DEFAULT_PORT,
-        metavar="BASE",
-        help=f"the first server's port, the others follow (default {DEFAULT_PORT}; 0: the system picks each)",
-    )
-    add(
-        "--servers",
-        type=checks.servers,
-        default=None,
-        metavar="A,B",
-        help=f"which servers, of {', '.join(SERVER_NAMES)} (default all, but polling and blocking, which take a "
-        "thread each, are started only if they are named here)",
-    )
-    add("--loop", type=checks.loop, default="asyncio", metavar="KIND", help="asyncio (default) or uvloop")
-    add(
-        "--select-timeout",
-        type=checks.seconds,
-        default=1.0,
-        metavar="S",
-        help='how long selectors waits until it says "no events" (default 1)',
-    )
-    add(
-        "--idle-timeout",
-        type=checks.idle,
-        default=None,
-        metavar="S",
-        help="close a connection that says nothing for so long (default 0: never)",
-    )
-    add(
-        "--blocking-receive",
-        type=checks.count,
-        default=2,
-        metavar="N",
-        help="how many bytes the blocking server asks for in one read (default 2)",
-    )
-    add(
-        "--blocking-clients",
-        type=checks.count,
-        default=None,
-        metavar="N",
-        help="after how many clients, one after the other, the blocking server is done (default: never)",
-    )
-    add(
-        "--drain",
-        type=checks.seconds_or_none_at_all,
-        default=5.0,
-        metavar="S",
-        help="how long open connections may finish when the servers stop (default 5)",
-    )
-
-
 def settings(options: argparse.Namespace) -> "Settings":
-    """Return what was asked for with `add_server_options`."""
+    """Return what is in effect of `SERVER_OPTIONS`."""
     from echotui.server.settings import Settings
 
     return Settings(
@@ -105,24 +47,22 @@ def add_address(parser: argparse.ArgumentParser) -> None:
         metavar="SERVER|HOST:PORT",
         help=f"one of {', '.join(SERVER_NAMES)} (default {SERVER_NAMES[0]}), or an address",
     )
-    parser.add_argument("--host", help=f"where the servers are (default {DEFAULT_HOST})")
-    parser.add_argument(
-        "--port",
-        type=checks.port,
-        default=DEFAULT_PORT,
-        metavar="BASE",
-        help=f"their base port (default {DEFAULT_PORT})",
-    )
+    parser.add_argument("--host", type=checks.host, help=f"where the servers are (default {DEFAULT_HOST})")
+    parser.add_argument("--port", type=checks.port, metavar="BASE", help=f"their base port (default {DEFAULT_PORT})")
+    add_config(parser)
 
 
 def address(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tuple[str, int]:
-    """Return host and port of what the command is pointed at."""
-    from echotui.server.settings import DEFAULT_HOST, SERVER_NAMES, port_of
+    """Return host and port of what the command is pointed at: where the command line or the file puts the servers."""
+    from echotui.server.naming import reached_at
+    from echotui.server.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_NAMES, port_of
 
+    from_file = configuration(parser, options).options
     if options.to in SERVER_NAMES:
-        if options.port == 0:
+        base: Any = from_file.get("port", DEFAULT_PORT) if options.port is None else options.port
+        if base == 0:
             parser.error("port 0 is for listening: name the port the server has, as HOST:PORT")
-        return options.host or DEFAULT_HOST, port_of(options.to, options.port)
+        return reached_at(options.host or str(from_file.get("host", DEFAULT_HOST))), port_of(options.to, base)
     host, _, number = options.to.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not number.isascii() or not number.isdigit() or not 0 < int(number) <= 65535:

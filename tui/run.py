@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
+from dataclasses import dataclass
 from importlib.util import find_spec
 from time import monotonic
 
@@ -14,6 +15,7 @@ from echotui.server.shutdown import leave_after
 
 from . import numbers
 from .app import EchoApp
+from .keys import Keymap
 from .standard import point_to_nothing
 from .terminal import SavedTerminal
 
@@ -21,13 +23,24 @@ from .terminal import SavedTerminal
 LEAVE_TIME = 0.3
 
 
-def run(settings: Settings, loop: LoopKind, *, refresh: float, read_only: bool, mouse: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the screen is, as `EchoApp` has it, and whether it takes the mouse."""
+
+    refresh: float
+    read_only: bool
+    mouse: bool
+    theme: str | None
+    keymap: Keymap
+
+
+def run(settings: Settings, loop: LoopKind, look: Look) -> int:
     """Run the app until it is left. Returns the exit status: 0, or 128 + n after signal n from outside."""
     for logger in ("echotui", "asyncio"):
         # The journal has it all. Without a handler Python would write it over the screen.
         logging.getLogger(logger).addHandler(logging.NullHandler())
     with asyncio.Runner(loop_factory=lambda: new_event_loop(loop)) as runner:
-        status, summary = runner.run(_run(settings, refresh=refresh, read_only=read_only, mouse=mouse))
+        status, summary = runner.run(_run(settings, look))
     try:
         print(summary, flush=True)
     except OSError:
@@ -35,17 +48,24 @@ def run(settings: Settings, loop: LoopKind, *, refresh: float, read_only: bool, 
     return status
 
 
-async def _run(settings: Settings, *, refresh: float, read_only: bool, mouse: bool) -> tuple[int, str]:
+async def _run(settings: Settings, look: Look) -> tuple[int, str]:
     terminal = SavedTerminal(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0)
     async with Lab(settings, signals=True) as lab:
-        app = EchoApp(lab, describe_loop(), refresh=refresh, read_only=read_only)
+        app = EchoApp(
+            lab,
+            describe_loop(),
+            refresh=look.refresh,
+            read_only=look.read_only,
+            theme=look.theme,
+            keymap=look.keymap,
+        )
 
         def last_call(number: signal.Signals, seconds: float) -> None:
             app.check_terminal()
             leave_after(seconds + LEAVE_TIME, 128 + number, terminal.restore)
 
         lab.on_last_call = last_call
-        await app.run_async(mouse=mouse)
+        await app.run_async(mouse=look.mouse)
         status = app.return_code or 0
     return status, _summary(lab)
 
@@ -58,8 +78,7 @@ def describe_loop() -> str:
 
         if isinstance(loop, uvloop.Loop):
             return "uvloop · libuv"
-    selector = getattr(loop, "_selector", None)
-    waits_by = type(getattr(selector, "inner", selector)).__name__.removesuffix("Selector").lower()
+    waits_by = type(getattr(loop, "_selector", None)).__name__.removesuffix("Selector").lower()
     return f"asyncio · {waits_by}"
 
 

@@ -19,6 +19,7 @@ from echotui.server.faults.script import Script
 from echotui.server.journal import Entry, Journal
 from echotui.server.lab import Lab
 from echotui.server.loops import LoopKind, new_event_loop
+from echotui.server.naming import exposed
 from echotui.server.records import ServerState
 from echotui.server.settings import Settings
 from echotui.server.shutdown import close_loop
@@ -155,6 +156,8 @@ async def _serve(
         failed = [record for record in lab.records if record.state is ServerState.FAILED]
         if failed:
             return 1, None
+        if any(record.exposed for record in lab.records):
+            log.warning("%s", clean(exposed(settings.host)))
         async with _directed(lab, script):
             ends: list[asyncio.Future[Any]] = [lab.ended_by, broken]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 from .observation import Observation
 from .places import BOTTOMS, MACHINERY
 from .steps import FIRST_STEP, WAKEUP, Step, Task
-from .ticks import ObservedSelector
 from .timers import Timer
 
 _Arguments = TypeVarTuple("_Arguments")
@@ -123,8 +122,9 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         self.factory = None
         self.is_over = False
         self.observation = Observation(self, lambda: self._scheduled, self.call_later, ticks=True)
-        ticks: Any = self.observation.ticks
-        super().__init__(ObservedSelector(selector or selectors.DefaultSelector(), ticks))
+        super().__init__(selector)
+        if self.observation.ticks is not None:
+            self.observation.ticks.watch(self._selector)
 
     # The two below do what their parents do, with other handles. They save the frames that the parents call through,
     # which pays for most of what is noted in them.

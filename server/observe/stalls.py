@@ -38,9 +38,6 @@ STACK_KEPT = 40
 #: From how many seconds on it is a stall, unless told otherwise: asyncio's own limit for slow callbacks.
 DEFAULT_LIMIT = 0.1
 
-#: How often a beat goes through a loop whose ticks cannot be seen, in seconds.
-BEAT = 0.1
-
 #: How late a timer of libuv may be without anybody's fault, in seconds: it counts in milliseconds.
 RESOLUTION = 0.001
 
@@ -156,7 +153,12 @@ class Stalls:
         """The loop begins to run, in this thread."""
         self._loop_thread = threading.get_ident()
         self._runs = True
-        self.put_off(monotonic())
+        now = monotonic()
+        self.put_off(now)
+        ticks = self._observation.ticks
+        if self.on and (ticks is None or not ticks.on):
+            self._beat_due = now
+            self._next_beat = self._loop.call_soon(self._beat, now)
 
     def put_off(self, now: float) -> None:
         """Have the thread look when the loop has not turned for the limit, and a little."""
@@ -264,14 +266,15 @@ class Stalls:
             stall = self.current
             ticks = self._observation.ticks
             if ticks is None or not ticks.on:
-                self._beat_due = now + BEAT
-                self._next_beat = self._later(BEAT, partial(self._beat, self._beat_due))
+                # Often enough that no stall can hide between two: how late a beat is tells less than how long it was.
+                self._beat_due = now + self.limit / 2
+                self._next_beat = self._later(self.limit / 2, partial(self._beat, self._beat_due))
             else:
                 self._beat_due = self._next_beat = None
         if stall is not None or now - due >= self.limit:
             self.over(due if stall is None else stall.began, now)
         if self.on and self._watch is not None:
-            self._watch.alarm.set(BEAT + self.limit / 4)
+            self._watch.alarm.set(self.limit * 0.75)
         self._observation.open_letters()
 
     def over(self, began: float, ended: float) -> None:

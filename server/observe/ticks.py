@@ -1,13 +1,13 @@
 """Ticks: each turn of an asyncio loop, seen by the selector it sleeps in.
 
-The loop's selector is put behind one that notes when the loop falls asleep in it, when it wakes, and with what. What
-the loop does with the rest of its time lies between two selects.
+The loop's selector is given a `select` that notes when the loop falls asleep in it, when it wakes, and with what. What
+the loop does with the rest of its time lies between two selects. (It is the selector itself that is changed, and not
+another one put before it: every wait for a socket calls its other methods several times.)
 """
 
-import selectors
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,44 +64,6 @@ class Registration:
     """Who is called when it is ready."""
     task_id: int | None
     """The id of the task that waits for it, where one does."""
-
-
-class ObservedSelector(selectors.BaseSelector):
-    """A selector that notes when it is slept in, and leaves everything else to the one it stands before."""
-
-    def __init__(self, inner: selectors.BaseSelector, ticks: "Ticks") -> None:
-        self.inner = inner
-        self._ticks = ticks
-        self._select = inner.select
-        # Looked up on the instance these are the inner one's own: only `select` has a price.
-        self.register = inner.register  # type: ignore[method-assign]
-        self.unregister = inner.unregister  # type: ignore[method-assign]
-        self.modify = inner.modify  # type: ignore[method-assign]
-        self.get_key = inner.get_key  # type: ignore[method-assign]
-        self.get_map = inner.get_map  # type: ignore[method-assign]
-        self.close = inner.close  # type: ignore[method-assign]
-
-    # `BaseSelector` is abstract: these say so to whoever looks at the class, and are never reached.
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Leave it to the inner selector."""
-        return self.inner.register(fileobj, events, data)
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        """Leave it to the inner selector."""
-        return self.inner.unregister(fileobj)
-
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        """Leave it to the inner selector."""
-        return self.inner.get_map()
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Sleep in the inner selector, and note it."""
-        if not self._ticks.on:
-            return self._select(timeout)
-        return self._ticks.select(self._select, timeout)  # type: ignore[no-any-return]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
 
 class Ticks:
@@ -161,6 +123,13 @@ class Ticks:
         longest, self._longest = self._longest, 0.0
         return longest
 
+    def watch(self, selector: Any) -> None:
+        """Be told of every `select` from now on. Where a selector cannot be changed there are no ticks."""
+        try:
+            selector.select = partial(self._tick, selector.select)
+        except AttributeError:
+            self.on = False
+
     def begin(self) -> None:
         """The loop begins to run."""
         self.awake_since = monotonic()
@@ -186,8 +155,10 @@ class Ticks:
         if ran > self._stalls.limit:
             self._stalls.over(self.awake_since, now)
 
-    def select(self, select: Any, timeout: float | None) -> Any:
+    def _tick(self, select: Any, timeout: float | None = None) -> Any:
         """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
+        if not self.on:
+            return select(timeout)
         name = setter = None
         work = 0
         began = monotonic()
@@ -229,7 +200,7 @@ class Ticks:
         key = (self._loop._selector.get_map() or {}).get(fd)
         return None if key is None else self._describe(key)
 
-    def _describe(self, key: selectors.SelectorKey) -> Registration:
+    def _describe(self, key: Any) -> Registration:
         reader, writer = key.data
         whose, task = _whose(self._loop, reader or writer)
         words = ", ".join(word for handle, word in ((reader, "read"), (writer, "write")) if handle is not None)

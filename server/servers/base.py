@@ -21,7 +21,7 @@ from ..conversation import Boom, LineTooLong
 from ..faults.gate import Gate
 from ..faults.steps import Close, HalfClose, Reset
 from ..journal import Journal
-from ..naming import address, describe, family_of, why_not_listening
+from ..naming import address, beyond_loopback, describe, family_of, why_not_listening
 from ..records import LAST_KEPT, Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
 from ..tcp import TcpInfo, tcp_info, waited_in_queue
@@ -101,6 +101,7 @@ class EchoServer(ABC):
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.journal = desk.journal
         settings = desk.settings
         self.record = ServerRecord(self.name, self.waits_by, settings.host, port_of(self.name, settings.port))
         self._peers: dict[int, socket.socket] = {}
@@ -154,7 +155,8 @@ class EchoServer(ABC):
             self.desk.journal.record(events.ListenFailed(self.name, record.host, port, record.why))
             return
         listener.setblocking(False)
-        record.port = listener.getsockname()[1]
+        bound, record.port = listener.getsockname()[:2]
+        record.exposed = beyond_loopback(bound)
         record.state, record.why = ServerState.SERVING, ""
         self._serve(listener)
         self.desk.journal.record(events.Listening(self.name, record.host, record.port))
@@ -336,19 +338,31 @@ class EchoServer(ABC):
         connection.state = ConnectionState.LEFT_OPEN
         connection.outcome = outcome
 
+    # The four below run for every message. `received` and `sent` say what the two after them say, because a call takes
+    # as long as half of what is done in it.
+
     def received(self, connection: Connection, data: bytes) -> None:
         """Count one read, and tell of it if somebody looks."""
-        self.count_received(connection, data)
-        journal = self.desk.journal
+        size = len(data)
+        connection.reads += 1
+        connection.bytes_in += size
+        connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
+        connection.last_in_at = monotonic()
+        record = self.record
+        record.reads += 1
+        record.bytes_in += size
+        journal = self.journal
         if journal.details_open:
-            journal.record(events.Received(self.name, connection.id, connection.peer, len(data), data[:DETAIL_KEPT]))
+            journal.record(events.Received(self.name, connection.id, connection.peer, size, data[:DETAIL_KEPT]))
         else:
             journal.details_skipped += 1
 
     def sent(self, connection: Connection, size: int, unsent: int = 0) -> None:
         """Count one write, and tell of it if somebody looks. `unsent` bytes of it wait for the peer to read."""
-        self.count_sent(connection, size, unsent)
-        journal = self.desk.journal
+        connection.bytes_out += size
+        connection.unsent = unsent
+        self.record.bytes_out += size
+        journal = self.journal
         if journal.details_open:
             journal.record(events.Sent(self.name, connection.id, connection.peer, size, unsent))
         else:

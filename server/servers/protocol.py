@@ -96,25 +96,27 @@ class _Talk(asyncio.Protocol):
             self._look_again_in(limit, limit)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport is None or self.ended_by is not None:
+        """Echo what came in."""
+        connection, server, transport = self.connection, self.server, self.transport
+        if transport is None or self.ended_by is not None:
             return
-        self.server.received(self.connection, data)
+        server.received(connection, data)
         try:
-            self._echo(data, self.transport)
+            answer = self.conversation.receive(data)
+            link = connection.link
+            if link is not None:
+                if answer:
+                    link.answer(answer)
+                self._follow(link)
+                return
+            if answer:
+                transport.write(answer)
+                server.sent(connection, len(answer), connection.unsent)
         except Exception as error:  # noqa: BLE001 - left to the loop it would be logged, and unsent answers dropped
             self.end(error)
-
-    def _echo(self, data: bytes, transport: asyncio.Transport) -> None:
-        answer = self.conversation.receive(data)
-        link = self.connection.link
-        if answer and link is None:
-            self._write(answer, transport)
-        if link is not None:
-            if answer:
-                link.answer(answer)
-            self._follow(link)
-        elif self.conversation.boomed:
-            raise Boom
+        else:
+            if self.conversation.boomed:
+                self.end(Boom())
 
     def _write(self, data: bytes, transport: asyncio.Transport) -> None:
         transport.write(data)

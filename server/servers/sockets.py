@@ -139,25 +139,25 @@ class SocketsServer(AcceptingServer):
         """Echo until the peer closes (False) or says boom (True)."""
         loop = asyncio.get_running_loop()
         limit = self.desk.settings.idle_timeout
-        reads_then = self.record.reads
+        booms, record = self._booms, self.record
+        reads_then = record.reads
         try:
             async with asyncio.timeout(limit) as deadline:
                 while data := await loop.sock_recv(sock, RECEIVE_SIZE):
                     self.received(connection, data)
                     if connection.reads % FAIR_SHARE == 0:
-                        if self.record.reads - reads_then == FAIR_SHARE:  # nobody else has read meanwhile
+                        if record.reads - reads_then == FAIR_SHARE:  # nobody else has read meanwhile
                             await asyncio.sleep(0)
-                        reads_then = self.record.reads
-                    if self._booms and connection.id in self._booms:
+                        reads_then = record.reads
+                    if booms and connection.id in booms:
                         return True
                     answer = conversation.receive(data)
                     link = connection.link
                     if answer:
                         if link is None:
-                            connection.unsent = len(answer)
+                            size = connection.unsent = len(answer)
                             await loop.sock_sendall(sock, answer)
-                            connection.unsent = 0
-                            self.sent(connection, len(answer))
+                            self.sent(connection, size)
                         else:
                             link.answer(answer)
                     if link is not None:
@@ -177,7 +177,6 @@ class SocketsServer(AcceptingServer):
         """Send a part of an answer, when faults want it sent."""
         connection.unsent = len(data)
         await asyncio.get_running_loop().sock_sendall(sock, data)
-        connection.unsent = 0
         self.sent(connection, len(data))
 
     # -- what EchoServer asks for ---------------------------------------------------------------------------

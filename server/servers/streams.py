@@ -126,7 +126,7 @@ class StreamsServer(AcceptingServer):
         await writer.drain()
         self.sent(connection, len(data))
 
-    async def _converse(
+    async def _converse(  # noqa: C901 - the hot path: what others would call costs a fraction of each message
         self,
         connection: Connection,
         reader: asyncio.StreamReader,
@@ -137,17 +137,23 @@ class StreamsServer(AcceptingServer):
         limit = self.desk.settings.idle_timeout
         try:
             async with asyncio.timeout(limit) as deadline:
-                while line := await _next_line(reader):
+                while True:
+                    try:
+                        line = await reader.readline()
+                    except ValueError as error:
+                        raise LineTooLong(LONGEST_LINE) from error
+                    if not line:
+                        break
                     self.received(connection, line)
                     answer = self.answer_to(conversation.receive(line))
                     if conversation.boomed:
                         raise Boom
                     link = connection.link
                     if link is None:
-                        connection.unsent = len(answer)
+                        size = connection.unsent = len(answer)
                         writer.write(answer)
                         await writer.drain()
-                        self.sent(connection, len(answer))
+                        self.sent(connection, size)
                     else:
                         if answer:
                             link.answer(answer)
@@ -203,15 +209,3 @@ async def _streams(reader: asyncio.StreamReader, sock: socket.socket) -> AsyncIt
         finally:
             too_late.cancel()
             transport.abort()
-
-
-async def _next_line(reader: asyncio.StreamReader) -> bytes:
-    """Return the next line with its end, what is left when there is no end, or nothing.
-
-    Raises:
-        LineTooLong: if it is longer than the limit of the reader.
-    """
-    try:
-        return await reader.readline()
-    except ValueError as error:
-        raise LineTooLong(LONGEST_LINE) from error

@@ -21,6 +21,9 @@ from echotui.server.bench.order import UPPER, Order, Report
 from echotui.server.bench.subject import Subject
 from echotui.tui.bench import commands
 
+#: Keys to press in turn, and what is drawn of the view they lead to, and of no other.
+VIEWS = (("2", b"Ticks"), ("1", b"Servers"))
+
 
 def idle(case: Case, seconds: float) -> None:
     """Print what it takes to do nothing."""
@@ -54,8 +57,9 @@ def busy(case: Case, seconds: float, rate: float | None) -> None:
             sleep(1)
             took: list[float] = []
             while running.is_alive():
-                if (answer := key_to_screen(subject)) is not None and running.is_alive():
-                    took.append(answer * 1e3)
+                for key, shows in VIEWS:
+                    if (answer := key_to_screen(subject, key, shows)) is not None and running.is_alive():
+                        took.append(answer * 1e3)
             running.join()
     took.sort()
     (report,) = reports
@@ -68,14 +72,12 @@ def busy(case: Case, seconds: float, rate: float | None) -> None:
     )
 
 
-def key_to_screen(subject: Subject) -> float | None:
-    """Ask for the help at a random moment. Returns how long it took to come, in seconds; None if it did not."""
+def key_to_screen(subject: Subject, key: str, shows: bytes) -> float | None:
+    """Press a key at a random moment. Returns how long it took to show, in seconds; None if it did not."""
     sleep(random.uniform(0.1, 0.3))
     began = perf_counter()
-    came = subject.wait_for(b"unread     an open connection", lambda: subject.press("?"), 5)
-    took = perf_counter() - began
-    subject.wait_for(b"Connections", lambda: subject.press("\x1b"), 5)
-    return took if came else None
+    came = subject.wait_for(shows, lambda: subject.press(key), 5)
+    return perf_counter() - began if came else None
 
 
 def main() -> None:

@@ -103,7 +103,17 @@ def imported(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--version"], ["--help"], ["serve", "--help"], ["connect", "--help"]], ids=" ".join
+    "arguments",
+    [
+        ["--version"],
+        ["--help"],
+        ["serve", "--help"],
+        ["connect", "--help"],
+        ["config", "path"],
+        ["config", "show"],
+        ["config", "show", "--help"],
+    ],
+    ids=" ".join,
 )
 def test_what_only_prints_imports_no_screen_and_no_loop(arguments: list[str]) -> None:
     modules = imported(*arguments)

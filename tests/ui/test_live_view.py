@@ -101,6 +101,7 @@ async def test_a_filter_narrows_the_connections(text: str, chosen: list[str]) ->
 async def test_events_are_filtered_as_they_come() -> None:
     async with a_lab() as lab, a_screen(lab) as (pilot, view):
         view.events.table.focus()
+        await pilot.pause()
         await pilot.press("slash", *"kind:accepted", "enter")
         async with a_peer(lab, "sockets"), a_peer(lab, "selectors"):
             view.repaint()

@@ -6,6 +6,7 @@ from typing import ClassVar
 from echotui.server.records import Connection, ConnectionState
 
 from .. import numbers
+from ..bindings import key_of
 from ..links import Kind
 from ..picture import Picture
 from ..text import clean, clean_bytes
@@ -74,7 +75,7 @@ class ConnectionsPane(RowsPane[Connection]):
 
     def why_empty(self) -> str:
         """Return what to do about it."""
-        return "nobody has connected yet: nc 127.0.0.1 PORT in another terminal, or press n"
+        return f"nobody has connected yet: nc 127.0.0.1 PORT in another terminal, or press {key_of(self, 'app.chat')}"
 
     def _age(self, row: Connection) -> Piece:
         until = row.closed_at if row.closed_at is not None else self.picture.now()

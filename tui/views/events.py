@@ -10,6 +10,7 @@ from echotui.server.events import DetailsSkipped, Event
 from echotui.server.journal import Entry, Journal
 
 from .. import numbers
+from ..bindings import key_of
 from ..filter import Filter
 from ..links import Kind
 from ..picture import Picture
@@ -75,9 +76,10 @@ class EventsPane(Linked):
         """Draw what is true now."""
         journal = self.picture.journal
         self.table.show(self._rows())
+        looks_back = f"{key_of(self, 'table.last')} follows again"
         self.label(
             f"Events · {f'filter: {clean(self._filter.text)}' if self._filter else 'all'}"
-            f" · {'following' if self.table.follows else 'G follows again'}",
+            f" · {'following' if self.table.follows else looks_back}",
             f"{numbers.count(journal.recorded)} recorded"
             + (f" · {numbers.count(journal.overwritten)} overwritten" if journal.overwritten else "")
             + (f" · {numbers.count(journal.details_skipped)} details skipped" if journal.details_skipped else ""),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.strip import Strip
 from textual.widget import Widget
@@ -16,6 +16,7 @@ from echotui.server.faults.catalogue import CATALOGUE, Kind
 from echotui.server.faults.radius import Caused
 
 from .. import links, numbers
+from ..bindings import bound, key_of
 from ..picture import Picture
 from ..text import clean, shortened
 from ..widgets.lines import LiveLines, Piece
@@ -129,11 +130,13 @@ class InjectedPane(RowsPane[ActiveFault]):
     def title(self) -> str:
         """Return how many there are."""
         active = sum(row.active for row in self._rows)
-        return f"Injected · {active} active · {len(self._rows) - active} over" + (" · z undoes" if active else "")
+        return f"Injected · {active} active · {len(self._rows) - active} over" + (
+            f" · {key_of(self, 'faults.undo')} undoes" if active else ""
+        )
 
     def why_empty(self) -> str:
         """Return what to do about it."""
-        return "nothing was injected yet: enter on a fault of the catalogue"
+        return f"nothing was injected yet: {key_of(self, 'table.choose')} on a fault of the catalogue"
 
     def _state(self, row: ActiveFault) -> Piece:
         if row.ended_at is None:
@@ -164,7 +167,7 @@ class RadiusPane(LiveLines):
             [("in       ", "dim"), (clean(str(fault.target)), "accent"), (f"  {params}", "")],
             [("limits   ", "dim"), (f"toxicity {fault.toxicity:g}, seed {fault.seed}, {limit}", "")],
             [("struck   ", "dim"), (f"{fault.strikes:,} times", "")],
-            [("healed   ", "dim"), *_healed(fault)],
+            [("healed   ", "dim"), *_healed(fault, key_of(self, "faults.undo"))],
         ]
         radius = fault.radius
         for number, what in radius.connections.items():
@@ -193,8 +196,8 @@ seed       what its random decisions come from: the same seed, the same decision
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("z", "undo", "undo", tooltip="Undo the selected fault", id="faults.undo"),
-        Binding("Z", "undo_all", show=False, tooltip="Undo all faults", id="faults.undo_all"),
+        bound("faults.undo", "undo", "undo"),
+        bound("faults.undo_all", "undo_all"),
     ]
 
     def __init__(self, picture: Picture) -> None:
@@ -233,6 +236,11 @@ seed       what its random decisions come from: the same seed, the same decision
         self.radius.fault = self.injected.table.selected
         self.radius.repaint()
 
+    def offers(self, action: str) -> bool:
+        """Leave what is injected as it is where the app is only to look."""
+        only_looks = action in {"undo", "undo_all"} and getattr(self.app, "read_only", False)
+        return not only_looks and super().offers(action)
+
     def action_undo(self) -> None:
         """Undo the selected fault."""
         fault = self.injected.table.selected
@@ -252,9 +260,9 @@ def _name(row: Kind) -> Piece:
     return (f"{row.name} !", "alarm") if row.dangerous else (row.name, "accent")
 
 
-def _healed(fault: ActiveFault) -> list[Piece]:
+def _healed(fault: ActiveFault, undo: str) -> list[Piece]:
     if fault.active:
-        return [("not over: z undoes it, and then: ", "warn"), (fault.kind.undo, "dim")]
+        return [(f"not over: {undo} undoes it, and then: ", "warn"), (fault.kind.undo, "dim")]
     if fault.recovered_after is None:
         return [("not known (yet)", "dim")]
     return [(f"every server answered {duration(fault.recovered_after)} after its end", "good")]

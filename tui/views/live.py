@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
 from echotui.server.lab import Lab
 
+from ..bindings import bound
 from ..picture import Picture
 from ..widgets.chart import Series
 from ..widgets.table import VirtualTable
@@ -38,13 +39,7 @@ charts     c: of all servers, of the selected one, none; a bar is the highest of
 
     BINDINGS: ClassVar[list[BindingType]] = [
         # The footer is full on a small screen: the frame of the servers says it.
-        Binding(
-            "c",
-            "charts",
-            show=False,
-            tooltip="Charts of all servers, of the selected one, or none",
-            id="live.charts",
-        ),
+        bound("live.charts", "charts"),
     ]
 
     def __init__(self, lab: Lab, picture: Picture) -> None:

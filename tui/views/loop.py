@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.strip import Strip
 from textual.widget import Widget
@@ -13,6 +13,7 @@ from echotui.server.observe.ticks import Registration, Tick
 from echotui.server.observe.timers import LiveTimer
 
 from .. import numbers
+from ..bindings import bound
 from ..links import Kind, timer_key
 from ..picture import Picture
 from ..text import clean, shortened
@@ -216,13 +217,7 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "c",
-            "charts",
-            "charts",
-            tooltip="Charts of the loop, on a small screen in place of its timers",
-            id="loop.charts",
-        ),
+        bound("loop.charts", "charts", "charts"),
     ]
 
     def __init__(self, picture: Picture) -> None:

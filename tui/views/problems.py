@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.strip import Strip
 from textual.widget import Widget
@@ -16,6 +16,7 @@ from echotui.server.observe.places import Place
 from echotui.server.observe.stalls import Stall
 
 from .. import numbers
+from ..bindings import bound
 from ..links import Kind, problem_key
 from ..picture import Picture
 from ..text import clean
@@ -172,7 +173,7 @@ Problems of one kind at one line are one row; count says how many, ago when the 
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("u", "with_ui", "Textual's", tooltip="Show what the screen itself does, or hide it", id="problems.ui"),
+        bound("problems.ui", "with_ui", "Textual's"),
     ]
 
     def __init__(self, picture: Picture) -> None:

@@ -6,6 +6,7 @@ from echotui.server.records import ServerRecord, ServerState
 from echotui.server.vitals import Rates
 
 from .. import numbers
+from ..bindings import key_of
 from ..links import Kind
 from ..picture import Picture
 from ..text import clean
@@ -36,7 +37,6 @@ class ServersPane(Linked):
     def __init__(self, picture: Picture) -> None:
         super().__init__(id="servers")
         self.picture = picture
-        self.label("Servers", "c: charts")
         self.table = VirtualTable[ServerRecord](
             [
                 Column("name", 9, lambda record: record.name),
@@ -64,6 +64,7 @@ class ServersPane(Linked):
 
     def repaint(self) -> None:
         """Draw what is true now."""
+        self.label("Servers", f"{key_of(self, 'live.charts')}: charts")
         self.table.show(self.picture.servers)
 
     def _rates(self, record: ServerRecord) -> Rates:

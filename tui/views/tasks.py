@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.strip import Strip
 from textual.widget import Widget
@@ -12,6 +12,7 @@ from echotui.server.events import duration
 from echotui.server.observe.task_record import TaskState
 
 from .. import numbers
+from ..bindings import bound
 from ..links import Kind
 from ..picture import Picture
 from ..text import clean, shortened
@@ -193,11 +194,11 @@ state      waiting: at an await; ready: runs in one of the next ticks; cancellin
 for        how long its current wait has lasted
 busy       how long it ran in all its steps; longest: the longest of them, in which everything else had to wait
 waits at   what it awaits, and the innermost line of the program that does
-owner      server: ours; ui: Textual's own, hidden until you press u; program: everything else
+owner      server: ours; ui: Textual's own, hidden until you ask for them; program: everything else
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("u", "with_ui", "Textual's", tooltip="Show Textual's own tasks, or hide them", id="tasks.ui"),
+        bound("tasks.ui", "with_ui", "Textual's"),
     ]
 
     def __init__(self, picture: Picture) -> None:

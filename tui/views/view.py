@@ -6,12 +6,13 @@ from typing import Any, ClassVar, Protocol
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Footer, Input, Static
 
+from ..bindings import bound, in_order
 from ..filter import BadFilter, Filter, parse
 from ..frames import Patience
 from ..links import Thing
@@ -57,25 +58,11 @@ class View(Patience):
     """What the numbers in it mean."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "slash",
-            "filter",
-            "filter",
-            tooltip="Show only what matches: words, field:value, !not",
-            key_display="/",
-            id="view.filter",
-            priority=True,
-        ),
-        Binding("o", "sort(1)", show=False, tooltip="Sort by the next column", id="view.sort"),
-        Binding("O", "sort(0)", show=False, tooltip="Sort the other way round", id="view.reverse"),
-        Binding(
-            "escape",
-            "back",
-            show=False,
-            tooltip="Clear the filter, close the detail, or go back where you came from",
-            id="view.back",
-        ),
-        Binding("backspace", "return", show=False, tooltip="Go back where you came from", id="view.return"),
+        bound("view.filter", "filter", "filter", priority=True),
+        bound("view.sort", "sort(1)"),
+        bound("view.reverse", "sort(0)"),
+        Binding("escape", "back", show=False),
+        bound("view.return", "return"),
     ]
 
     class Left(Message):
@@ -160,7 +147,18 @@ class View(Patience):
         """Whether the keys go into the filter line."""
         return self.is_mounted and bool(self.query_one("#filter").display)
 
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The keys that do something now, by key, in an order of their own: Textual puts mapped ones last."""
+        return in_order(super().active_bindings)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Say which actions there are now; they are kept for later while a question, or the palette, is over it."""
+        if not self.offers(action):
+            return False
+        return True if self.app.screen is self else None
+
+    def offers(self, action: str) -> bool:
         """Leave a slash that is typed into the filter line to it, and offer none where nothing can be filtered."""
         return not (action == "filter" and (self.typing or not self._filterable()))
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 from textual.strip import Strip
 
-from echotui.server.records import ServerState
+from echotui.server.records import ServerRecord, ServerState
 
 from .. import numbers
+from ..bindings import key_of
 from ..picture import Picture
 from .lines import LiveLines, Piece
 
@@ -15,6 +16,9 @@ WAY = 2
 
 #: What is not known.
 UNKNOWN = "–"
+
+#: What is said while other machines may connect.
+EXPOSED = " ! open to the network "
 
 
 class Header(LiveLines):
@@ -39,6 +43,7 @@ class Header(LiveLines):
             (1, (f" {self.picture.loop} ", "")),
             (3, (f" {self.picture.python} ", "dim")),
             (0, self._state()),
+            (0, (EXPOSED if any(map(_is_exposed, self.picture.servers)) else "", "alarm")),
             (2, (f" up {numbers.clock(self.picture.now() - self.picture.started_at)} ", "")),
             (1, (f" cpu {_or_unknown(vitals.cpu, numbers.share)} ", "")),
             (2, (f" rss {_or_unknown(vitals.rss, numbers.memory)} ", "")),
@@ -71,11 +76,15 @@ class Header(LiveLines):
         if ServerState.SERVING in states:
             return " ◐ serving in part ", "warn"
         if ServerState.FAILED in states:
-            return " ✗ not serving: r tries again ", "alarm"
-        return " ○ stopped: r starts again ", "warn"
+            return f" ✗ not serving: {key_of(self, 'app.restart')} tries again ", "alarm"
+        return f" ○ stopped: {key_of(self, 'app.restart')} starts again ", "warn"
 
     def _open(self) -> int:
         return len(self.picture.connections.open)
+
+
+def _is_exposed(record: ServerRecord) -> bool:
+    return record.exposed and record.state is ServerState.SERVING
 
 
 def _or_unknown(value: float | None, text: Callable[[float], str]) -> str:

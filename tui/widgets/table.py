@@ -8,11 +8,12 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
 from textual.strip import Strip
 
+from ..bindings import bound
 from .lines import LiveLines, Piece, fit
 
 Row = TypeVar("Row")
@@ -56,13 +57,13 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("home,g", "edge(-1)", "First", show=False),
-        Binding("end,G", "edge(1)", "Last", show=False),
-        Binding("enter", "choose", "Details", show=False),
+        bound("table.up", "move(-1)"),
+        bound("table.down", "move(1)"),
+        bound("table.page_up", "page(-1)"),
+        bound("table.page_down", "page(1)"),
+        bound("table.first", "edge(-1)"),
+        bound("table.last", "edge(1)"),
+        bound("table.choose", "choose"),
     ]
 
     class Moved(Message):

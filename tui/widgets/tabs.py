@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+from rich.cells import cell_len
 from textual.events import Click
 from textual.strip import Strip
 
+from ..bindings import key_of
 from .lines import LiveLines, Piece
 
 
 class Tabs(LiveLines):
-    """Draws the names of views behind their keys; a click on one is the key."""
+    """Draws the names of views behind their keys; a click on one goes there."""
 
     DEFAULT_CSS = """
     Tabs { height: 1; background: $panel; }
@@ -23,16 +25,21 @@ class Tabs(LiveLines):
     def lines(self, width: int, height: int) -> Sequence[Strip]:  # noqa: ARG002
         """Return the line."""
         pieces: list[Piece] = []
-        for key, name in self._views.items():
+        for name in self._views.values():
+            key = self._key(name)
             here = name == self._current
             pieces += [(f" {key}", "accent"), (f" {name} ", "cursor" if here else "dim")]
         return [self.strip(pieces, width)]
 
-    def on_click(self, event: Click) -> None:
-        """Press the key of the name that was clicked."""
+    def _key(self, name: str) -> str:
+        return key_of(self, f"app.{name.lower()}")
+
+    async def on_click(self, event: Click) -> None:
+        """Go to the view whose name was clicked."""
         x = 0
-        for key, name in self._views.items():
-            x += len(key) + len(name) + 3
+        for number, name in self._views.items():
+            key = self._key(name)
+            x += cell_len(key) + len(name) + 3
             if event.x < x:
-                self.app.simulate_key(key)
+                await self.app.run_action(f"app.view('{number}')")
                 return

@@ -1,0 +1,20 @@
+"""What an address says about who may reach it, and from where."""
+
+import pytest
+
+from echotui.server.naming import beyond_loopback, reached_at
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::1%lo"])
+def test_the_loopback_is_this_machine_only(address: str) -> None:
+    assert not beyond_loopback(address)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.5", "10.0.0.1", "fe80::1%eth0", "2001:db8::1"])  # noqa: S104
+def test_everything_else_is_not(address: str) -> None:
+    assert beyond_loopback(address)
+
+
+@pytest.mark.parametrize(("host", "at"), [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("localhost", "localhost")])  # noqa: S104
+def test_who_listens_on_all_networks_is_reached_on_the_loopback(host: str, at: str) -> None:
+    assert reached_at(host) == at
