@@ -88,7 +88,7 @@ def _vitals() -> Vitals:
         loads=deque(0.01 * (1 + number * 3 % 17) for number in range(90)),
         rates={
             "selectors": Rates(reads=1204, bytes=77_000, busy=0.006, history=history),
-            "sockets": Rates(reads=18, bytes=1_100, history=deque([0] * 11 + [18])),
+            "sockets": Rates(reads=18, bytes=1_100, busy=0.004, history=deque([0] * 11 + [18])),
         },
     )
 
