@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -158,6 +159,7 @@ async def _serve(
             return 1, None
         if any(record.exposed for record in lab.records):
             log.warning("%s", clean(exposed(settings.host)))
+        gc.freeze()  # What is there now stays: no collection needs to look at it again, and make the loop wait.
         async with _directed(lab, script):
             ends: list[asyncio.Future[Any]] = [lab.ended_by, broken]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
