@@ -61,11 +61,32 @@ class SocketsServer(AcceptingServer):
 
     # -- serving --------------------------------------------------------------------------------------------
 
-    async def _handle(self, connection: Connection, sock: socket.socket) -> None:
+    async def _handle(  # noqa: C901, PLR0912 - a coroutine for a part of it would take a quarter KiB of every connection
+        self, connection: Connection, sock: socket.socket
+    ) -> None:
         """The life of one connection's task."""
         outcome = "ended"
+        conversation = Conversation()
         try:
-            outcome = await self._echo(connection, sock)
+            while True:
+                try:
+                    boomed = await self._converse(connection, sock, conversation)
+                    break
+                except asyncio.CancelledError:
+                    if connection.manners is None or not await connection.manners.cancelled():
+                        raise
+                    connection.unsent = 0  # what it was sending is lost
+                except OSError:
+                    boomed = connection.id in self._booms
+                    if not boomed:
+                        raise
+                    break
+            if boomed:
+                # Raised out here, where no timeout is in the frame: an `asyncio.timeout` knows its task, the task
+                # its exception, and the exception its frames, and such a cycle delays the complaint of A8.
+                raise self._booms.pop(connection.id, None) or Boom()  # noqa: TRY301 - as if the peer's word raised
+            self.half_closed(connection)
+            outcome = "closed by peer"
         except asyncio.CancelledError as cancelled:
             outcome = str(cancelled) or "cancelled"
             raise
@@ -109,29 +130,6 @@ class SocketsServer(AcceptingServer):
                 events.FailedSilently(self.name, connection.id, connection.peer, describe(error)), connection.struck_by
             )
         return outcome
-
-    async def _echo(self, connection: Connection, sock: socket.socket) -> str:
-        """Hold the conversation; return how it ended, or raise `Boom`."""
-        conversation = Conversation()
-        try:
-            while True:
-                try:
-                    boomed = await self._converse(connection, sock, conversation)
-                    break
-                except asyncio.CancelledError:
-                    if connection.manners is None or not await connection.manners.cancelled():
-                        raise
-                    connection.unsent = 0  # what it was sending is lost
-        except OSError:
-            boomed = connection.id in self._booms
-            if not boomed:
-                raise
-        if boomed:
-            # Raised out here, where no timeout is in the frame: an `asyncio.timeout` knows its task, the task
-            # its exception, and the exception its frames, and such a cycle delays the complaint of A8.
-            raise self._booms.pop(connection.id, None) or Boom()
-        self.half_closed(connection)
-        return "closed by peer"
 
     async def _converse(  # noqa: C901 - the hot path: what others would call costs a fraction of each message
         self, connection: Connection, sock: socket.socket, conversation: Conversation

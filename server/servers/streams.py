@@ -13,14 +13,14 @@ What is promised:
   written and not awaited, in the very task that is cancelled: a task made at that moment for it would outlive the
   loop ("Task was destroyed but it is pending!").
 
-What `asyncio.start_server` does with an accepted socket is done in `_streams`; for who accepts see ``accepting.py``.
+What `asyncio.start_server` does with an accepted socket is done in `_open`; for who accepts see ``accepting.py``.
 """
 
 import asyncio
 import contextlib
 import functools
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
@@ -61,14 +61,27 @@ class StreamsServer(AcceptingServer):
 
     # -- one connection -------------------------------------------------------------------------------------
 
-    async def _handle(self, connection: Connection, sock: socket.socket) -> None:
+    async def _handle(  # noqa: C901 - a coroutine for a part of it would take a quarter KiB of every connection
+        self, connection: Connection, sock: socket.socket
+    ) -> None:
         """The life of one connection's task."""
         outcome = "ended"
         reader = self._readers[connection.id] = asyncio.StreamReader(limit=LONGEST_LINE)
         try:
-            async with _streams(reader, sock) as writer:
-                self._writers[connection.id] = writer
-                outcome = await self._answer_lines(connection, reader, writer)
+            writer = self._writers[connection.id] = await _open(reader, sock)
+            try:
+                await self._answer_lines(connection, reader, writer)
+                self.half_closed(connection)
+                outcome = "closed by peer"
+            except asyncio.CancelledError:
+                if not connection.unsent:
+                    writer.write(DROPPED)
+                    self.count_sent(connection, len(DROPPED), 0)
+                raise
+            finally:
+                if connection.unsent:
+                    writer.transport.abort()  # its peer does not read, and closing would wait for that
+                await _close(writer)
         except asyncio.CancelledError as cancelled:
             outcome = str(cancelled) or "cancelled"
             raise
@@ -90,22 +103,6 @@ class StreamsServer(AcceptingServer):
                 self.close(connection, outcome)
 
     async def _answer_lines(
-        self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> str:
-        """Answer until the peer closes; return how it ended, or raise `Boom`."""
-        try:
-            await self._converse_on(connection, reader, writer)
-        except BaseException as error:
-            if connection.unsent:
-                writer.transport.abort()  # its peer does not read, and closing would wait for that
-            elif isinstance(error, asyncio.CancelledError):
-                writer.write(DROPPED)
-                self.count_sent(connection, len(DROPPED), 0)
-            raise
-        self.half_closed(connection)
-        return "closed by peer"
-
-    async def _converse_on(
         self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Converse, and go on after a cancellation if a fault lets the handler swallow it; close late if one wants."""
@@ -190,22 +187,22 @@ class StreamsServer(AcceptingServer):
             task.cancel(why)
 
 
-@contextlib.asynccontextmanager
-async def _streams(reader: asyncio.StreamReader, sock: socket.socket) -> AsyncIterator[asyncio.StreamWriter]:
-    """Give an accepted socket a reader and a writer; at the end send what was written, and close it."""
+async def _open(reader: asyncio.StreamReader, sock: socket.socket) -> asyncio.StreamWriter:
+    """Give an accepted socket to a reader; return its writer."""
     loop = asyncio.get_running_loop()
     protocol = asyncio.StreamReaderProtocol(reader)
     transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
     transport.set_write_buffer_limits(high=0)  # drain waits until all is taken
-    writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+    return asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Send what was written, but not for longer than `LAST_WORDS`, and close."""
+    writer.close()
+    too_late = asyncio.get_running_loop().call_later(LAST_WORDS, writer.transport.abort)
     try:
-        yield writer
+        with contextlib.suppress(OSError):  # it was lost while it closed
+            await writer.wait_closed()
     finally:
-        writer.close()
-        too_late = loop.call_later(LAST_WORDS, transport.abort)
-        try:
-            with contextlib.suppress(OSError):  # it was lost while it closed
-                await writer.wait_closed()
-        finally:
-            too_late.cancel()
-            transport.abort()
+        too_late.cancel()
+        writer.transport.abort()
