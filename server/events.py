@@ -336,6 +336,7 @@ class Stopping(Event):
     kind = "stopping"
     open: int
     drain: float
+    shutdown: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -369,6 +370,7 @@ class CutShort(Event):
     drain: float
     open: int
     unsent: int
+    shutdown: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -396,6 +398,7 @@ class CleaningUp(Event):
     finished: int
     ended: int
     waited: float
+    shutdown: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -409,6 +412,7 @@ class Stopped(Event):
     kind = "stopped"
     took: float
     left: int
+    shutdown: int | None = None
 
     @property
     def sentence(self) -> str:

@@ -69,7 +69,7 @@ class Lab:
         self.faults = Faults(self._desk, self.servers)
         """The faults that can be injected, are active, and were."""
         self._suspension = Suspension(self.journal)
-        self._pulse = Pulse(self.records, self._beat)
+        self._pulse = Pulse(self.records, self._beat, self._count_busy, self._turns)
         self._echo_complaints = echo_complaints
         self._clients: set[asyncio.Task[None]] = set()
         self._stops: set[asyncio.Task[None]] = set()
@@ -134,6 +134,14 @@ class Lab:
         self._suspension.beat(seconds)
         for server in self.servers.values():
             server.measure()
+
+    def _count_busy(self) -> None:
+        for server in self.servers.values():
+            server.count_busy()
+
+    def _turns(self) -> tuple[float, float] | None:
+        ticks = None if self.observation is None else self.observation.ticks
+        return None if ticks is None or not ticks.on else (ticks.take_longest(), ticks.ran)
 
     def _observe(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have the loop, if it is an observed one, tell our journal what it does."""

@@ -82,8 +82,8 @@ class ServerRecord:
     select_timeouts: int | None = None
     """How often its own select came back empty; None where it has no select of its own."""
     busy: float | None = None
-    """Seconds it has spent running: for a server with a thread of its own the CPU time of that thread; None where
-    that is not observed."""
+    """Seconds it has spent running, as of the latest second: for a server with a thread of its own the CPU time of that
+    thread, for one whose tasks are observed the time of all their steps; None where that is not observed."""
     queued: int | None = None
     """Peers that wait in the system's queue to be accepted, as of the latest look; None where nobody looks."""
     treatment: Treatment | None = None
@@ -119,6 +119,8 @@ class Connection:
     """What faults make of its handler; None where no fault bears on it."""
     struck_by: int | None = None
     """The id of the latest fault that has broken it."""
+    task: int | None = None
+    """The id of the task that serves it, or has; None where none does, or its loop is not an observed one."""
     waited: float | None = None
     """How long it waited in the system's queue to be accepted, in seconds, to a few milliseconds; None where the
     system does not tell."""

@@ -52,7 +52,7 @@ class Drain:
         if not self._hurry.is_set():
             open_now = [*self._connections.open.values()]
             unsent = sum(connection.unsent + connection.held for connection in open_now)
-            event = events.CutShort(by, round(shutdown.now, 6), shutdown.drain, len(open_now), unsent)
+            event = events.CutShort(by, round(shutdown.now, 6), shutdown.drain, len(open_now), unsent, shutdown.id)
             shutdown.cut_short = event.sentence
             self._journal.record(event)
         self.deadline = min(self.deadline, monotonic())
@@ -64,7 +64,7 @@ class Drain:
         for server in self._servers:
             server.release()
         self._begin_steps()
-        journal.record(events.Stopping(shutdown.open_then, shutdown.drain))
+        journal.record(events.Stopping(shutdown.open_then, shutdown.drain, shutdown.id))
         journal.subscribe(self._note)
         try:
             self._close_listeners()
@@ -80,7 +80,7 @@ class Drain:
         finally:
             journal.unsubscribe(self._note)
         shutdown.took = shutdown.now
-        journal.record(events.Stopped(round(shutdown.took, 6), left))
+        journal.record(events.Stopped(round(shutdown.took, 6), left, shutdown.id))
 
     def _begin_steps(self) -> None:
         """Every open connection is asked to finish, and has a step of its own until it is closed."""
@@ -114,7 +114,7 @@ class Drain:
         shutdown = self.shutdown
         stragglers = list(self._connections.open.values())
         finished = shutdown.open_then - len(stragglers)
-        self._journal.record(events.CleaningUp(finished, len(stragglers), round(shutdown.now, 6)))
+        self._journal.record(events.CleaningUp(finished, len(stragglers), round(shutdown.now, 6), shutdown.id))
         for connection in stragglers:
             self._end(connection)
         with contextlib.suppress(TimeoutError):

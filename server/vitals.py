@@ -17,8 +17,8 @@ from .records import ServerRecord
 #: How often the timer beats, in seconds.
 BEAT = 0.25
 
-#: Of how many seconds the history of a server's rates is kept.
-HISTORY = 60
+#: Of how many seconds the histories are kept.
+HISTORY = 300
 
 
 @dataclass(slots=True)
@@ -50,6 +50,11 @@ class Vitals:
     """By how many seconds the latest of a timer's beats in this second came at the most late."""
     lags: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
     """`lag` of the latest seconds, newest last."""
+    turns: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    """The longest turn of the loop in each of the latest seconds, in seconds, newest last; none where its ticks cannot
+    be seen."""
+    loads: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    """The share of each of the latest seconds in which the loop ran, from 0 to 1, newest last; none as above."""
     rates: dict[str, Rates] = field(default_factory=dict)
 
 
@@ -59,12 +64,24 @@ class Pulse:
     Args:
         servers: the servers whose rates are measured.
         on_beat: called with the seconds since the last beat, at every beat.
+        on_second: called once a second, before the rates are worked out.
+        turns: called once a second, tells the longest turn of the loop since it was called before, and how long the
+            loop has run in all, in seconds; None where that cannot be seen.
     """
 
-    def __init__(self, servers: Iterable[ServerRecord], on_beat: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        servers: Iterable[ServerRecord],
+        on_beat: Callable[[float], None],
+        on_second: Callable[[], None],
+        turns: Callable[[], tuple[float, float] | None],
+    ) -> None:
         self.vitals = Vitals()
         self._servers = list(servers)
         self._on_beat = on_beat
+        self._on_second = on_second
+        self._turns = turns
+        self._ran_before: float | None = None
         self._process = psutil.Process()
         self._timer: asyncio.TimerHandle | None = None
         self._beats = 0
@@ -99,6 +116,7 @@ class Pulse:
         self._next()
 
     def _sample(self) -> None:
+        self._on_second()
         now, cpu = monotonic(), process_time()
         seconds = now - self._sampled_at
         vitals = self.vitals
@@ -107,6 +125,7 @@ class Pulse:
         vitals.rss, vitals.fds = self._ask_the_system()
         vitals.lag, self._worst = self._worst, 0.0
         vitals.lags.append(vitals.lag)
+        self._note_turns(seconds)
         for record in self._servers:
             reads, size, busy = self._before[record.name]
             rates = vitals.rates.setdefault(record.name, Rates())
@@ -116,6 +135,16 @@ class Pulse:
             rates.history.append(rates.reads)
         self._sampled_at, self._cpu_before = now, cpu
         self._remember()
+
+    def _note_turns(self, seconds: float) -> None:
+        turns = self._turns()
+        if turns is None:
+            return
+        longest, ran = turns
+        if self._ran_before is not None:
+            self.vitals.turns.append(longest)
+            self.vitals.loads.append((ran - self._ran_before) / seconds)
+        self._ran_before = ran
 
     def _ask_the_system(self) -> tuple[int | None, int | None]:
         """Return memory and descriptors; None for both where even asking takes a descriptor, and none is left."""

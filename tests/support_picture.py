@@ -83,9 +83,12 @@ def _vitals() -> Vitals:
         rss=61 * 2**20,
         fds=41,
         lag=0.0002,
+        lags=deque(0.0002 * (1 + number * 7 % 13) for number in range(90)),
+        turns=deque(0.0004 * (1 + number * 5 % 11) for number in range(90)),
+        loads=deque(0.01 * (1 + number * 3 % 17) for number in range(90)),
         rates={
             "selectors": Rates(reads=1204, bytes=77_000, busy=0.006, history=history),
-            "sockets": Rates(reads=18, bytes=1_100, history=deque([0] * 11 + [18])),
+            "sockets": Rates(reads=18, bytes=1_100, busy=0.004, history=deque([0] * 11 + [18])),
         },
     )
 
@@ -102,6 +105,7 @@ def _connection(number: int) -> Connection:
         bytes_out=64 * number * number,
         last_in=f"hello {number}\r\n".encode(),
         last_in_at=190.0,
+        task=number if number in (3, 4, 5) else None,
     )
     if number == 2:
         connection.unsent, connection.last_in = 8_192, b"why do you not read? \xff\x1b[2J[/b]\r\n"

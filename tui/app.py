@@ -11,20 +11,22 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.screen import Screen
 
-from echotui.server.faults.catalogue import Kind, On
+from echotui.server.faults.catalogue import Kind
 from echotui.server.lab import Lab, Refused
 from echotui.server.naming import exposed
 from echotui.server.records import ServerState
 
 from .bindings import bound, explained, textual_keymap
 from .dialogs import AskSignal, Help
-from .fault_form import FaultForm, TargetChoice
+from .fault_form import FaultForm, TargetChoice, targets_of
 from .frames import FrameClock, PaintMeter, Patience
 from .keys import DEFAULT_KEYS, Keymap
+from .navigator import Navigator
 from .picture import Picture, picture_of
 from .terminal import PatientDriver
 from .text import clean
 from .views.faults import FaultsView
+from .views.linked import Linked
 from .views.live import LiveView
 from .views.loop import LoopView
 from .views.problems import ProblemsView
@@ -46,7 +48,8 @@ NOTES = """\
 lag        the latest that a timer of the loop fired late in the last second
 painting   share of the last second that went into drawing this screen; the rate is halved above 5 %
 
-A filter is words, field:value and !not; a field that does not exist is answered with those that do.
+A filter is words, field:value, field=value (the whole of it) and !not.
+A field that does not exist is answered with those that do.
 """
 
 
@@ -141,6 +144,7 @@ class EchoApp(App[int]):
         }
         self.view: View = self.live
         """The view one looks at."""
+        self.navigator = Navigator(self)
         for key, view in self.views.items():
             self.add_mode(key, partial(_itself, view))
 
@@ -252,22 +256,11 @@ class EchoApp(App[int]):
         kind = chosen.table.selected
         if self.read_only or not isinstance(kind, Kind):
             return
-        targets = self._targets(kind)
+        targets = targets_of(kind, self.live.connections.table.selected, self._live.servers)
         if targets:
             self.push_screen(FaultForm(kind, targets, self._inject))
         else:
             self.notify(f"{kind.name} needs a connection: select one in view 1", severity="warning", markup=False)
-
-    def _targets(self, kind: Kind) -> list[tuple[str, TargetChoice]]:
-        targets: list[tuple[str, TargetChoice]] = []
-        selected = self.live.connections.table.selected
-        if On.CONNECTION in kind.targets and selected is not None and selected.is_open:
-            targets.append((f"connection {selected.id} of {selected.server}, selected in view 1", selected.id))
-        if On.SERVER in kind.targets:
-            targets += [(f"{record.name}, whole server", record.name) for record in self._live.servers]
-        if On.LOOP in kind.targets:
-            targets.append(("the loop", None))
-        return targets
 
     def _inject(  # noqa: PLR0913, PLR0917 - what a form asks
         self,
@@ -290,15 +283,35 @@ class EchoApp(App[int]):
         if treatment is not None:
             self.notify(f"a failing task of sockets is now {treatment}", markup=False)
 
-    def action_view(self, key: str) -> None:
+    async def action_view(self, key: str) -> None:
         """Look at another view."""
+        if self.screen is self.view:
+            self.navigator.forget()
+            await self.show_view(key)
+
+    async def show_view(self, key: str) -> None:
+        """Bring a view to the screen, drawing the picture one was looking at."""
         view = self.views[key]
-        if view is not self.view and self.screen is self.view:
+        if view is not self.view:
             picture = self.view.picture
             self.view = view
-            self.switch_mode(key)
+            await self.switch_mode(key)
             if view.picture is not picture:
                 view.look_at(picture)
+
+    @on(Linked.Followed)
+    async def follow(self, followed: Linked.Followed) -> None:
+        """Go where the row under the cursor leads."""
+        await self.navigator.follow(followed.pane)
+
+    @on(View.Left)
+    async def go_back(self) -> None:
+        """Go back where one came from."""
+        await self.navigator.back()
+
+    def say(self, what: str) -> None:
+        """Tell the person at the keyboard why a key did nothing, or something else than they may think."""
+        self.notify(what, severity="warning", markup=False)
 
     def action_pause(self) -> None:
         """Freeze the view, or let it go on."""

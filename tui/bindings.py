@@ -35,7 +35,7 @@ def explained(keymap: Keymap, offered: Iterable[Binding]) -> list[tuple[str, str
     """Return what keys do, for the help: those of these bindings, of every table, and those that are always there."""
     return [
         *((keymap.shown(binding.id or ""), binding.tooltip) for binding in offered),
-        ("esc", "Clear the filter, or close the detail"),
+        ("esc", "Clear the filter, close the detail, or go back"),
         ("tab", "The next pane"),
         *((keymap.shown(key.id), key.says) for key in KEYS if key.id.startswith("table.")),
         ("ctrl+p", "Every action by name, and themes"),

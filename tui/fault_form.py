@@ -1,6 +1,6 @@
 """The form that asks how a fault is to be injected: where, with what parameters, how probably, for how long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from textual import on
@@ -11,8 +11,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Select, Static
 
-from echotui.server.faults.catalogue import Kind
+from echotui.server.faults.catalogue import Kind, On
 from echotui.server.faults.parameters import BadFault
+from echotui.server.records import Connection, ServerRecord
 
 from .frames import Patience
 from .text import clean
@@ -21,6 +22,20 @@ from .text import clean
 TargetChoice = int | str | None
 
 Inject = Callable[[str, TargetChoice, dict[str, object], float | None, float, int | None], object]
+
+
+def targets_of(
+    kind: Kind, selected: Connection | None, servers: Sequence[ServerRecord]
+) -> list[tuple[str, TargetChoice]]:
+    """Return where a fault can be injected, each with its name for people: first into the selected connection."""
+    targets: list[tuple[str, TargetChoice]] = []
+    if On.CONNECTION in kind.targets and selected is not None and selected.is_open:
+        targets.append((f"connection {selected.id} of {selected.server}, selected in view 1", selected.id))
+    if On.SERVER in kind.targets:
+        targets += [(f"{record.name}, whole server", record.name) for record in servers]
+    if On.LOOP in kind.targets:
+        targets.append(("the loop", None))
+    return targets
 
 
 class FaultForm(ModalScreen[None], Patience):

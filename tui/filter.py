@@ -1,11 +1,16 @@
-"""What is typed after ``/``: words, ``field:value`` and ``!not``.
+"""What is typed after ``/``: words, ``field:value``, ``field=value`` and ``!not``.
 
 All parts have to match. A word matches anywhere in a row, without regard to case; ``field:value`` looks only into
-that field (``server:sockets``, ``id:17``); ``!`` in front turns a part round.
+that field (``server:sockets``), and ``field=value`` wants the whole of it (``id=1``, which is not 17); ``!`` in front
+turns a part round.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+#: A field, a sign, and what to look for in it.
+_NAMED = re.compile(r"([^\W\d_]+)([:=])(.*)", re.DOTALL)
 
 
 class BadFilter(ValueError):
@@ -17,16 +22,20 @@ class Filter:
     """A parsed filter. An empty one matches everything."""
 
     text: str
-    parts: tuple[tuple[bool, str, str], ...]
-    """For each part: whether it is turned round, the field (empty for anywhere), and the text in lower case."""
+    parts: tuple[tuple[bool, str, str, bool], ...]
+    """For each part: whether it is turned round, the field (empty for anywhere), the text in lower case, and whether
+    that is to be the whole field."""
 
     def __bool__(self) -> bool:
         return bool(self.parts)
 
     def matches(self, row: Mapping[str, str]) -> bool:
         """Return whether a row, its fields by name, matches."""
-        for negated, field, text in self.parts:
-            found = text in row[field].lower() if field else any(text in value.lower() for value in row.values())
+        for negated, field, text, whole in self.parts:
+            if whole:
+                found = text == row[field].lower()
+            else:
+                found = any(text in value.lower() for value in ([row[field]] if field else row.values()))
             if found is negated:
                 return False
         return True
@@ -42,13 +51,15 @@ def parse(text: str, fields: tuple[str, ...]) -> Filter:
     for word in text.split():
         negated = word.startswith("!")
         body = word[1:] if negated else word
-        field, colon, value = body.partition(":")
-        if not body or (colon and field in fields and not value):
+        named = _NAMED.match(body)
+        field, sign, value = named.groups() if named is not None else ("", "", body)
+        known = field in fields
+        if not body or (known and not value):
             raise BadFilter(f"what should {word!r} find? write something after it")
-        if colon and field in fields:
-            parts.append((negated, field, value.lower()))
-        elif colon and field.isalpha():
+        if known:
+            parts.append((negated, field, value.lower(), sign == "="))
+        elif sign == ":":
             raise BadFilter(f"there is no field {field!r} here, only {', '.join(fields)}")
         else:
-            parts.append((negated, "", body.lower()))
+            parts.append((negated, "", body.lower(), False))
     return Filter(text, tuple(parts))

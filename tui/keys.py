@@ -58,6 +58,9 @@ KEYS = (
     Key("view.filter", ("/",), "Show only what matches: words, field:value, !not"),
     Key("view.sort", ("o",), "Sort by the next column"),
     Key("view.reverse", ("O",), "Sort the other way round"),
+    Key("view.return", ("backspace",), "Go back along the links that were followed"),
+    Key("live.charts", ("c",), "Charts of all servers, of the selected one, or none"),
+    Key("loop.charts", ("c",), "Charts of the loop, or none"),
     Key("faults.undo", ("z",), "Undo the selected fault"),
     Key("faults.undo_all", ("Z",), "Undo all faults"),
     Key("tasks.ui", ("u",), "Show Textual's own tasks, or hide them"),
@@ -68,7 +71,7 @@ KEYS = (
     Key("table.page_down", ("pagedown",), "A page down"),
     Key("table.first", ("g", "home"), "The first row"),
     Key("table.last", ("G", "end"), "The last row"),
-    Key("table.choose", ("enter",), "Details of the row, where they are not beside it"),
+    Key("table.choose", ("enter",), "Go to what the row is about, or show its detail"),
 )
 
 BY_ID: Mapping[str, Key] = MappingProxyType({key.id: key for key in KEYS})

@@ -90,6 +90,10 @@ class Watched:
         tasks = self._observation.tasks
         return [*reversed(tasks.live.values()), *reversed(tasks.ended)]
 
+    def task(self, number: int) -> TaskRow | None:
+        """Return a task by its number; None if it is not kept any more."""
+        return self._observation.tasks.get(number)
+
     @property
     def task_changes(self) -> object:
         """Something that is another one whenever a task is made or ends."""
@@ -125,6 +129,10 @@ class Watched:
     def registrations(self) -> Sequence[Registration]:
         """The descriptors the loop watches; none where they cannot be seen."""
         return [] if self._observation.ticks is None else self._observation.ticks.registrations()
+
+    def registration(self, fd: int) -> Registration | None:
+        """Return what the loop watches a descriptor for; None if it does not, or that cannot be seen."""
+        return None if self._observation.ticks is None else self._observation.ticks.registration(fd)
 
     @property
     def timers(self) -> Sequence[LiveTimer]:
@@ -178,6 +186,14 @@ class Still(Watched):
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
+
+    def task(self, number: int) -> TaskRow | None:
+        """Return a task by its number; None if it was not kept any more."""
+        return next((row for row in self.tasks if row.id == number), None)
+
+    def registration(self, fd: int) -> Registration | None:
+        """Return what the loop watched a descriptor for; None if it did not, or that could not be seen."""
+        return next((one for one in self.registrations if one.fd == fd), None)
 
     def study(self, row: TaskRow) -> None:
         """Do nothing: nothing changes any more."""

@@ -56,7 +56,7 @@ class FailTask(StrikingEffect):
         """Let it raise a boom."""
         _manners_of(connection).treatment = self._treatment
         self.scene.tell(self.fault, f"its task fails, {self._treatment}", connection)
-        self.fault.radius.tasks.add(f"the task of connection {connection.id}")
+        self.fault.radius.tasks.add(f"the task of connection {connection.id}", number=connection.task)
         self.server_of(connection).boom(connection, Injected())
 
     def let_go(self, connection: Connection) -> None:
@@ -103,5 +103,5 @@ class BadHabit(StrikingEffect):
                 return DroppedTask(fault.id, f"fault-{fault.id}-dropped-by-{connection.id}", tell)
 
     def _tell(self, connection: Connection, what: str) -> None:
-        self.fault.radius.tasks.add(f"the task of connection {connection.id}: {what}")
+        self.fault.radius.tasks.add(f"the task of connection {connection.id}: {what}", number=connection.task)
         self.scene.tell(self.fault, what, connection)

@@ -251,8 +251,10 @@ class TaskLeak(LoopEffect):
             return
         for number in range(self.fault.whole("tasks")):
             name = f"fault-{self.fault.id}-leaked-{number + 1}"
-            self._tasks.add(self.loop.create_task(_wait_for_ever(), name=name))
-            self.fault.radius.tasks.add(name)
+            task = self.loop.create_task(_wait_for_ever(), name=name)
+            self._tasks.add(task)
+            record = getattr(task, "record", None)
+            self.fault.radius.tasks.add(name, number=None if record is None else record.id)
         self.scene.tell(self.fault, f"{len(self._tasks):,} tasks wait for ever")
 
     def end(self) -> None:

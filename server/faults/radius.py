@@ -19,11 +19,15 @@ class Caused:
     def __init__(self) -> None:
         self.count = 0
         self.latest: deque[str] = deque(maxlen=KEPT)
+        self.numbers: deque[int] = deque(maxlen=KEPT)
+        """The numbers of the latest, where they have one; a thing to which more was done than one is here once."""
 
-    def add(self, what: str, count: int = 1) -> None:
-        """Count it (`count` of them), and keep its description."""
+    def add(self, what: str, count: int = 1, *, number: int | None = None) -> None:
+        """Count it (`count` of them), and keep its description, and its number if it has one."""
         self.count += count
         self.latest.append(what)
+        if number is not None and number not in self.numbers:
+            self.numbers.append(number)
 
     @property
     def forgotten(self) -> int:

@@ -14,7 +14,7 @@ from ..journal import Entry
 _BESIDE = frozenset(
     {
         "host", "port", "fd", "peer", "seconds", "lasted", "waited",
-        "measured", "seed", "strikes", "bytes_in", "bytes_out",
+        "measured", "seed", "strikes", "bytes_in", "bytes_out", "task_id",
     }
 )  # fmt: skip
 

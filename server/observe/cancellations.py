@@ -206,6 +206,7 @@ class Cancellations:
                 cancellation.asker_name,
                 None if place is None else str(place),
                 cancellation.message,
+                record.id,
             )
         )
         return cancellation
@@ -241,6 +242,7 @@ class Cancellations:
                     str(one.delivered_in),
                     now - one.asked_at,
                     one.before_first_step,
+                    record.id,
                 )
             )
 
@@ -305,7 +307,7 @@ class Cancellations:
         self.open.pop(one.id, None)
         self.settled.append(one)
         self._observation.tell(
-            CancellationSettled(one.id, one.task_name, record.owner, outcome, one.clean_up, one.error)
+            CancellationSettled(one.id, one.task_name, record.owner, outcome, one.clean_up, one.error, record.id)
         )
 
 

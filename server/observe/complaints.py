@@ -218,6 +218,7 @@ class Complaints:
                 complaint.owner,
                 None if place is None else str(place),
                 complaint.only_debug,
+                complaint.task_id,
             )
         )
 

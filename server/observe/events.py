@@ -1,4 +1,7 @@
-"""What the observed loop tells the journal: what is rare and matters. Everything else is in live records."""
+"""What the observed loop tells the journal: what is rare and matters. Everything else is in live records.
+
+`task` is a task's name, for people; `task_id` its number among the tasks of its loop, by which its record is found.
+"""
 
 from dataclasses import dataclass
 
@@ -17,6 +20,7 @@ class CancellationAsked(Event):
     by: str | None
     place: str | None
     message: str | None
+    task_id: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -37,6 +41,7 @@ class CancellationDelivered(Event):
     place: str | None
     after: float
     before_first_step: bool
+    task_id: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -56,6 +61,7 @@ class CancellationSettled(Event):
     outcome: str
     clean_up: float | None
     error: str | None
+    task_id: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -82,6 +88,7 @@ class Complained(Event):
     owner: str | None = None
     place: str | None = None
     only_debug: bool = False
+    task_id: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -98,6 +105,7 @@ class StallBegan(Event):
     lasted: float
     place: str | None
     task: str | None
+    task_id: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -119,6 +127,7 @@ class StallEnded(Event):
     delayed_timers: int
     delayed_descriptors: int | None
     delayed_callbacks: int | None
+    task_id: int | None = None
 
     @property
     def sentence(self) -> str:

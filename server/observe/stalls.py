@@ -251,7 +251,7 @@ class Stalls:
             self._tell_begin(stall)
 
     def _tell_begin(self, stall: Stall) -> None:
-        event = StallBegan(stall.id, stall.lasted, stall.where, stall.task_name)
+        event = StallBegan(stall.id, stall.lasted, stall.where, stall.task_name, stall.task_id)
         _log.warning("%s", event.sentence)
         self._observation.from_elsewhere(lambda: self._observation.tell(event))
         for listener in tuple(self.listeners):
@@ -314,6 +314,7 @@ class Stalls:
                 stall.delayed_timers,
                 stall.delayed_descriptors,
                 stall.delayed_callbacks,
+                stall.task_id,
             )
         )
 

@@ -83,6 +83,7 @@ class Ticks:
         """How long it has run in the ticks that are over, in seconds."""
         self.slept = 0.0
         """How long it has slept in them."""
+        self._longest = 0.0
         self._ring: deque[tuple[Any, ...]] = deque(maxlen=KEPT)
         self._observation = observation
         self._timers = observation.timers
@@ -117,6 +118,11 @@ class Ticks:
             longest = max(longest, row[-1])
         return longest
 
+    def take_longest(self) -> float:
+        """Return the longest run of a tick that has ended since this was asked before, in seconds; 0 if none has."""
+        longest, self._longest = self._longest, 0.0
+        return longest
+
     def watch(self, selector: Any) -> None:
         """Be told of every `select` from now on. Where a selector cannot be changed there are no ticks."""
         try:
@@ -141,6 +147,8 @@ class Ticks:
         if self._start is not None:
             self.count += 1
             self.ran += ran
+            if ran > self._longest:
+                self._longest = ran
             self.slept += self._start[4]
             self._ring.append((self.count, *self._start, self._work + self._timers.fired, ran))
             self._start = None
@@ -185,13 +193,18 @@ class Ticks:
 
     def registrations(self) -> list[Registration]:
         """Return the descriptors that the loop watches now, by number."""
-        found = []
-        for key in list((self._loop._selector.get_map() or {}).values()):
-            reader, writer = key.data
-            whose, task = _whose(self._loop, reader or writer)
-            words = ", ".join(word for handle, word in ((reader, "read"), (writer, "write")) if handle is not None)
-            found.append(Registration(key.fd, words, whose, task))
-        return sorted(found, key=_fd)
+        return sorted(map(self._describe, list((self._loop._selector.get_map() or {}).values())), key=_fd)
+
+    def registration(self, fd: int) -> Registration | None:
+        """Return what the loop watches this descriptor for; None if it does not."""
+        key = (self._loop._selector.get_map() or {}).get(fd)
+        return None if key is None else self._describe(key)
+
+    def _describe(self, key: Any) -> Registration:
+        reader, writer = key.data
+        whose, task = _whose(self._loop, reader or writer)
+        words = ", ".join(word for handle, word in ((reader, "read"), (writer, "write")) if handle is not None)
+        return Registration(key.fd, words, whose, task)
 
 
 def _fd(registration: Registration) -> int:

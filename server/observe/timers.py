@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..records import Connection
 from .places import MACHINERY, Place, place_of
 from .waiting import tasks_waiting_for
 
@@ -49,6 +50,8 @@ class LiveTimer:
     """What it is for: ``timeout of 'echo-17'``, ``sleep of 'pinger'``, or the name of its callback."""
     task_id: int | None
     """The id of the task it is for, else of the task that set it."""
+    connection_id: int | None = None
+    """The id of the connection that its callback belongs to, or is called with; None where it is no connection's."""
 
 
 class Timer(asyncio.TimerHandle):
@@ -165,7 +168,14 @@ def _describe(timer: Timer) -> LiveTimer:
         place=None if code is None else place_of((code, -1)),
         behind=behind,
         task_id=task.id if task else None,
+        connection_id=next((one.id for one in _bound_to(timer) if isinstance(one, Connection)), None),
     )
+
+
+def _bound_to(timer: Timer) -> tuple[object, ...]:
+    """Return what the callback of a timer is called with, and what its object says it is about."""
+    holder = getattr(timer._callback, "__self__", None)
+    return getattr(holder, "connection", None), *(timer._args or ())
 
 
 def _behind(timer: Timer) -> "tuple[str, TaskRecord | None]":

@@ -13,6 +13,7 @@ import socket
 from abc import abstractmethod
 from typing import ClassVar
 
+from ..observe.task_record import TaskRecord
 from ..records import Connection, ConnectionState
 from .base import ACCEPT_RETRY, Desk, EchoServer
 from .following import rest
@@ -27,6 +28,10 @@ class AcceptingServer(EchoServer):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._accepting: asyncio.Task[None] | None = None
+        """The task that accepts; None when none does."""
+        self._busy_ended = 0.0
+        """How long the tasks ran that have ended, in seconds."""
 
     @abstractmethod
     async def _handle(self, connection: Connection, sock: socket.socket) -> None:
@@ -36,6 +41,14 @@ class AcceptingServer(EchoServer):
         self._listening = listener
         loop = asyncio.get_running_loop()
         self._listener = loop.create_task(self._accept(listener), name=f"{self.name}-listener")
+        self._accepting = self._listener
+        self._listener.add_done_callback(self._accepts_no_more)
+        if self.has_tasks and _record_of(self._listener) is not None:
+            self.record.busy = self.record.busy or 0.0
+
+    def _accepts_no_more(self, listener: asyncio.Task[None]) -> None:
+        self._accepting = None
+        self._busy_ended += _busy(listener)
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -58,10 +71,17 @@ class AcceptingServer(EchoServer):
             self._handle(connection, sock), name=f"{self.task_name}-{connection.id}"
         )
         self._tasks[connection.id] = task
-        task.add_done_callback(functools.partial(self._task_ended, connection))
+        record = _record_of(task)
+        connection.task = None if record is None else record.id
+        task.add_done_callback(functools.partial(self._task_over, connection))
+
+    def _task_over(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        del self._tasks[connection.id]
+        self._busy_ended += _busy(task)
+        self._task_ended(connection, task)
 
     def _task_ended(self, connection: Connection, task: asyncio.Task[None]) -> None:
-        del self._tasks[connection.id]
+        """A connection's task is done, and forgotten here."""
         if task.cancelled() and connection.state is ConnectionState.OPEN:
             self.close(connection, "cancelled before its first step")
 
@@ -75,3 +95,20 @@ class AcceptingServer(EchoServer):
 
     async def _stop_serving(self) -> None:
         await asyncio.wait([self._listener])
+
+    def count_busy(self) -> None:
+        # How long each step takes is noted by its task's record anyway, and summed up only here.
+        if self.record.busy is not None:
+            accepting = 0.0 if self._accepting is None else _busy(self._accepting)
+            self.record.busy = self._busy_ended + accepting + sum(map(_busy, self._tasks.values()))
+
+
+def _record_of(task: asyncio.Task[None]) -> TaskRecord | None:
+    """Return what is known of a task; None where its loop is not an observed one."""
+    return getattr(task, "record", None)
+
+
+def _busy(task: asyncio.Task[None]) -> float:
+    """Return how long a task has run, in seconds; 0 where that is not known."""
+    record = _record_of(task)
+    return 0.0 if record is None else record.busy

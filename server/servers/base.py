@@ -216,6 +216,9 @@ class EchoServer(ABC):
     def measure(self) -> None:  # noqa: B027 - most have nothing to measure
         """Bring into the record what is measured only now and then: a few times a second."""
 
+    def count_busy(self) -> None:  # noqa: B027 - most know it all the time, or not at all
+        """Bring `ServerRecord.busy` up to date: once a second."""
+
     def answer_to(self, line: bytes) -> bytes:
         """Return what it answers to a whole line that is not boom."""
         return line

@@ -104,7 +104,6 @@ class SocketsServer(AcceptingServer):
 
     def _task_ended(self, connection: Connection, task: asyncio.Task[None]) -> None:
         """A connection's task is done: keep it or let it go. Nobody here asks for its exception."""
-        del self._tasks[connection.id]
         self._booms.pop(connection.id, None)
         if connection.state is ConnectionState.LEFT_OPEN and self._treatment_of(connection) is Treatment.RETAINED:
             self._retained[connection.id] = task

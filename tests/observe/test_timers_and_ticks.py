@@ -3,6 +3,7 @@
 import asyncio
 import selectors
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -133,6 +134,8 @@ async def test_a_tick_tells_which_descriptors_were_ready(loop: Any) -> None:
     (registration,) = [one for one in ticks.registrations() if one.fd == ours.fileno()]
     assert (registration.events, registration.whose) == ("read", "task 'reader'")
     assert registration.task_id == observed().tasks.record_of(reading).id  # type: ignore[union-attr]
+    assert ticks.registration(ours.fileno()) == registration
+    assert ticks.registration(theirs.fileno()) is None
     assert "the loop's own wake-up" in {one.whose for one in ticks.registrations()}
     theirs.send(b"x")
     assert await reading == b"x"
@@ -180,6 +183,20 @@ async def test_ticks_stay_for_a_while_and_can_be_switched_off(loop: Any) -> None
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert ticks.count > count
+
+
+async def test_the_longest_turn_is_told_once(loop: Any) -> None:
+    if loop.kind == "uvloop":
+        pytest.skip("not observable: libuv owns the selector")
+    ticks = observed().ticks
+    assert ticks is not None
+    await asyncio.sleep(0)
+    ticks.take_longest()
+    time.sleep(0.02)  # noqa: ASYNC251 - a long turn is what this is about
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert ticks.take_longest() >= 0.02
+    assert ticks.take_longest() < 0.02
 
 
 def test_a_loop_takes_a_selector_as_its_parent_does() -> None:

@@ -17,6 +17,7 @@ from echotui.tui.bindings import explained
 from echotui.tui.dialogs import AskSignal, Help
 from echotui.tui.fault_form import FaultForm
 from echotui.tui.keys import KEYS, Keymap
+from echotui.tui.views.live import LiveView
 from echotui.tui.views.view import View
 from echotui.tui.widgets.table import VirtualTable
 
@@ -39,7 +40,7 @@ def footer(app: EchoApp) -> dict[str, str]:
 
 def test_every_binding_with_an_id_can_be_mapped_and_every_key_of_the_map_is_bound() -> None:
     views = [type(view) for view in _views()]
-    owners = (EchoApp, View, VirtualTable, *views)
+    owners = (EchoApp, View, VirtualTable, LiveView, *views)
     bindings = [one for owner in owners for one in vars(owner).get("BINDINGS", ()) if isinstance(one, Binding)]
     assert {one.id for one in bindings if one.id} == {key.id for key in KEYS}
 
@@ -162,13 +163,13 @@ async def test_what_is_typed_into_a_form_is_not_taken_for_keys_of_ones_own() -> 
         "app.boom": ("7",),
         "app.suspend": ("8",),
         "app.quit": ("9",),
-        "table.choose": ("c",),
+        "table.choose": ("d",),
         "app.pause": ("f9",),
     }
     async with a_lab(SOCKETS) as lab, with_keys(lab, keys) as (pilot, app), a_peer(lab, "sockets") as peer:
         await pilot.press("4")
         app.view.catalogue.table.select("latency")
-        await pilot.press("c")
+        await pilot.press("d")
         form = app.screen
         assert isinstance(form, FaultForm)
         line = form.query_one("#field-ms", Input)

@@ -4,13 +4,14 @@ This is also a model for testing widgets of one's own: open what the widget show
 look at the widget's own state.
 """
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from support import a_lab, a_peer, happens
+from support import PATIENCE, a_lab, a_peer, happens
 from textual.pilot import Pilot
 
 from echotui.server import events
@@ -193,3 +194,15 @@ async def test_many_connections_cost_a_frame_no_more_lines_than_fit() -> None:
         finally:
             for sock in socks:
                 sock.close()
+
+
+async def test_a_connection_that_a_fault_holds_is_said_to_be_held() -> None:
+    async with a_lab() as lab, a_screen(lab) as (_, view), a_peer(lab, "sockets") as peer:
+        fault = lab.faults.inject("latency", peer.connection.id, {"ms": 60_000.0})
+        await peer.say(b"when will this come back?\r\n")
+        async with asyncio.timeout(PATIENCE):
+            while peer.connection.condition != "held":  # noqa: ASYNC110 - a record is plain data and tells nobody
+                await asyncio.sleep(0)
+        view.repaint()
+        assert any("held" in strip.text for strip in view.connections.table._strips)
+        fault.undo()

@@ -25,6 +25,11 @@ ROW = {"id": "17", "server": "sockets", "peer": "127.0.0.1:53211"}
         ("!server:sockets", False),
         ("127.0.0.1:53211", True),
         ("sock !53211", False),
+        ("id=17", True),
+        ("id=1", False),
+        ("!server=sock", True),
+        ("peer=127.0.0.1:53211", True),
+        ("a=b", False),
     ],
 )
 def test_all_parts_have_to_match(text: str, found: bool) -> None:  # noqa: FBT001 - a table of examples

@@ -7,18 +7,28 @@ from echotui.server.records import Connection, ConnectionState
 
 from .. import numbers
 from ..bindings import key_of
+from ..links import Kind
 from ..picture import Picture
 from ..text import clean, clean_bytes
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
 from .rows import RowsPane
 
-_STATE_STYLES = {"open": "good", "unread": "warn", "left open": "alarm", "closed": "dim"}
+_STATE_STYLES = {
+    "open": "good",
+    "unread": "warn",
+    "held": "warn",
+    "closing late": "warn",
+    "left open": "alarm",
+    "closed": "dim",
+}
 
 
 class ConnectionsPane(RowsPane[Connection]):
     """Draws a picture's connections."""
 
+    kind = Kind.CONNECTION
+    many = Kind.CONNECTIONS
     fields: ClassVar[tuple[str, ...]] = ("id", "server", "peer", "state", "said")
 
     def __init__(self, picture: Picture) -> None:

@@ -49,6 +49,7 @@ class DetailPane(LiveLines):
         if connection.state is ConnectionState.OPEN:
             facts.append([("tcp      ", "dim"), *self._tcp(connection)])
             facts.append([("waits    ", "dim"), *_waits_for(connection)])
+            facts += self._served_by(connection)
         elif connection.state is ConnectionState.LEFT_OPEN:
             facts.append([("left open", "alarm"), (f" {clean(connection.outcome)}", "")])
         else:
@@ -61,6 +62,14 @@ class DetailPane(LiveLines):
         facts.append([("in       ", "dim"), (f"{connection.bytes_in:,} B in {connection.reads:,} reads", "")])
         facts.append([("out      ", "dim"), (f"{connection.bytes_out:,} B", "")])
         return facts
+
+    def _served_by(self, connection: Connection) -> list[list[Piece]]:
+        watched = self.picture.watched
+        task = None if watched is None or connection.task is None else watched.task(connection.task)
+        if task is None or task.ended:
+            return []
+        ran = f", {task.steps:,} steps in {duration(task.busy)}"
+        return [[("task     ", "dim"), (clean(task.name), "accent"), (f" {task.state.value}{ran}", "")]]
 
     def _tcp(self, connection: Connection) -> list[Piece]:
         if self.picture.frozen:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import ClassVar
 
 from textual.app import ComposeResult
 
@@ -11,20 +12,22 @@ from echotui.server.journal import Entry, Journal
 from .. import numbers
 from ..bindings import key_of
 from ..filter import Filter
+from ..links import Kind
 from ..picture import Picture
 from ..text import clean, shortened
-from ..widgets.framed import Framed
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
-
-#: What a filter can ask for by name.
-FIELDS = ("server", "kind", "id", "text")
+from .linked import Linked
 
 
-class EventsPane(Framed):
+class EventsPane(Linked):
     """Draws a picture's journal."""
 
-    fields = FIELDS
+    kind = Kind.EVENT
+    many = Kind.EVENTS
+    fields: ClassVar[tuple[str, ...]] = ("server", "kind", "id", "fault", "text")
+    chosen_by: ClassVar[tuple[str, ...]] = ("filter",)
+    table: VirtualTable[int]
 
     def __init__(self, picture: Picture) -> None:
         super().__init__(id="events")
@@ -56,6 +59,14 @@ class EventsPane(Framed):
     def filter(self, chosen: Filter) -> None:
         self._filter = chosen
         self._journal = None
+
+    def item(self) -> Entry | None:
+        """Return the entry under the cursor; None if there is none, or it is overwritten."""
+        return None if self.table.selected is None else self._entry(self.table.selected)
+
+    def widen(self) -> None:
+        """Show all events."""
+        self.filter = Filter("", ())
 
     def compose(self) -> ComposeResult:
         """Yield the table."""
@@ -132,5 +143,6 @@ def _entry_fields(entry: Entry) -> dict[str, str]:
         "server": event.about_server or "loop",
         "kind": event.kind.replace("_", " "),
         "id": "" if number is None else str(number),
+        "fault": "" if entry.fault is None else str(entry.fault),
         "text": clean(event.sentence),
     }

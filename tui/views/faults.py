@@ -15,7 +15,7 @@ from echotui.server.faults.active import ActiveFault
 from echotui.server.faults.catalogue import CATALOGUE, Kind
 from echotui.server.faults.radius import Caused
 
-from .. import numbers
+from .. import links, numbers
 from ..bindings import bound, key_of
 from ..picture import Picture
 from ..text import clean, shortened
@@ -97,6 +97,7 @@ class KindPane(LiveLines):
 class InjectedPane(RowsPane[ActiveFault]):
     """Draws the faults that were injected: the active ones, and the latest that are over."""
 
+    kind = links.Kind.FAULT
     fields: ClassVar[tuple[str, ...]] = ("id", "name", "target", "state")
 
     def __init__(self, picture: Picture) -> None:
@@ -204,7 +205,7 @@ seed       what its random decisions come from: the same seed, the same decision
         self.catalogue = CataloguePane(picture)
         self.kind = KindPane(picture)
         self.injected = InjectedPane(picture)
-        self.radius = RadiusPane(picture)
+        self.radius = self.injected.detail = RadiusPane(picture)
 
     def body(self) -> Iterable[Widget]:
         """Yield the panes."""

@@ -4,13 +4,17 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import on
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
 from echotui.server.lab import Lab
 
+from ..bindings import bound
 from ..picture import Picture
+from ..widgets.chart import Series
 from ..widgets.table import VirtualTable
+from .charts import ChartsPane, lag, throughput
 from .connections import ConnectionsPane
 from .detail import DetailPane
 from .events import EventsPane
@@ -25,29 +29,39 @@ class LiveView(View):
     notes: ClassVar[str] = """\
 reads/s    reads that brought data; TCP has no messages, a line may take several reads or share one
 no events  how often select came back empty after its timeout
-busy       share of the last second the server was running; – where it is not observed
+busy       share of the last second the server, or its tasks, were running; – where it is not observed: nobody times
+           the callbacks that protocol is made of
 unread     an open connection whose peer does not read: nothing more is read from it until it does
 left open  its handler failed and nobody closed the socket: the lesson of e (error treatment)
 *          a built-in client of this very process
+charts     c: of all servers, of the selected one, none; a bar is the highest of its seconds, from zero
 """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # The footer is full on a small screen: the frame of the servers says it.
+        bound("live.charts", "charts"),
+    ]
 
     def __init__(self, lab: Lab, picture: Picture) -> None:
         super().__init__(picture)
         self.servers = ServersPane(picture)
         self.connections = ConnectionsPane(picture)
-        self.detail = DetailPane(picture, lab.tcp_info)
+        self.detail = self.connections.detail = DetailPane(picture, lab.tcp_info)
         self.events = EventsPane(picture)
+        self.charts = ChartsPane(picture, self._throughput, lag, id="charts")
+        self._charts_of_all = False
 
     def body(self) -> Iterable[Widget]:
         """Yield the panes."""
         self.servers.styles.height = len(self.picture.servers) + 3
         yield self.servers
         yield Horizontal(self.connections, self.detail, classes="middle")
+        yield self.charts
         yield self.events
 
     def panes(self) -> Sequence[Pane]:
         """Return the panes; the detail after the connections, because it is of the one under their cursor."""
-        return self.connections, self.servers, self.detail, self.events
+        return self.connections, self.servers, self.detail, self.events, self.charts
 
     def main(self) -> Widget:
         """Return the connections."""
@@ -57,6 +71,25 @@ left open  its handler failed and nobody closed the socket: the lesson of e (err
         """Draw what is true now."""
         super().repaint()
         self._show_selected()
+
+    def action_charts(self) -> None:
+        """Show charts of all servers, then of the selected one, then none."""
+        if not self.has_class("-charts"):
+            self._charts_of_all = True
+            self.add_class("-charts")
+        elif self._charts_of_all:
+            self._charts_of_all = False
+        else:
+            self.remove_class("-charts")
+        self.charts.repaint()
+
+    def _throughput(self, picture: Picture) -> Series:
+        selected = self.servers.table.selected
+        return throughput(picture, None if self._charts_of_all or selected is None else selected.name)
+
+    @on(VirtualTable.Moved, "#server-table")
+    def _show_charts(self) -> None:
+        self.charts.repaint()
 
     @on(VirtualTable.Moved, "#connection-table")
     def _show_selected(self) -> None:

@@ -3,23 +3,24 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.strip import Strip
 from textual.widget import Widget
-from textual.widgets import Sparkline
 
 from echotui.server.events import duration
 from echotui.server.observe.ticks import Registration, Tick
 from echotui.server.observe.timers import LiveTimer
 
 from .. import numbers
+from ..bindings import bound
+from ..links import Kind, timer_key
 from ..picture import Picture
 from ..text import clean, shortened
 from ..watched import Watched
-from ..widgets.framed import Framed
 from ..widgets.lines import LiveLines, Piece
 from ..widgets.table import Column, VirtualTable
+from .charts import ChartsPane, lag, load, turn
 from .rows import RowsPane
 from .tasks import NOT_OBSERVED
 from .view import Pane, View
@@ -55,7 +56,7 @@ class TickStrip(LiveLines):
             return [
                 self.strip([(watched.why_no_ticks, "warn")], width),
                 self.strip([("lag is measured instead: ", "dim"), (f"{now} in the last second,", "")], width),
-                self.strip([(f"{worst} at worst in the last minute", "")], width),
+                self.strip([(f"{worst} at worst in the last five minutes", "")], width),
             ][:height]
         self.label(f"Ticks · {numbers.count(watched.tick_count)} so far, a column each")
         ticks = watched.ticks[-(width - 8) :]
@@ -104,32 +105,10 @@ class StepsPane(LiveLines):
         return [self.strip(row, width) for row in rows[:height]]
 
 
-class LagPane(Framed):
-    """Draws the loop's lag over the last minute."""
-
-    def __init__(self, picture: Picture) -> None:
-        super().__init__(id="lag")
-        self.picture = picture
-        self._chart = Sparkline([], summary_function=max)
-        self._drawn = -1
-
-    def compose(self) -> ComposeResult:
-        """Yield the chart."""
-        yield self._chart
-
-    def repaint(self) -> None:
-        """Draw what is true now, once a second."""
-        vitals = self.picture.vitals()
-        if vitals.samples != self._drawn:
-            self._drawn = vitals.samples
-            self._chart.data = [*vitals.lags]
-            worst = max(vitals.lags, default=0.0)
-            self.label(f"Lag per second · worst {duration(worst)}")
-
-
 class TimersPane(RowsPane[LiveTimer]):
     """Draws the timers that are set, with bars that run down."""
 
+    kind = Kind.TIMER
     fields: ClassVar[tuple[str, ...]] = ("for", "callback")
 
     def __init__(self, picture: Picture) -> None:
@@ -140,7 +119,7 @@ class TimersPane(RowsPane[LiveTimer]):
                 Column("for", 0, lambda row: clean(row.behind), least=16),
                 Column("callback", 30, lambda row: (shortened(clean(row.callback)), "dim"), rank=1),
             ],
-            key=lambda row: (row.due, row.behind),
+            key=timer_key,
             empty="",
             id="timer-table",
         )
@@ -183,6 +162,7 @@ class TimersPane(RowsPane[LiveTimer]):
 class RegistrationsPane(RowsPane[Registration]):
     """Draws the descriptors the loop watches."""
 
+    kind = Kind.DESCRIPTOR
     fields: ClassVar[tuple[str, ...]] = ("fd", "events", "whose")
 
     def __init__(self, picture: Picture) -> None:
@@ -232,22 +212,29 @@ ran        how long the loop ran in a tick: everything else had to wait for that
 slept      how long it slept in its select; the timer that set the limit is named in step 3
 due in     when a timer fires; its bar is ten seconds long
 lag        the latest that a timer fired late in a second
+charts     c: the longest turn of each second, the share of it in which the loop ran, and the lag
 On uvloop libuv owns the selector: ticks and registrations cannot be seen there, and are not shown as zero.
 """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bound("loop.charts", "charts", "charts"),
+    ]
 
     def __init__(self, picture: Picture) -> None:
         super().__init__(picture)
         self.ticks = TickStrip(picture)
         self.steps = StepsPane(picture)
-        self.lag = LagPane(picture)
+        self.lag = ChartsPane(picture, lag, id="lag")
         self.timers = TimersPane(picture)
         self.registrations = RegistrationsPane(picture)
+        self.charts = ChartsPane(picture, turn, load, lag, id="charts")
 
     def body(self) -> Iterable[Widget]:
         """Yield the panes."""
         yield self.ticks
         yield Horizontal(self.steps, self.lag, id="tick-row")
         yield Horizontal(self.timers, Vertical(self.registrations, id="registration-column"), classes="middle")
+        yield self.charts
 
     def stamp(self) -> object:
         """Return what changes twice a second, too: ticks pass all the time, and each frame makes some of its own."""
@@ -255,7 +242,12 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
 
     def panes(self) -> Sequence[Pane]:
         """Return the panes."""
-        return self.ticks, self.steps, self.lag, self.timers, self.registrations
+        return self.ticks, self.steps, self.lag, self.timers, self.registrations, self.charts
+
+    def action_charts(self) -> None:
+        """Show charts, on a small screen in the place of the timers, or none."""
+        self.toggle_class("-charts")
+        self.charts.repaint()
 
     def main(self) -> Widget:
         """Return the timers."""

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -12,12 +12,14 @@ from textual.widget import Widget
 
 from echotui.server.events import duration
 from echotui.server.observe.complaints import Complaint
+from echotui.server.observe.places import Place
 from echotui.server.observe.stalls import Stall
 
 from .. import numbers
 from ..bindings import bound
+from ..links import Kind, problem_key
 from ..picture import Picture
-from ..text import clean, shortened
+from ..text import clean
 from ..watched import Watched
 from ..widgets.lines import LiveLines, Piece
 from ..widgets.table import Column, VirtualTable
@@ -46,11 +48,17 @@ class Problem:
     """Whether it is happening right now."""
     owner: str | None = None
     """Whose task it was, if that is known."""
+    task_id: int | None = None
+    """The number of the latest task it was, if that is known."""
+    line: Place | None = None
+    """The line itself, where it is one."""
 
 
 class ProblemsPane(RowsPane[Problem]):
     """Draws a picture's problems, grouped by kind and line."""
 
+    kind = Kind.PROBLEM
+    chosen_by: ClassVar[tuple[str, ...]] = ("filter", "with_ui")
     fields: ClassVar[tuple[str, ...]] = ("kind", "who", "what", "place")
 
     def __init__(self, picture: Picture) -> None:
@@ -78,6 +86,11 @@ class ProblemsPane(RowsPane[Problem]):
         shown = [problem for problem in found if self.with_ui or problem.owner != "ui"]
         self._hidden = len(found) - len(shown)
         return _grouped(shown)
+
+    def widen(self) -> None:
+        """Show all rows, what Textual's own tasks do as well."""
+        super().widen()
+        self.with_ui = True
 
     def changes(self) -> object:
         """Return what makes the rows others."""
@@ -213,18 +226,7 @@ def _grouped(found: Sequence[Problem]) -> list[Problem]:
         key = (problem.kind, problem.place)
         before = groups.pop(key, None)
         count = 1 if before is None else before.count + 1
-        groups[key] = Problem(
-            problem.kind,
-            problem.place,
-            count,
-            problem.at,
-            problem.what,
-            problem.who,
-            problem.means,
-            problem.fix,
-            problem.lasts,
-            problem.owner,
-        )
+        groups[key] = replace(problem, count=count)
 
     for problem in sorted(found, key=lambda problem: problem.at):
         add(problem)
@@ -232,15 +234,23 @@ def _grouped(found: Sequence[Problem]) -> list[Problem]:
 
 
 def _of_complaint(one: Complaint) -> Problem:
-    place = "" if one.place is None else shortened(clean(str(one.place)))
+    _, place = problem_key(one.kind, one.place)
     debug = " (seen in debug mode only)" if one.only_debug else ""
     what = clean(" · ".join(part for part in (one.message, one.error) if part)) + debug
-    return Problem(one.kind, place, 1, one.at, what, clean(one.task_name or ""), one.meaning, one.fix, owner=one.owner)
+    who = clean(one.task_name or "")
+    return Problem(
+        one.kind, place, 1, one.at, what, who, one.meaning, one.fix,
+        owner=one.owner, task_id=one.task_id, line=one.place,
+    )  # fmt: skip
 
 
 def _of_stall(one: Stall, owner: str | None) -> Problem:
-    where = "" if one.where is None else shortened(clean(one.where))
+    _, where = problem_key("stall", one.where)
     lasts = one.ended is None
     what = f"the loop {'is' if lasts else 'was'} blocked for {duration(one.lasted)}" + (f" at {where}" if where else "")
     at = one.began if one.ended is None else one.ended
-    return Problem("stall", where, 1, at, what, clean(one.task_name or ""), STALL_MEANS, STALL_FIX, lasts, owner)
+    who = clean(one.task_name or "")
+    return Problem(
+        "stall", where, 1, at, what, who, STALL_MEANS, STALL_FIX, lasts,
+        owner=owner, task_id=one.task_id, line=one.place,
+    )  # fmt: skip

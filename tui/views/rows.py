@@ -11,8 +11,8 @@ from .. import numbers
 from ..filter import Filter
 from ..picture import Picture
 from ..text import clean
-from ..widgets.framed import Framed
 from ..widgets.table import Column, VirtualTable
+from .linked import Linked
 
 Row = TypeVar("Row")
 
@@ -20,15 +20,15 @@ Row = TypeVar("Row")
 MANY = 1_000
 
 
-class RowsPane(Framed, Generic[Row]):
+class RowsPane(Linked, Generic[Row]):
     """A titled table over the rows of a picture.
 
     Args:
         table: the table. Its first sortable column is what the rows come sorted by.
     """
 
-    fields: ClassVar[tuple[str, ...]]
-    """What a filter can ask for by name."""
+    chosen_by: ClassVar[tuple[str, ...]] = ("filter",)
+    table: VirtualTable[Row]
     nothing_matches = "nothing matches the filter; esc clears it"
 
     def __init__(self, picture: Picture, table: VirtualTable[Row], *, id: str) -> None:
@@ -79,6 +79,11 @@ class RowsPane(Framed, Generic[Row]):
     def on_resize(self) -> None:
         """Say at once how many rows are to be seen now."""
         self.call_after_refresh(self.repaint)
+
+    def widen(self) -> None:
+        """Show all rows, and those that have come just now as well."""
+        self.filter = Filter("", ())
+        self._asked = None
 
     def sort(self, step: int) -> None:
         """Sort by the next column that can be sorted by, or turn the order round with `step` 0."""

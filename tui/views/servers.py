@@ -1,16 +1,18 @@
 """The servers, a row each: what they wait by, and what they get through."""
 
 from textual.app import ComposeResult
-from textual.widget import Widget
 
 from echotui.server.records import ServerRecord, ServerState
 from echotui.server.vitals import Rates
 
 from .. import numbers
+from ..bindings import key_of
+from ..links import Kind
 from ..picture import Picture
 from ..text import clean
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
+from .linked import Linked
 
 _STATES: dict[ServerState, Piece] = {
     ServerState.SERVING: ("● serving", "good"),
@@ -26,13 +28,15 @@ NONE = "–"
 SPARK = 12
 
 
-class ServersPane(Widget):
+class ServersPane(Linked):
     """Draws a picture's servers."""
+
+    kind = Kind.SERVER
+    table: VirtualTable[ServerRecord]
 
     def __init__(self, picture: Picture) -> None:
         super().__init__(id="servers")
         self.picture = picture
-        self.border_title = "Servers"
         self.table = VirtualTable[ServerRecord](
             [
                 Column("name", 9, lambda record: record.name),
@@ -60,6 +64,7 @@ class ServersPane(Widget):
 
     def repaint(self) -> None:
         """Draw what is true now."""
+        self.label("Servers", f"{key_of(self, 'live.charts')}: charts")
         self.table.show(self.picture.servers)
 
     def _rates(self, record: ServerRecord) -> Rates:

@@ -10,6 +10,7 @@ from echotui.server.events import duration
 from echotui.server.waterfall import Shutdown, Step, What
 
 from .. import numbers
+from ..links import Kind
 from ..picture import Picture
 from ..text import clean
 from ..widgets.lines import Piece
@@ -28,6 +29,7 @@ NEVER = "nothing was shut down yet: s sends a signal, and this screen stays"
 class ShutdownsPane(RowsPane[Shutdown]):
     """Draws the shutdowns there were."""
 
+    kind = Kind.SHUTDOWN
     fields: ClassVar[tuple[str, ...]] = ("id", "cause", "cut")
 
     def __init__(self, picture: Picture) -> None:
@@ -70,6 +72,7 @@ class ShutdownsPane(RowsPane[Shutdown]):
 class WaterfallPane(RowsPane[Step]):
     """Draws the steps of one shutdown, to scale."""
 
+    kind = Kind.STEP
     fields: ClassVar[tuple[str, ...]] = ("what", "name", "outcome", "server")
 
     def __init__(self, picture: Picture) -> None:

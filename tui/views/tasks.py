@@ -13,6 +13,7 @@ from echotui.server.observe.task_record import TaskState
 
 from .. import numbers
 from ..bindings import bound
+from ..links import Kind
 from ..picture import Picture
 from ..text import clean, shortened
 from ..watched import TaskRow
@@ -40,6 +41,8 @@ _ENDED = frozenset({TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELLED, T
 class TasksPane(RowsPane[TaskRow]):
     """Draws a picture's tasks."""
 
+    kind = Kind.TASK
+    chosen_by: ClassVar[tuple[str, ...]] = ("filter", "with_ui")
     fields: ClassVar[tuple[str, ...]] = ("id", "name", "owner", "state", "waits", "function")
 
     def __init__(self, picture: Picture) -> None:
@@ -69,6 +72,11 @@ class TasksPane(RowsPane[TaskRow]):
         if watched is None:
             return []
         return [row for row in watched.tasks if self.with_ui or row.owner != "ui"]
+
+    def widen(self) -> None:
+        """Show all rows, Textual's own tasks as well."""
+        super().widen()
+        self.with_ui = True
 
     def changes(self) -> object:
         """Return how many were made and have ended."""
@@ -196,7 +204,7 @@ owner      server: ours; ui: Textual's own, hidden until you ask for them; progr
     def __init__(self, picture: Picture) -> None:
         super().__init__(picture)
         self.tasks = TasksPane(picture)
-        self.detail = TaskDetail(picture)
+        self.detail = self.tasks.detail = TaskDetail(picture)
 
     def body(self) -> Iterable[Widget]:
         """Yield the panes."""

@@ -8,17 +8,20 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Footer, Input, Static
 
 from ..bindings import bound, in_order
 from ..filter import BadFilter, Filter, parse
 from ..frames import Patience
+from ..links import Thing
 from ..picture import Picture
 from ..text import clean
 from ..widgets.header import Header
 from ..widgets.table import VirtualTable
 from ..widgets.tabs import Tabs
+from .linked import Linked, Stance
 from .rows import RowsPane
 
 #: The views by their keys.
@@ -59,7 +62,11 @@ class View(Patience):
         bound("view.sort", "sort(1)"),
         bound("view.reverse", "sort(0)"),
         Binding("escape", "back", show=False),
+        bound("view.return", "return"),
     ]
+
+    class Left(Message):
+        """Somebody wants to go back where they came from."""
 
     def __init__(self, picture: Picture) -> None:
         super().__init__()
@@ -67,6 +74,7 @@ class View(Patience):
         self.header = Header(picture, self.name_)
         self._drawn: object = None
         self._filtering: Filtered | None = None
+        self._filters_then: list[Filter] | None = None
 
     @abstractmethod
     def body(self) -> Iterable[Widget]:
@@ -222,12 +230,66 @@ class View(Patience):
             self.keep_filter()
         elif self.has_class("-detail"):
             self.remove_class("-detail")
-        else:
+        elif any(self._filters()) and self._filters() != self._filters_then:
             for pane in self._filterable():
                 pane.filter = parse("", pane.fields)
             self.repaint()
+        else:
+            self.action_return()
+
+    def action_return(self) -> None:
+        """Go back where one came from, if one has come by a link."""
+        self.post_message(self.Left())
+
+    def _filters(self) -> list[Filter]:
+        return [pane.filter for pane in self._filterable()]
 
     @on(VirtualTable.Chosen)
-    def show_detail(self) -> None:
-        """On a small screen, show the detail in the place of something else."""
-        self.toggle_class("-detail")
+    def open(self, chosen: VirtualTable.Chosen) -> None:
+        """Show the detail of the row, where there is no room for it beside; else follow its links."""
+        pane = chosen.table.parent
+        if not isinstance(pane, Linked):
+            return
+        if pane.detail is not None and not pane.detail.display:
+            self.add_class("-detail")
+        elif pane.kind is not None:
+            self.post_message(Linked.Followed(pane))
+
+    # -- coming and going -----------------------------------------------------------------------------------------
+
+    def linked(self) -> list[Linked]:
+        """Return the panes whose rows are things."""
+        return [pane for pane in self.panes() if isinstance(pane, Linked)]
+
+    def shows(self, thing: Thing) -> Linked | None:
+        """Return the pane that shows things like this one; None if none of its panes does."""
+        return next((pane for pane in self.linked() if thing.kind in (pane.kind, pane.many)), None)
+
+    def reveal(self, thing: Thing) -> bool:
+        """Put the cursor on a thing, and the keys into its pane; return whether it is there."""
+        pane = self.shows(thing)
+        if pane is None or not pane.reveal(thing):
+            return False
+        self.remove_class("-detail")
+        self.set_focus(pane.table)
+        self._filters_then = self._filters()
+        self.repaint()
+        return True
+
+    def stance(self) -> tuple[list[Stance], Widget | None, bool]:
+        """Return where one is: the cursors and filters of all panes, who has the keys, whether the detail is open."""
+        return [pane.stance() for pane in self.linked()], self.focused, self.has_class("-detail")
+
+    def resume(self, stance: tuple[list[Stance], Widget | None, bool]) -> None:
+        """Be where one was."""
+        panes, focus, detail = stance
+        for one in panes:
+            one.pane.resume(one)
+        self.set_class(detail, "-detail")
+        self.set_focus(focus)
+        self._filters_then = self._filters()
+        self.repaint()
+
+    def begin_anew(self) -> None:
+        """Forget how one has come here."""
+        self._filters_then = None

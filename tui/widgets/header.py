@@ -11,6 +11,9 @@ from ..bindings import key_of
 from ..picture import Picture
 from .lines import LiveLines, Piece
 
+#: How many views one has come through are named.
+WAY = 2
+
 #: What is not known.
 UNKNOWN = "–"
 
@@ -29,12 +32,14 @@ class Header(LiveLines):
         super().__init__()
         self._view = view
         self.picture = picture
+        self.trail: tuple[str, ...] = ()
+        """The views one has come through by links, the latest last."""
 
     def lines(self, width: int, height: int) -> Sequence[Strip]:  # noqa: ARG002
         """Return the line."""
         vitals = self.picture.vitals()
         known = [
-            (0, (f" echotui › {self._view} ", "accent")),
+            (0, (f" echotui › {self._way()} ", "accent")),
             (1, (f" {self.picture.loop} ", "")),
             (3, (f" {self.picture.python} ", "dim")),
             (0, self._state()),
@@ -52,6 +57,10 @@ class Header(LiveLines):
                 break
             known.remove(next(part for part in reversed(known) if part[0] == least))
         return [self.strip([piece for _, piece in known], width)]
+
+    def _way(self) -> str:
+        left_out = ["…"] if len(self.trail) > WAY else []
+        return " › ".join([*left_out, *self.trail[-WAY:], self._view])
 
     def _state(self) -> Piece:
         if self.picture.missed is not None:

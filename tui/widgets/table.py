@@ -142,12 +142,18 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         self._find_cursor()
         self.repaint()
 
-    def select(self, key: Hashable) -> None:
-        """Put the cursor on the row with this key, if there is one."""
+    @property
+    def cursor(self) -> Hashable:
+        """The key of the row under the cursor; None if there is none."""
+        return self._cursor
+
+    def select(self, key: Hashable) -> bool:
+        """Put the cursor on the row with this key; return whether there is one."""
         for at, row in enumerate(self._rows):
             if self._key(row) == key:
                 self._move_to(at)
-                return
+                return True
+        return False
 
     def _find_cursor(self) -> None:
         rows = self._rows
