@@ -12,7 +12,7 @@ from echotui.server.observe.complaints import Complaint
 from echotui.server.observe.events import Complained
 from echotui.server.observe.places import Place
 from echotui.server.observe.task_record import TaskState
-from echotui.server.observe.ticks import Registration, Tick
+from echotui.server.observe.ticks import KeptRegistration, Tick
 from echotui.server.observe.timers import LiveTimer
 from echotui.server.observe.waiting import Wait
 from echotui.server.records import Connection, Connections, ConnectionState, ServerRecord, ServerState, Treatment
@@ -184,8 +184,8 @@ def _watched() -> Watched:
             "ticks": ticks,
             "tick_count": 4_711,
             "registrations": [
-                Registration(15, "read", "task 'echo-5'", 5),
-                Registration(4, "read", "a listener", None),
+                KeptRegistration(15, "read", "task 'echo-5'", 5),
+                KeptRegistration(4, "read", "a listener", None),
             ],
             "timers": [
                 LiveTimer(192.6, "Pulse._beat", place, "Pulse._beat", None),

@@ -13,7 +13,7 @@ from echotui.server.observe.observation import Observation
 from echotui.server.observe.places import Place
 from echotui.server.observe.stalls import Stall
 from echotui.server.observe.task_record import TaskState
-from echotui.server.observe.ticks import Registration, Tick
+from echotui.server.observe.ticks import KeptRegistration, Registration, Tick
 from echotui.server.observe.timers import LiveTimer
 from echotui.server.observe.waiting import Wait
 
@@ -130,6 +130,11 @@ class Watched:
         """The descriptors the loop watches; none where they cannot be seen."""
         return [] if self._observation.ticks is None else self._observation.ticks.registrations()
 
+    @property
+    def registered(self) -> int:
+        """How many descriptors the loop watches; 0 where that cannot be seen."""
+        return 0 if self._observation.ticks is None else self._observation.ticks.registered()
+
     def registration(self, fd: int) -> Registration | None:
         """Return what the loop watches a descriptor for; None if it does not, or that cannot be seen."""
         return None if self._observation.ticks is None else self._observation.ticks.registration(fd)
@@ -172,6 +177,9 @@ class Watched:
         """Return what is true at this moment. It takes time in proportion to the tasks there are."""
         values = {name: getattr(self, name) for name in PROPERTIES}
         values["tasks"] = [_frozen_task(row) for row in values["tasks"]]
+        values["registrations"] = [
+            KeptRegistration(one.fd, one.events, one.whose, one.task_id) for one in values["registrations"]
+        ]
         values["busy_by_owner"] = dict(values["busy_by_owner"])
         values["disabled"] = dict(values["disabled"])
         return Still(values)

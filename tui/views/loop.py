@@ -91,16 +91,16 @@ class StepsPane(LiveLines):
         # Most ticks only finish what is left from the one before: the latest that waited for something says more.
         tick = next((one for one in reversed(ticks) if one.ready_count or one.asked), ticks[-1])
         self.label(f"The five steps of tick {numbers.count(tick.number)}")
-        registrations = {one.fd: one for one in watched.registrations}
         rows: list[list[Piece]] = [
             [("1 run what is ready       ", "dim"), (f"{tick.callbacks} callbacks in {duration(tick.ran)}", "")],
-            [("2 register new sockets    ", "dim"), (f"{len(registrations)} descriptors are watched", "")],
+            [("2 register new sockets    ", "dim"), (f"{watched.registered} descriptors are watched", "")],
             [("3 calculate the timeout   ", "dim"), *_timeout(tick, watched)],
             [("4 select                  ", "dim"), (f"slept {duration(tick.slept)}", "")],
             [("5 turn events into ready  ", "dim"), (f"{tick.ready_count} descriptors", "")],
         ]
         for fd, mask in tick.ready:
-            whose = registrations[fd].whose if fd in registrations else "not watched any more"
+            registration = watched.registration(fd)
+            whose = "not watched any more" if registration is None else registration.whose
             rows.append([(f"    fd {fd} {_EVENTS.get(mask, str(mask))} ", ""), (clean(whose), "accent")])
         return [self.strip(row, width) for row in rows[:height]]
 
@@ -163,6 +163,7 @@ class RegistrationsPane(RowsPane[Registration]):
     """Draws the descriptors the loop watches."""
 
     kind = Kind.DESCRIPTOR
+    changes_always = True
     fields: ClassVar[tuple[str, ...]] = ("fd", "events", "whose")
 
     def __init__(self, picture: Picture) -> None:

@@ -28,6 +28,8 @@ class RowsPane(Linked, Generic[Row]):
     """
 
     chosen_by: ClassVar[tuple[str, ...]] = ("filter",)
+    changes_always: ClassVar[bool] = False
+    """Whether the rows are others in nearly every frame; where there are many they are worked out once a second."""
     table: VirtualTable[Row]
     nothing_matches = "nothing matches the filter; esc clears it"
 
@@ -103,7 +105,8 @@ class RowsPane(Linked, Generic[Row]):
         asked = (self.picture, self.filter, self._sorted_by, self._downwards)
         changes = self.changes()
         by_content = bool(self.filter) or self._sorted_by != 0
-        too_soon = by_content and len(self._rows) > MANY and monotonic() - self._rows_at < 1
+        slow = by_content or self.changes_always
+        too_soon = slow and len(self._rows) > MANY and monotonic() - self._rows_at < 1
         if asked != self._asked or ((by_content or changes != self._changes) and not too_soon):
             self._asked, self._changes, self._rows_at = asked, changes, monotonic()
             self._rows = self._chosen_rows()
