@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -86,6 +87,17 @@ class Terminal:
         """Send these very bytes, as a keyboard that is broken may."""
         os.write(self._master, data)
 
+    def resize(self, width: int, height: int) -> None:
+        """Be another size from now on, and tell the program."""
+        self._screen.resize(height, width)
+        ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)
+
+    def forget(self) -> None:
+        """Clear the screen, as another program on the same terminal might."""
+        self.read(0.1)
+        self._screen.reset()
+
     def read(self, seconds: float) -> bytes:
         """Take what the program draws until it has drawn nothing for so long; return it."""
         drawn = b""
@@ -96,12 +108,12 @@ class Terminal:
             self._stream.feed(more)
         return drawn
 
-    def wait(self, until: Callable[[], bool], what: str) -> None:
-        """Read until something is true."""
-        deadline = time.monotonic() + PATIENCE
+    def wait(self, until: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+        """Read until something is true, for at most so many seconds."""
+        deadline = time.monotonic() + seconds
         while not until():
             if time.monotonic() > deadline:
-                raise AssertionError(f"{what}: not within {PATIENCE:g} s; the screen says\n{self.text}")
+                raise AssertionError(f"{what}: not within {seconds:g} s; the screen says\n{self.text}")
             self.read(0.02)
 
     def shows(self, *texts: str) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 from support import PATIENCE, a_listener_between_free_ports, reset
 from support_terminal import ECHOTUI, Terminal, echotui
@@ -206,6 +207,34 @@ def test_a_terminal_that_is_closed_ends_it_although_no_signal_comes(loop_kind: s
         terminal.close()
         assert one.recv(100) == b""
         assert terminal.process.wait(PATIENCE) == 128 + signal.SIGHUP
+
+
+def test_a_signal_to_go_on_that_nobody_had_stopped_for_changes_nothing(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, ports), peer(ports["sockets"]) as one:
+        for _ in range(3):
+            os.kill(terminal.process.pid, signal.SIGCONT)
+        assert echoes(one, b"hello\r\n")
+        terminal.shows(r"hello\r\n")
+        terminal.press("/nobody")
+        terminal.shows("filter: nobody", "nothing matches the filter")
+        terminal.press("\x1b")
+        terminal.shows("1–1 of 1")
+        terminal.press("q")
+        assert terminal.status() == 0
+        assert terminal.modes == terminal.modes_before
+
+
+def test_who_was_stopped_from_outside_draws_everything_again(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, _):
+        process = psutil.Process(terminal.process.pid)
+        process.suspend()
+        terminal.wait(lambda: process.status() == psutil.STATUS_STOPPED, "waiting for it to stop")
+        terminal.forget()
+        process.resume()
+        terminal.shows("Servers", "Connections", "Events", "q quit")
+        terminal.press("q")
+        assert terminal.status() == 0
+        assert terminal.modes == terminal.modes_before
 
 
 def test_reset_peers_leave_with_their_reason(loop_kind: str) -> None:
