@@ -13,9 +13,10 @@ What has to be equal, whatever keys were pressed and whatever faults were inject
   is not contradicted by a peer that says it was hung up on, unless a fault is on record to have broken the connection.
 
 What TCP itself leaves open stays open, within the bounds it has: where one side ends a connection while bytes are on
-their way (a key, a fault, a signal, a client that resets or has waited too long), a server has received at most what its
-client has sent and at least what it has answered, and it has sent at least what its client has heard. A connection that
-was refused, or reset in the system's queue, on which nobody has heard anything, may be in the app's books or not.
+their way (a key, a fault, a signal, a client that resets or has waited too long), a server has received at most what
+its client has sent and at least what it has answered, and it has sent at least what its client has heard. A
+connection that was refused, or reset in the system's queue, on which nobody has heard anything, may be in the app's
+books or not.
 """
 
 import json

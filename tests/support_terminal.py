@@ -26,11 +26,11 @@ class Terminal:
     """A program in a terminal of its own. `raw` is every byte it ever sent there."""
 
     def __init__(self, *command: str | Path, width: int = 140, height: int = 45) -> None:
-        self._master, self._slave = pty.openpty()
-        self._open = [self._slave, self._master]
+        self.master, self._slave = pty.openpty()
+        self._open = [self._slave, self.master]
         self._screen = pyte.Screen(width, height)
         self._stream = pyte.ByteStream(self._screen)
-        ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         self.modes_before = termios.tcgetattr(self._slave)
         self.raw = b""
         self.process = subprocess.Popen(
@@ -85,12 +85,12 @@ class Terminal:
 
     def type(self, data: bytes) -> None:
         """Send these very bytes, as a keyboard that is broken may."""
-        os.write(self._master, data)
+        os.write(self.master, data)
 
     def resize(self, width: int, height: int) -> None:
         """Be another size from now on, and tell the program."""
         self._screen.resize(height, width)
-        ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         self.process.send_signal(signal.SIGWINCH)
 
     def forget(self) -> None:
@@ -101,8 +101,8 @@ class Terminal:
     def read(self, seconds: float) -> bytes:
         """Take what the program draws until it has drawn nothing for so long; return it."""
         drawn = b""
-        while select.select([self._master], [], [], seconds)[0]:
-            more = os.read(self._master, 65536)
+        while select.select([self.master], [], [], seconds)[0]:
+            more = os.read(self.master, 65536)
             drawn += more
             self.raw += more
             self._stream.feed(more)

@@ -19,8 +19,9 @@ from echotui.server.records import ServerState
 from .bindings import bound, explained, textual_keymap
 from .dialogs import AskSignal, Help
 from .fault_form import FaultForm, TargetChoice
-from .frames import FrameClock, PaintMeter, Patience
+from .frames import FrameClock, PaintMeter
 from .keys import DEFAULT_KEYS, Keymap
+from .palette import PatientPalette, themes
 from .picture import Picture, picture_of
 from .terminal import PatientDriver
 from .text import clean
@@ -52,10 +53,6 @@ A filter is words, field:value and !not; a field that does not exist is answered
 
 def _itself(view: View) -> View:
     return view
-
-
-class PatientPalette(CommandPalette, Patience):
-    """Textual's palette, with our patience for a slow terminal."""
 
 
 def _key(name: str, action: str, label: str = "") -> Binding:
@@ -336,6 +333,10 @@ class EchoApp(App[int]):
         """Show every action by name."""
         if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
             self.push_screen(PatientPalette(id="--command-palette"))
+
+    def search_themes(self) -> None:
+        """Show every theme by name."""
+        self.push_screen(themes())
 
     async def action_quit(self) -> None:
         """Leave. The lab ends what is still open."""

@@ -9,10 +9,8 @@ taken the last frame the next one is held back.
 import asyncio
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
 
-from textual.screen import Screen
-
+from .early_keys import AnsweredOnce
 from .terminal import PatientDriver
 
 #: The share of the time painting may take before the frame rate is halved.
@@ -81,7 +79,7 @@ class FrameClock:
             self.period = max(self.period / 2, self.fastest)
 
 
-class Patience(Screen[Any]):
+class Patience(AnsweredOnce):
     """A screen that measures its painting, and holds it back while the terminal is behind.
 
     Everything Textual draws comes through `_compositor_refresh`: frames, keys, resizes, notifications. It is not

@@ -192,18 +192,6 @@ def _write_all(descriptor: int, data: bytes) -> None:
             return
         data, until = data[written:], monotonic() + LEAVE_PATIENCE
 
-    def _sigcont_application(self, *_: object) -> None:
-        """Take the terminal again after ctrl+z, and only then.
-
-        Textual does so at every SIGCONT. One that comes alone (after SIGSTOP, or with the SIGTERM of a service manager)
-        would start a second thread that reads keys, and nobody would ever end the first: the app could not leave, and
-        its modes would be taken for those the terminal had before. So in that case the screen is drawn anew, no more.
-        """
-        if self._must_signal_resume:
-            super()._sigcont_application()
-        else:
-            self._app.call_later(self._app.refresh, layout=True)
-
 
 class SavedTerminal:
     """The modes the terminal had, to be set again by whoever leaves in a hurry."""

@@ -10,122 +10,12 @@ each client wants. Exit status 0 if all of that holds, 1 if not.
 
 import argparse
 import random
-import shutil
-import socket
 import sys
-import tempfile
 from pathlib import Path
-from time import monotonic
-
-import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from support_books import Verdict, compare, rows_of
-from support_crowd import Crowd, Order
-from support_monkey import Monkey
-from support_terminal import Terminal
-
-#: How long the app may take to leave, in seconds.
-LEAVE = 10.0
-
-#: The servers that the crowd goes to; those that take a thread each are only switched on and off.
-SERVERS = ("selectors", "sockets", "streams", "protocol")
-
-
-def base_port() -> int:
-    """Return a port that is free with the five after it."""
-    while True:
-        base = random.randrange(20_000, 30_000)
-        try:
-            for port in range(base, base + 6):
-                socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return base
-
-
-class Survival:
-    """One run. `run` returns what does not hold, and `verdict` is what the books have come to."""
-
-    def __init__(  # noqa: PLR0913 - what one can choose
-        self, seed: str, *, loop: str, seconds: float, connections: int, keys: int, processes: int = 2, pause: float = 1
-    ) -> None:
-        base = base_port()
-        ports = {server: base + number for number, server in enumerate(SERVERS)}
-        self._order = Order(ports, connections, seconds, seed, pause)
-        self._processes = processes
-        self._options = ("--port", str(base), "--loop", loop, "--drain", "1")
-        self._seed = seed
-        self._keys = keys
-        self.verdict = Verdict()
-        self.summary = ""
-        self.pressed: dict[str, int] = {}
-        self.memory: list[float] = []
-        """MiB, about once a second."""
-
-    def run(self) -> list[str]:
-        folder = Path(tempfile.mkdtemp(prefix="echotui-survive-"))
-        witness = Path(__file__).parent.parent / "support_witness.py"
-        ledger = folder / "ledger.jsonl"
-        with Terminal(sys.executable, witness, ledger, *self._options) as terminal:
-            terminal.shows("selectors", "sockets", "● serving")
-            with Crowd(self._order, self._processes) as crowd:
-                self._press(terminal, crowd)
-                terminal.wait(crowd.is_over, "the end of the crowd", self._order.seconds + 60)
-                books = crowd.books()
-            wrong = self._leave(terminal)
-        self.verdict = compare(rows_of(ledger), books, self.summary)
-        self.refused = books.refused
-        wrong += self.verdict.wrong
-        if not wrong:
-            shutil.rmtree(folder)
-        return wrong
-
-    def _press(self, terminal: Terminal, crowd: Crowd) -> None:
-        monkey = Monkey(terminal, self._seed)
-        process = psutil.Process(terminal.process.pid)
-        began = monotonic()
-        interval = max(self._order.seconds - 5, 1) / self._keys
-        for number in range(self._keys):
-            while (early := began + number * interval - monotonic()) > 0:
-                terminal.read(min(early, 0.05))
-            if terminal.process.poll() is not None or crowd.is_over():
-                break
-            if monotonic() - began > len(self.memory):
-                self.memory.append(process.memory_info().rss / 2**20)
-            monkey.act()
-        self.pressed = {**monkey.pressed, "in all": number + 1}
-        if terminal.process.poll() is None:
-            monkey.calm_down()
-
-    def _leave(self, terminal: Terminal) -> list[str]:
-        """Press the key that leaves; return what is wrong with that."""
-        wrong = []
-        if terminal.process.poll() is not None:
-            wrong.append(f"it has ended early, with {terminal.process.returncode}")
-        else:
-            # Escape again: what came late may have opened another question.
-            for key in ("\x1b", "\x1b", "\x1b", "q"):
-                terminal.press(key)
-                terminal.read(0.3)
-        terminal.resize(200, 60)
-        try:
-            status = terminal.status()
-        except AssertionError as error:
-            return [*wrong, str(error)]
-        if status:
-            wrong.append(f"its exit status is {status}")
-        if b"Traceback" in terminal.raw or b"Error:" in terminal.raw:
-            wrong.append("it has drawn a traceback")
-        if terminal.modes != terminal.modes_before:
-            wrong.append("it has left the terminal in another mode")
-        self.summary = "\n".join(
-            line for line in terminal.raw.decode(errors="replace").rpartition("echotui: up")[2].splitlines()
-        )
-        if wrong:
-            wrong.append(terminal.text)
-        return wrong
+from support_survival import Survival
 
 
 def main() -> int:
@@ -152,14 +42,15 @@ def main() -> int:
     wrong = run.run()
     verdict = run.verdict
     print(run.summary)
-    print(f"pressed: {run.pressed}")
+    print(f"pressed: {dict(run.pressed)}")
     print(f"faults: {dict(verdict.faults)}")
     print(f"complaints: {dict(verdict.complaints)}")
     print(f"clients: {dict(verdict.ends)}; could not connect: {dict(run.refused)}")
     print(f"servers: {dict(verdict.reasons.most_common(25))}")
     print(
-        f"{verdict.strict:,} connections equal to the byte, {verdict.bounded:,} cut off with bytes on their way (bounds "
-        f"leave {verdict.slack:,} B open), {verdict.unheard:,} never in the books; {verdict.own:,} of the app's own"
+        f"{verdict.strict:,} connections equal to the byte, {verdict.bounded:,} cut off with bytes on their way (the "
+        f"bounds leave {verdict.slack:,} B open), {verdict.unheard:,} never in the books; {verdict.own:,} of the "
+        "app's own"
     )
     if run.memory:
         print(f"memory, MiB: {[round(one) for one in run.memory[:: max(len(run.memory) // 12, 1)]]}")

@@ -265,6 +265,50 @@ def test_help_and_the_palette_name_what_can_be_done() -> None:
         terminal.shows("1 open", "starts to chat")
 
 
+def test_a_question_that_is_answered_several_times_at_once_has_one_answer() -> None:
+    with echotui("--drain", "8") as (terminal, ports), peer(ports["sockets"]) as one:
+        assert echoes(one, b"hello\r\n")
+        terminal.press("s")
+        terminal.shows("Send a signal")
+        terminal.press("\x1b[B\r\r\r\r")
+        terminal.shows("◐ draining, 1 open")
+        terminal.read(0.5)
+        assert echoes(one, b"a second signal would have cut this short\r\n")
+
+
+def test_a_form_that_is_sent_several_times_at_once_injects_one_fault() -> None:
+    with echotui() as (terminal, _):
+        terminal.press("4", "g", *["\x1b[B"] * 10)
+        terminal.shows("every answer is sent later", "▸ connection  latency")
+        terminal.press("\r")
+        terminal.shows("Inject latency", "how much later")
+        terminal.press("\r\r\r\r")
+        terminal.shows("1 active · 0 over")
+        terminal.read(0.5)
+        assert "1 active · 0 over" in terminal.text
+
+
+@pytest.mark.parametrize(
+    "burst",
+    [
+        pytest.param("\x10\x1b[B\x1b[6~\x1b[6~\x1b[5~", id="pages of a list that is not laid out yet"),
+        pytest.param("\x10theme\r\r\r\r\r\r", id="a command chosen again and again"),
+        pytest.param("s\x1b[B\x1b[6~\x1b[6~\r\r", id="pages of a question"),
+    ],
+)
+def test_keys_that_come_faster_than_the_screen_end_nothing(burst: str) -> None:
+    with echotui("--drain", "0") as (terminal, _):
+        for _ in range(3):
+            terminal.press(burst)
+            terminal.read(0.2)
+            for _ in range(3):
+                terminal.press("\x1b")
+                terminal.read(0.2)
+        terminal.press("5")
+        terminal.shows("echotui › Shutdown")
+        assert terminal.process.poll() is None
+
+
 def test_read_only_offers_nothing_that_changes_anything() -> None:
     with echotui("--read-only") as (terminal, ports), peer(ports["sockets"]) as one:
         terminal.shows("1 open", "/ filter")
