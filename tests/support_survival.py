@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from support_monkey import Monkey
 from support_terminal import Terminal
 
 #: How long the app may take to leave, in seconds.
-LEAVE = 10.0
+LEAVE = 30.0
 
 #: The servers that the crowd goes to; those that take a thread each are only switched on and off.
 SERVERS = ("selectors", "sockets", "streams", "protocol")
@@ -52,6 +53,8 @@ class Survival:
         """Why clients could not connect, and how often."""
         self.summary = ""
         self.pressed: Counter[str] = Counter()
+        self.left_after = 0.0
+        """How long it took to leave, in seconds."""
         self.memory: list[float] = []
         """MiB, about once a second."""
 
@@ -59,7 +62,7 @@ class Survival:
         folder = Path(tempfile.mkdtemp(prefix="echotui-survive-"))
         witness = Path(__file__).with_name("support_witness.py")
         ledger = folder / "ledger.jsonl"
-        with Terminal(sys.executable, witness, ledger, *self._options) as terminal:
+        with Terminal(sys.executable, "-X", "faulthandler", witness, ledger, *self._options) as terminal:
             terminal.shows("selectors", "sockets", "● serving")
             with Crowd(self._order, self._processes) as crowd:
                 self._press(terminal, crowd)
@@ -98,16 +101,19 @@ class Survival:
         wrong = []
         if terminal.process.poll() is not None:
             wrong.append(f"it has ended early, with {terminal.process.returncode}")
-        else:
-            # Escape again: what came late may have opened another question.
-            for key in ("\x1b", "\x1b", "\x1b", "q"):
-                terminal.press(key)
-                terminal.read(0.3)
         terminal.resize(200, 60)
+        began = monotonic()
         try:
-            status = terminal.status()
+            terminal.wait(lambda: self._has_left(terminal), "waiting for the exit", LEAVE)
         except AssertionError as error:
+            # It says on its terminal where each of its tasks waits, and each of its threads.
+            terminal.process.send_signal(signal.SIGUSR1)
+            terminal.read(1)
+            terminal.process.send_signal(signal.SIGABRT)
+            terminal.read(1)
             return [*wrong, str(error)]
+        self.left_after = monotonic() - began
+        status = terminal.status()
         if status:
             wrong.append(f"its exit status is {status}")
         if b"Traceback" in terminal.raw or b"Error:" in terminal.raw:
@@ -120,3 +126,12 @@ class Survival:
         if wrong:
             wrong.append(terminal.text)
         return wrong
+
+    @staticmethod
+    def _has_left(terminal: Terminal) -> bool:
+        """Press the key that leaves, once what is asked is answered: an earlier key may open a question late."""
+        for key in ("\x1b", "\x1b", "q"):
+            if terminal.process.poll() is None:
+                terminal.press(key)
+                terminal.read(0.2)
+        return terminal.process.poll() is not None

@@ -52,6 +52,7 @@ def main() -> int:
         f"bounds leave {verdict.slack:,} B open), {verdict.unheard:,} never in the books; {verdict.own:,} of the "
         "app's own"
     )
+    print(f"left after {run.left_after:.1f} s")
     if run.memory:
         print(f"memory, MiB: {[round(one) for one in run.memory[:: max(len(run.memory) // 12, 1)]]}")
     for one in wrong[:20]:

@@ -293,6 +293,7 @@ def test_a_form_that_is_sent_several_times_at_once_injects_one_fault() -> None:
         pytest.param("\x10\x1b[B\x1b[6~\x1b[6~\x1b[5~", id="pages of a list that is not laid out yet"),
         pytest.param("\x10theme\r\r\r\r\r\r", id="a command chosen again and again"),
         pytest.param("s\x1b[B\x1b[6~\x1b[6~\r\r", id="pages of a question"),
+        pytest.param("\x10nothing is called so", id="a search that is left before it says that it finds nothing"),
     ],
 )
 def test_keys_that_come_faster_than_the_screen_end_nothing(burst: str) -> None:
@@ -300,11 +301,36 @@ def test_keys_that_come_faster_than_the_screen_end_nothing(burst: str) -> None:
         for _ in range(3):
             terminal.press(burst)
             terminal.read(0.2)
-            for _ in range(3):
-                terminal.press("\x1b")
+
+        def goes_to_another_view() -> bool:
+            for key in ("\x1b", "5"):
+                terminal.press(key)
                 terminal.read(0.2)
-        terminal.press("5")
-        terminal.shows("echotui › Shutdown")
+            return "echotui › Shutdown" in terminal.text
+
+        terminal.wait(goes_to_another_view, "waiting for another view")
+        assert terminal.process.poll() is None
+
+
+def fills(terminal: Terminal, width: int, height: int) -> bool:
+    """Return whether the Live view reaches from the first line to the last, and from edge to edge."""
+    lines = terminal.text.splitlines()
+    return (
+        "echotui › Live" in lines[0]
+        and len(lines) == height
+        and len(lines[-2]) == width
+        and "q quit" in lines[-1]
+        and "Connections · 1 open" in terminal.text
+    )
+
+
+def test_a_terminal_that_changes_its_size_is_filled_again_at_once(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, ports), peer(ports["sockets"]) as one:
+        for width, height in [(80, 24), (200, 60), (20, 5), (1, 1), (100, 30), (140, 45)]:
+            terminal.resize(width, height)
+            assert echoes(one, b"hello\r\n")
+            if width >= 80:
+                terminal.wait(lambda size=(width, height): fills(terminal, *size), f"{width}×{height}")
         assert terminal.process.poll() is None
 
 
