@@ -64,7 +64,7 @@ class Monkey:
 
     def act(self) -> None:
         """Do one thing. A while after what stops the servers it starts them again."""
-        self._go_on_if_stopped()
+        go_on_if_stopped(self._terminal)
         self._mending -= 1
         if self._mending == 0:
             self._press(ESC, ESC, ESC, "1", "r")
@@ -75,7 +75,7 @@ class Monkey:
 
     def calm_down(self) -> None:
         """Leave every question, undo every fault, and start what is stopped."""
-        self._go_on_if_stopped()
+        go_on_if_stopped(self._terminal)
         self._press(ESC, ESC, ESC, "4")
         self._terminal.read(0.3)
         self._press("Z")
@@ -154,10 +154,11 @@ class Monkey:
         self._terminal.read(self._chance.uniform(0.1, 1))
         self._terminal.process.send_signal(signal.SIGCONT)
 
-    def _go_on_if_stopped(self) -> None:
-        """A suspension may have come late, after the sign to go on."""
-        if psutil.Process(self._terminal.process.pid).status() == psutil.STATUS_STOPPED:
-            self._terminal.process.send_signal(signal.SIGCONT)
+
+def go_on_if_stopped(terminal: Terminal) -> None:
+    """Let the app go on: a suspension may have come late, after the sign to go on."""
+    if terminal.process.poll() is None and psutil.Process(terminal.process.pid).status() == psutil.STATUS_STOPPED:
+        terminal.process.send_signal(signal.SIGCONT)
 
 
 def _to_the_target(kind: Kind) -> list[str]:

@@ -13,7 +13,7 @@ from time import monotonic
 import psutil
 from support_books import Verdict, compare, rows_of
 from support_crowd import Crowd, Order
-from support_monkey import Monkey
+from support_monkey import Monkey, go_on_if_stopped
 from support_terminal import Terminal
 
 #: How long the app may take to leave, in seconds.
@@ -116,7 +116,7 @@ class Survival:
         status = terminal.status()
         if status:
             wrong.append(f"its exit status is {status}")
-        if b"Traceback" in terminal.raw or b"Error:" in terminal.raw:
+        if b"Traceback (most recent call last)" in terminal.raw:
             wrong.append("it has drawn a traceback")
         if terminal.modes != terminal.modes_before:
             wrong.append("it has left the terminal in another mode")
@@ -130,6 +130,7 @@ class Survival:
     @staticmethod
     def _has_left(terminal: Terminal) -> bool:
         """Press the key that leaves, once what is asked is answered: an earlier key may open a question late."""
+        go_on_if_stopped(terminal)
         for key in ("\x1b", "\x1b", "q"):
             if terminal.process.poll() is None:
                 terminal.press(key)

@@ -1,7 +1,8 @@
 """The app itself, with a second pen at its journal: ``python tests/support_witness.py FILE [echotui's own options]``.
 
 Every connection's end, every boom, fault and complaint is written into the file as a line of JSON, while the app runs
-as it always does. SIGUSR1 lets it say where every task waits. Details of every read and write are left out: there are too many.
+as it always does. SIGUSR1 lets it say where every task waits. Details of every read and write are left out: there are
+too many.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ def main() -> int:
         journal = Journal()
         journal.subscribe(write)
         signal.signal(signal.SIGUSR1, _tell_tasks)
-        run.run = functools.partial(run.run, journal=journal)  # type: ignore[assignment]
+        run.run = functools.partial(run.run, journal=journal)
         return cli.main(sys.argv[2:])
 
 

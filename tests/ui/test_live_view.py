@@ -4,13 +4,14 @@ This is also a model for testing widgets of one's own: open what the widget show
 look at the widget's own state.
 """
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from support import a_lab, a_peer, happens
+from support import PATIENCE, a_lab, a_peer, happens
 from textual.pilot import Pilot
 
 from echotui.server import events
@@ -193,3 +194,25 @@ async def test_many_connections_cost_a_frame_no_more_lines_than_fit() -> None:
         finally:
             for sock in socks:
                 sock.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "params", "says", "condition"),
+    [
+        ("latency", {"ms": 60_000}, b"hello\r\n", "held"),
+        ("stop-reading", {}, b"hello\r\n", "held"),
+        ("slow-close", {"ms": 60_000}, b"boom\r\n", "closing late"),
+    ],
+)
+async def test_what_a_fault_makes_of_a_connection_is_drawn(
+    fault: str, params: dict[str, object], says: bytes, condition: str
+) -> None:
+    async with a_lab() as lab, a_screen(lab) as (_, view), a_peer(lab, "sockets") as peer:
+        lab.faults.inject(fault, peer.connection.id, params)
+        await peer.say(says)
+        async with asyncio.timeout(PATIENCE):
+            while peer.connection.condition != condition:  # noqa: ASYNC110 - a record is plain data and tells nobody
+                await asyncio.sleep(0)
+        view.repaint()
+        table = view.connections.table
+        assert condition[:7] in "\n".join(strip.text for strip in table.lines(*table.content_size))

@@ -13,7 +13,15 @@ from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
 from .rows import RowsPane
 
-_STATE_STYLES = {"open": "good", "unread": "warn", "left open": "alarm", "closed": "dim"}
+#: How each condition is drawn; see `Connection.condition`.
+_STYLES = {
+    "open": "good",
+    "unread": "warn",
+    "held": "warn",
+    "closing late": "warn",
+    "left open": "alarm",
+    "closed": "dim",
+}
 
 
 class ConnectionsPane(RowsPane[Connection]):
@@ -77,7 +85,7 @@ def _peer(row: Connection) -> Piece:
 
 
 def _state(row: Connection) -> Piece:
-    return row.condition, _STATE_STYLES[row.condition]
+    return row.condition, _STYLES[row.condition]
 
 
 def _said(row: Connection) -> Piece:
