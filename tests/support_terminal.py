@@ -93,11 +93,6 @@ class Terminal:
         ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         self.process.send_signal(signal.SIGWINCH)
 
-    def forget(self) -> None:
-        """Clear the screen, as another program on the same terminal might."""
-        self.read(0.1)
-        self._screen.reset()
-
     def read(self, seconds: float) -> bytes:
         """Take what the program draws until it has drawn nothing for so long; return it."""
         drawn = b""

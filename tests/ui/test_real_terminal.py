@@ -6,7 +6,6 @@ import signal
 import socket
 from pathlib import Path
 
-import psutil
 import pytest
 from support import PATIENCE, a_listener_between_free_ports, reset
 from support_terminal import ECHOTUI, Terminal, echotui
@@ -219,19 +218,6 @@ def test_a_signal_to_go_on_that_nobody_had_stopped_for_changes_nothing(loop_kind
         terminal.shows("filter: nobody", "nothing matches the filter")
         terminal.press("\x1b")
         terminal.shows("1–1 of 1")
-        terminal.press("q")
-        assert terminal.status() == 0
-        assert terminal.modes == terminal.modes_before
-
-
-def test_who_was_stopped_from_outside_draws_everything_again(loop_kind: str) -> None:
-    with echotui("--loop", loop_kind) as (terminal, _):
-        process = psutil.Process(terminal.process.pid)
-        process.suspend()
-        terminal.wait(lambda: process.status() == psutil.STATUS_STOPPED, "waiting for it to stop")
-        terminal.forget()
-        process.resume()
-        terminal.shows("Servers", "Connections", "Events", "q quit")
         terminal.press("q")
         assert terminal.status() == 0
         assert terminal.modes == terminal.modes_before
