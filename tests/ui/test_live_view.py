@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, a_lab, a_peer, happens
+from textual.events import Key
 from textual.pilot import Pilot
 
 from echotui.server import events
@@ -216,3 +217,16 @@ async def test_what_a_fault_makes_of_a_connection_is_drawn(
         view.repaint()
         table = view.connections.table
         assert condition[:7] in "\n".join(strip.text for strip in table.lines(*table.content_size))
+
+
+@pytest.mark.parametrize(
+    "keys", [["question_mark"] * 4, ["s"] * 4, ["s", "question_mark", "ctrl+p", "s"]], ids=" ".join
+)
+async def test_however_fast_keys_come_there_is_one_question_at_a_time(keys: list[str]) -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+        for key in keys:
+            pilot.app.post_message(Key(key, None))  # none of them waits for what the one before has led to
+        await pilot.pause()
+        assert len(pilot.app.screen_stack) == 2
+        await pilot.press("escape")
+        assert pilot.app.screen is view
