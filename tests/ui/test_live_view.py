@@ -227,6 +227,7 @@ async def test_however_fast_keys_come_there_is_one_question_at_a_time(keys: list
         for key in keys:
             pilot.app.post_message(Key(key, None))  # none of them waits for what the one before has led to
         await pilot.pause()
-        assert len(pilot.app.screen_stack) == 2
+        assert pilot.app.screen_stack[0] is view
+        assert len(pilot.app.screen_stack) <= 2
         await pilot.press("escape")
         assert pilot.app.screen is view
