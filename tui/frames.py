@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable
 from time import perf_counter
 
+from textual.events import Resize
+
 from .early_keys import AnsweredOnce
 from .terminal import PatientDriver
 
@@ -97,6 +99,15 @@ class Patience(AnsweredOnce):
         super()._compositor_refresh()
         if meter is not None:
             meter.spent(perf_counter() - began)
+
+    def on_resize(self, event: Resize) -> None:
+        """Be laid out for the size the terminal has now, whatever size it had when this was sent.
+
+        Laying itself out for another size, a screen tells itself of it once more. Of two sizes on their way at once,
+        each would then follow the other for ever, without the loop's ever coming back, when something stands between
+        them (Textual 8.2.8, while a change of view delays what is drawn).
+        """
+        event.size = self.app.size
 
     def catch_up(self) -> None:
         """Paint everything anew if something was held back and the terminal has caught up."""

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, a_lab, a_peer, happens
-from textual.events import Key
+from textual.events import Key, Resize
+from textual.geometry import Size
 from textual.pilot import Pilot
 
 from echotui.server import events
@@ -231,3 +232,15 @@ async def test_however_fast_keys_come_there_is_one_question_at_a_time(keys: list
         assert len(pilot.app.screen_stack) <= 2
         await pilot.press("escape")
         assert pilot.app.screen is view
+
+
+async def test_sizes_that_overtake_each_other_while_the_view_changes_end_in_the_one_the_terminal_has() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+        await pilot.pause(0.2)
+        pilot.app.delay_update()  # as a change of view does
+        for size in (Size(80, 24), Size(100, 30)):
+            view.post_message(Resize(size, size))
+            view.call_later(view.refresh)
+        await pilot.pause(0.2)
+        assert view.size == pilot.app.size == Size(140, 45)
+        assert not view.has_class("-narrow")
