@@ -183,6 +183,7 @@ def _watched() -> Watched:
             "why_no_ticks": None,
             "ticks": ticks,
             "tick_count": 4_711,
+            "registered": 2,
             "registrations": [
                 KeptRegistration(15, "read", "task 'echo-5'", 5),
                 KeptRegistration(4, "read", "a listener", None),

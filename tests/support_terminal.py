@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -25,11 +26,11 @@ class Terminal:
     """A program in a terminal of its own. `raw` is every byte it ever sent there."""
 
     def __init__(self, *command: str | Path, width: int = 140, height: int = 45) -> None:
-        self._master, self._slave = pty.openpty()
-        self._open = [self._slave, self._master]
+        self.master, self._slave = pty.openpty()
+        self._open = [self._slave, self.master]
         self._screen = pyte.Screen(width, height)
         self._stream = pyte.ByteStream(self._screen)
-        ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         self.modes_before = termios.tcgetattr(self._slave)
         self.raw = b""
         self.process = subprocess.Popen(
@@ -84,24 +85,30 @@ class Terminal:
 
     def type(self, data: bytes) -> None:
         """Send these very bytes, as a keyboard that is broken may."""
-        os.write(self._master, data)
+        os.write(self.master, data)
+
+    def resize(self, width: int, height: int) -> None:
+        """Be another size from now on, and tell the program."""
+        self._screen.resize(height, width)
+        ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)
 
     def read(self, seconds: float) -> bytes:
         """Take what the program draws until it has drawn nothing for so long; return it."""
         drawn = b""
-        while select.select([self._master], [], [], seconds)[0]:
-            more = os.read(self._master, 65536)
+        while select.select([self.master], [], [], seconds)[0]:
+            more = os.read(self.master, 65536)
             drawn += more
             self.raw += more
             self._stream.feed(more)
         return drawn
 
-    def wait(self, until: Callable[[], bool], what: str) -> None:
-        """Read until something is true."""
-        deadline = time.monotonic() + PATIENCE
+    def wait(self, until: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+        """Read until something is true, for at most so many seconds."""
+        deadline = time.monotonic() + seconds
         while not until():
             if time.monotonic() > deadline:
-                raise AssertionError(f"{what}: not within {PATIENCE:g} s; the screen says\n{self.text}")
+                raise AssertionError(f"{what}: not within {seconds:g} s; the screen says\n{self.text}")
             self.read(0.02)
 
     def shows(self, *texts: str) -> None:

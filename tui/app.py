@@ -1,14 +1,13 @@
 """The app: views, keys, and the frame clock. It starts nothing and decides nothing by itself: it asks the lab."""
 
 import signal
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.command import CommandPalette
 from textual.screen import Screen
 
 from echotui.server.faults.catalogue import Kind
@@ -19,9 +18,10 @@ from echotui.server.records import ServerState
 from .bindings import bound, explained, textual_keymap
 from .dialogs import AskSignal, Help
 from .fault_form import FaultForm, TargetChoice, targets_of
-from .frames import FrameClock, PaintMeter, Patience
+from .frames import FrameClock, PaintMeter
 from .keys import DEFAULT_KEYS, Keymap
 from .navigator import Navigator
+from .palette import PatientPalette, themes
 from .picture import Picture, picture_of
 from .terminal import PatientDriver
 from .text import clean
@@ -55,10 +55,6 @@ A field that does not exist is answered with those that do.
 
 def _itself(view: View) -> View:
     return view
-
-
-class PatientPalette(CommandPalette, Patience):
-    """Textual's palette, with our patience for a slow terminal."""
 
 
 def _key(name: str, action: str, label: str = "") -> Binding:
@@ -258,7 +254,7 @@ class EchoApp(App[int]):
             return
         targets = targets_of(kind, self.live.connections.table.selected, self._live.servers)
         if targets:
-            self.push_screen(FaultForm(kind, targets, self._inject))
+            self.ask(FaultForm(kind, targets, self._inject))
         else:
             self.notify(f"{kind.name} needs a connection: select one in view 1", severity="warning", markup=False)
 
@@ -339,16 +335,28 @@ class EchoApp(App[int]):
             if number is not None:
                 self._do(self.lab.send_signal, number)
 
-        self.push_screen(AskSignal(self.lab.settings.drain, self.keymap.first("app.restart")), send)
+        self.ask(AskSignal(self.lab.settings.drain, self.keymap.first("app.restart")), send)
+
+    def ask(self, question: Screen[Any], answered: Callable[[Any], None] | None = None) -> None:
+        """Put a question, or the help, in front of the view: one at a time.
+
+        Keys may come faster than what they ask for. Several in front of each other would each draw all that is behind
+        them, and lay it out at every change of the terminal's size: the loop would not come back from that.
+        """
+        if self.screen is self.view:
+            self.push_screen(question, answered)
 
     def action_help(self) -> None:
         """Show the keys and what the numbers mean."""
-        self.push_screen(Help(explained(self.keymap, self._offered()), f"{self.view.notes}{NOTES}"))
+        self.ask(Help(explained(self.keymap, self._offered()), f"{self.view.notes}{NOTES}"))
 
     def action_command_palette(self) -> None:
         """Show every action by name."""
-        if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
-            self.push_screen(PatientPalette(id="--command-palette"))
+        self.ask(PatientPalette(id="--command-palette"))
+
+    def search_themes(self) -> None:
+        """Show every theme by name."""
+        self.ask(themes())
 
     async def action_quit(self) -> None:
         """Leave. The lab ends what is still open."""

@@ -92,6 +92,8 @@ class FaultForm(ModalScreen[None], Patience):
     @on(Button.Pressed, "#inject")
     def inject(self) -> None:
         """Inject it, or say what is wrong."""
+        if not self.is_active:
+            return  # enter was pressed twice
         wrong = self.query_one("#form-wrong", Static)
         try:
             params: dict[str, object] = {one.name: self._typed(one.name) for one in self._kind.parameters}

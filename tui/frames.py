@@ -9,10 +9,10 @@ taken the last frame the next one is held back.
 import asyncio
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
 
-from textual.screen import Screen
+from textual.events import Resize
 
+from .early_keys import AnsweredOnce
 from .terminal import PatientDriver
 
 #: The share of the time painting may take before the frame rate is halved.
@@ -81,7 +81,7 @@ class FrameClock:
             self.period = max(self.period / 2, self.fastest)
 
 
-class Patience(Screen[Any]):
+class Patience(AnsweredOnce):
     """A screen that measures its painting, and holds it back while the terminal is behind.
 
     Everything Textual draws comes through `_compositor_refresh`: frames, keys, resizes, notifications. It is not
@@ -99,6 +99,15 @@ class Patience(Screen[Any]):
         super()._compositor_refresh()
         if meter is not None:
             meter.spent(perf_counter() - began)
+
+    def on_resize(self, event: Resize) -> None:
+        """Be laid out for the size the terminal has now, whatever size it had when this was sent.
+
+        Laying itself out for another size, a screen tells itself of it once more. Of two sizes on their way at once,
+        each would then follow the other for ever, without the loop's ever coming back, when something stands between
+        them (Textual 8.2.8, while a change of view delays what is drawn).
+        """
+        event.size = self.app.size
 
     def catch_up(self) -> None:
         """Paint everything anew if something was held back and the terminal has caught up."""

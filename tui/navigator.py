@@ -24,7 +24,7 @@ class Stage(Protocol):
     view: View
 
     async def show_view(self, key: str) -> None: ...
-    def push_screen(self, screen: Screen[Any], callback: Any = None) -> Any: ...
+    def ask(self, question: Screen[Any], answered: Any = None) -> None: ...
     def say(self, what: str) -> None: ...
 
 
@@ -57,13 +57,13 @@ class Navigator:
         elif len(links) == 1:
             await self.go(links[0].thing)
         else:
-            self._stage.push_screen(Chooser(f"From {_name(pane.kind, pane)} to", self._placed(links)), self._chosen)
+            self._stage.ask(Chooser(f"From {_name(pane.kind, pane)} to", self._placed(links)), self._chosen)
 
     async def go(self, thing: Thing) -> None:
         """Go to a thing. If it is gone, say so, and go to where it was last seen."""
         picture = self._stage.view.picture
         if thing.kind is Kind.PLACE:
-            self._stage.push_screen(SourceLines(thing.id))
+            self._stage.ask(SourceLines(thing.id))
         elif exists(thing, picture):
             if not await self._reveal(thing):
                 self._stage.say(f"{thing} has gone just now")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from time import monotonic
 
+from echotui.server.journal import Journal
 from echotui.server.lab import Lab
 from echotui.server.loops import LoopKind, new_event_loop
 from echotui.server.settings import Settings
@@ -39,13 +40,16 @@ class Look:
     keymap: Keymap
 
 
-def run(settings: Settings, loop: LoopKind, look: Look) -> int:
-    """Run the app until it is left. Returns the exit status: 0, or 128 + n after signal n from outside."""
+def run(settings: Settings, loop: LoopKind, look: Look, journal: Journal | None = None) -> int:
+    """Run the app until it is left. Returns the exit status: 0, or 128 + n after signal n from outside.
+
+    Events go to `journal`; to a new one unless it is given.
+    """
     for logger in ("echotui", "asyncio"):
         # The journal has it all. Without a handler Python would write it over the screen.
         logging.getLogger(logger).addHandler(logging.NullHandler())
     with asyncio.Runner(loop_factory=lambda: new_event_loop(loop)) as runner:
-        status, summary = runner.run(_run(settings, look))
+        status, summary = runner.run(_run(settings, look, journal))
     try:
         print(summary, flush=True)
     except OSError:
@@ -53,9 +57,9 @@ def run(settings: Settings, loop: LoopKind, look: Look) -> int:
     return status
 
 
-async def _run(settings: Settings, look: Look) -> tuple[int, str]:
+async def _run(settings: Settings, look: Look, journal: Journal | None) -> tuple[int, str]:
     terminal = SavedTerminal(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0)
-    async with Lab(settings, signals=True) as lab:
+    async with Lab(settings, journal, signals=True) as lab:
         app = EchoApp(
             lab,
             describe_loop(),
@@ -89,9 +93,10 @@ def describe_loop() -> str:
 
 
 def _summary(lab: Lab) -> str:
+    """Return what there was, to the byte: this is what somebody compares with what their client has counted."""
     lines = [
-        f"  {record.name:<10} {numbers.count(record.accepted)} connections, {numbers.size(record.bytes_in)} in, "
-        f"{numbers.size(record.bytes_out)} out, {numbers.count(record.booms)} booms"
+        f"  {record.name:<10} {record.accepted:,} connections, {record.bytes_in:,} B in, {record.bytes_out:,} B out, "
+        f"{record.booms:,} booms"
         for record in lab.records
         if record.accepted
     ]

@@ -199,6 +199,8 @@ class EchoServer(ABC):
         link = connection.link
         if connection.state is ConnectionState.ENDED:
             return "it has ended, a fault closes it late"
+        if connection.state is ConnectionState.LEFT_OPEN:
+            return "its handler has failed, and nobody closes its socket"
         if link is not None and link.holding is not None:
             held = f", with {link.held} B of its answers" if link.held else ""
             return f"fault {link.holding} holds it{held}"

@@ -1,5 +1,6 @@
 """The three ways to treat a task that fails (A8, A9, A10), and that the others never notice."""
 
+import asyncio
 import gc
 
 import psutil
@@ -80,6 +81,18 @@ async def test_a_socket_that_was_left_open_can_be_closed_by_the_keyboard() -> No
             lab.interrupt(peer.connection.id)
             assert await peer.hear_out() == b""
             await happens(lab, events.Closed, connection=peer.connection.id, reason="cancelled by the keyboard")
+
+
+async def test_who_fails_while_the_servers_stop_is_told_apart_from_who_waits() -> None:
+    async with a_lab(SOCKETS, may_complain=True) as lab, a_peer(lab, "sockets") as peer:
+        lab.treat(Treatment.UNRETRIEVED)
+        assert await peer.echoes()
+        stop = asyncio.get_running_loop().create_task(lab.stop(drain=0.3), name="stop")
+        await happens(lab, events.Stopping)
+        await peer.say(b"boom\r\n")
+        straggler = await happens(lab, events.Straggler)
+        assert straggler.doing == "its handler has failed, and nobody closes its socket"
+        await stop
 
 
 async def test_the_treatment_is_switched_in_the_middle_of_a_conversation() -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, a_lab, a_peer, happens
+from textual.events import Key, Resize
+from textual.geometry import Size
 from textual.pilot import Pilot
 
 from echotui.server import events
@@ -196,13 +198,49 @@ async def test_many_connections_cost_a_frame_no_more_lines_than_fit() -> None:
                 sock.close()
 
 
-async def test_a_connection_that_a_fault_holds_is_said_to_be_held() -> None:
+@pytest.mark.parametrize(
+    ("fault", "params", "says", "condition"),
+    [
+        ("latency", {"ms": 60_000}, b"hello\r\n", "held"),
+        ("stop-reading", {}, b"hello\r\n", "held"),
+        ("slow-close", {"ms": 60_000}, b"boom\r\n", "closing late"),
+    ],
+)
+async def test_what_a_fault_makes_of_a_connection_is_drawn(
+    fault: str, params: dict[str, object], says: bytes, condition: str
+) -> None:
     async with a_lab() as lab, a_screen(lab) as (_, view), a_peer(lab, "sockets") as peer:
-        fault = lab.faults.inject("latency", peer.connection.id, {"ms": 60_000.0})
-        await peer.say(b"when will this come back?\r\n")
+        lab.faults.inject(fault, peer.connection.id, params)
+        await peer.say(says)
         async with asyncio.timeout(PATIENCE):
-            while peer.connection.condition != "held":  # noqa: ASYNC110 - a record is plain data and tells nobody
+            while peer.connection.condition != condition:  # noqa: ASYNC110 - a record is plain data and tells nobody
                 await asyncio.sleep(0)
         view.repaint()
-        assert any("held" in strip.text for strip in view.connections.table._strips)
-        fault.undo()
+        table = view.connections.table
+        assert condition[:7] in "\n".join(strip.text for strip in table.lines(*table.content_size))
+
+
+@pytest.mark.parametrize(
+    "keys", [["question_mark"] * 4, ["s"] * 4, ["s", "question_mark", "ctrl+p", "s"]], ids=" ".join
+)
+async def test_however_fast_keys_come_there_is_one_question_at_a_time(keys: list[str]) -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+        for key in keys:
+            pilot.app.post_message(Key(key, None))  # none of them waits for what the one before has led to
+        await pilot.pause()
+        assert pilot.app.screen_stack[0] is view
+        assert len(pilot.app.screen_stack) <= 2
+        await pilot.press("escape")
+        assert pilot.app.screen is view
+
+
+async def test_sizes_that_overtake_each_other_while_the_view_changes_end_in_the_one_the_terminal_has() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+        await pilot.pause(0.2)
+        pilot.app.delay_update()  # as a change of view does
+        for size in (Size(80, 24), Size(100, 30)):
+            view.post_message(Resize(size, size))
+            view.call_later(view.refresh)
+        await pilot.pause(0.2)
+        assert view.size == pilot.app.size == Size(140, 45)
+        assert not view.has_class("-narrow")

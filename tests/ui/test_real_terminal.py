@@ -208,6 +208,21 @@ def test_a_terminal_that_is_closed_ends_it_although_no_signal_comes(loop_kind: s
         assert terminal.process.wait(PATIENCE) == 128 + signal.SIGHUP
 
 
+def test_a_signal_to_go_on_that_nobody_had_stopped_for_changes_nothing(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, ports), peer(ports["sockets"]) as one:
+        for _ in range(3):
+            os.kill(terminal.process.pid, signal.SIGCONT)
+        assert echoes(one, b"hello\r\n")
+        terminal.shows(r"hello\r\n")
+        terminal.press("/nobody")
+        terminal.shows("filter: nobody", "nothing matches the filter")
+        terminal.press("\x1b")
+        terminal.shows("1–1 of 1")
+        terminal.press("q")
+        assert terminal.status() == 0
+        assert terminal.modes == terminal.modes_before
+
+
 def test_reset_peers_leave_with_their_reason(loop_kind: str) -> None:
     with echotui("--loop", loop_kind) as (terminal, ports):
         for server in ports:
@@ -234,6 +249,75 @@ def test_help_and_the_palette_name_what_can_be_done() -> None:
         terminal.shows("Search for commands")
         terminal.press("built-in\r")
         terminal.shows("1 open", "starts to chat")
+
+
+def test_a_question_that_is_answered_several_times_at_once_has_one_answer() -> None:
+    with echotui("--drain", "8") as (terminal, ports), peer(ports["sockets"]) as one:
+        assert echoes(one, b"hello\r\n")
+        terminal.press("s")
+        terminal.shows("Send a signal")
+        terminal.press("\x1b[B\r\r\r\r")
+        terminal.shows("◐ draining, 1 open, 7.")
+        assert echoes(one, b"a second signal would have cut this short\r\n")
+
+
+def test_a_form_that_is_sent_several_times_at_once_injects_one_fault() -> None:
+    with echotui() as (terminal, _):
+        terminal.press("4", "g", *["\x1b[B"] * 10)
+        terminal.shows("every answer is sent later", "▸ connection  latency")
+        terminal.press("\r")
+        terminal.shows("Inject latency", "how much later")
+        terminal.press("\r\r\r\r")
+        terminal.shows("1 active · 0 over")
+        terminal.read(0.5)
+        assert "1 active · 0 over" in terminal.text
+
+
+@pytest.mark.parametrize(
+    "burst",
+    [
+        pytest.param("\x10\x1b[B\x1b[6~\x1b[6~\x1b[5~", id="pages of a list that is not laid out yet"),
+        pytest.param("\x10theme\r\r\r\r\r\r", id="a command chosen again and again"),
+        pytest.param("s\x1b[B\x1b[6~\x1b[6~\r\r", id="pages of a question"),
+        pytest.param("\x10nothing is called so", id="a search that is left before it says that it finds nothing"),
+    ],
+)
+def test_keys_that_come_faster_than_the_screen_end_nothing(burst: str) -> None:
+    with echotui("--drain", "0") as (terminal, _):
+        for _ in range(3):
+            terminal.press(burst)
+            terminal.read(0.2)
+
+        def goes_to_another_view() -> bool:
+            for key in ("\x1b", "5"):
+                terminal.press(key)
+                terminal.read(0.2)
+            return "echotui › Shutdown" in terminal.text
+
+        terminal.wait(goes_to_another_view, "waiting for another view")
+        assert terminal.process.poll() is None
+
+
+def fills(terminal: Terminal, width: int, height: int) -> bool:
+    """Return whether the Live view reaches from the first line to the last, and from edge to edge."""
+    lines = terminal.text.splitlines()
+    return (
+        "echotui › Live" in lines[0]
+        and len(lines) == height
+        and len(lines[-2]) == width
+        and "q quit" in lines[-1]
+        and "Connections · 1 open" in terminal.text
+    )
+
+
+def test_a_terminal_that_changes_its_size_is_filled_again_at_once(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, ports), peer(ports["sockets"]) as one:
+        for width, height in [(80, 24), (200, 60), (20, 5), (1, 1), (100, 30), (140, 45)]:
+            terminal.resize(width, height)
+            assert echoes(one, b"hello\r\n")
+            if width >= 80:
+                terminal.wait(lambda size=(width, height): fills(terminal, *size), f"{width}×{height}")
+        assert terminal.process.poll() is None
 
 
 def test_read_only_offers_nothing_that_changes_anything() -> None:
