@@ -24,6 +24,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ PROVOKED = frozenset({"never retrieved", "never awaited", "destroyed pending", "
 
 #: The outcomes of a handler that raised.
 _FAILED = re.compile(r"(handled, socket closed|unretrieved, socket left open|retained, socket left open)")
+
+
+#: How far two clocks of one machine, of two processes and read at two moments, may be apart, in seconds.
+CLOCKS = 0.05
 
 
 @dataclass
@@ -134,21 +139,21 @@ def _compare_summary(verdict: Verdict, closed: Iterable[Row], booms: Iterable[Ro
 
 
 def _pairs(verdict: Verdict, records: list[Row], visits: list[Visit]) -> Iterable[tuple[Row, Visit]]:
-    """Yield which record is which visit's, in their order; of visits without an answer some are not on record."""
+    """Yield which record is which visit's: the latest that had begun when the app took it in.
+
+    A port that is used again was free, so what came before has ended, and was taken in before or never.
+    """
     left = list(visits)
-    for at, row in enumerate(records):
-        to_come = len(records) - at
-        while len(left) > to_come and not left[0].heard and not _fits(row, left[0]):
-            _never_there(verdict, [left.pop(0)])
-        if left:
-            yield row, left.pop(0)
-        else:
+    for row in records:
+        opened = datetime.fromisoformat(row["time"]).timestamp() - row["seconds"]
+        begun = sum(visit.at <= opened + CLOCKS for visit in left)
+        if not begun:
             verdict.wrong.append(f"{_name(row)}: in the app's books once more than its clients'")
+            continue
+        _never_there(verdict, left[: begun - 1])
+        yield row, left[begun - 1]
+        left = left[begun:]
     _never_there(verdict, left)
-
-
-def _fits(row: Row, visit: Visit) -> bool:
-    return bool(row["bytes_in"] <= visit.sent and row["bytes_out"] >= visit.heard)
 
 
 def _never_there(verdict: Verdict, visits: Iterable[Visit]) -> None:

@@ -69,7 +69,7 @@ class Effect:
         return not self.fault.kind.lasting
 
     def begin(self) -> None:
-        """Begin."""
+        """Begin, or raise `BadFault` before anything is done."""
 
     def meet(self, connection: Connection) -> None:
         """A connection was taken in, and has no handler yet."""

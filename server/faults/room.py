@@ -136,6 +136,7 @@ class Faults:
         try:
             effect.begin()
         except BadFault:
+            self._effects[fault.id] = Effect(fault, self._scene)  # It has done nothing, so there is nothing to undo.
             self._end(fault, "not possible")
             raise
         if fault.duration is not None and not self.keeps_time:

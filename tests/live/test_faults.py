@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support import PATIENCE, a_peer, connected, happens, told
+from support import PATIENCE, a_lab, a_peer, connected, happens, told
 from support_faults import Case, a_case, caused, is_slower, soon
 
 from echotui.server import events
@@ -636,3 +636,20 @@ async def test_stopping_the_servers_ends_every_fault_and_starting_them_brings_no
             async with a_peer(case.lab, server) as peer:
                 assert peer.connection.link is None
                 assert await peer.echoes(LINE)
+
+
+async def test_a_server_that_does_not_serve_cannot_go_down_and_nothing_is_undone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with a_lab() as lab:
+        await lab.stop_server("sockets")
+        with pytest.raises(BadFault, match="sockets is stopped: it cannot go down"):
+            lab.faults.inject("down", "sockets")
+        (ended,) = lab.faults.ended
+        assert not lab.faults.active
+        assert ended.kind.name == "down"
+        await lab.start_server("sockets")
+        async with a_peer(lab, "sockets") as peer:
+            assert await peer.echoes()
+    gc.collect()
+    assert caplog.text == ""
