@@ -1,7 +1,6 @@
 """`echotui`: the lab and the screen on one loop, from the first frame to the exit status."""
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
@@ -17,12 +16,12 @@ from echotui.server.shutdown import leave_after
 
 from . import numbers
 from .app import EchoApp
+from .garbage import settle
 from .keys import Keymap
 from .standard import point_to_nothing
 from .terminal import SavedTerminal
 
-#: After how long what is needed to draw is there and stays, in seconds: from then on no garbage collection looks at it
-#: again. With Textual in memory each full one makes the loop, and every server on it, wait for a tenth of a second.
+#: After how long all that is needed to draw is in memory, in seconds.
 SETTLED = 1.0
 
 #: How long leaving may take once the servers have stopped, in seconds, whatever the terminal does.
@@ -74,7 +73,7 @@ async def _run(settings: Settings, look: Look, journal: Journal | None) -> tuple
             leave_after(seconds + LEAVE_TIME, 128 + number, terminal.restore)
 
         lab.on_last_call = last_call
-        asyncio.get_running_loop().call_later(SETTLED, gc.freeze)
+        asyncio.get_running_loop().call_later(SETTLED, settle)
         await app.run_async(mouse=look.mouse)
         status = app.return_code or 0
     return status, _summary(lab)

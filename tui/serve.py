@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import json
 import logging
 import os
@@ -26,6 +25,7 @@ from echotui.server.settings import Settings
 from echotui.server.shutdown import close_loop
 from echotui.server.waterfall import Shutdown
 
+from .garbage import settle
 from .rows import iso, row_of
 from .text import clean
 
@@ -159,7 +159,7 @@ async def _serve(
             return 1, None
         if any(record.exposed for record in lab.records):
             log.warning("%s", clean(exposed(settings.host)))
-        gc.freeze()  # What is there now stays: no collection needs to look at it again, and make the loop wait.
+        settle()
         async with _directed(lab, script):
             ends: list[asyncio.Future[Any]] = [lab.ended_by, broken]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
