@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+from echotui.server.bench import cores
 from echotui.server.bench.compare import Case, Plan, Samples, Spread, compare
 from echotui.server.bench.limits import too_few_descriptors
 from echotui.server.bench.subject import HEIGHT, WIDTH, SubjectFailed
@@ -103,6 +104,7 @@ def _about(plan: Plan, arguments: Sequence[str]) -> dict[str, Any]:
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("echotui", "textual", "uvloop") if _installed(name)},
+        "cores": cores.said(),
         "load_average": round(os.getloadavg()[0], 2),
         "command": " ".join(["echotui bench", *arguments]),
         "plan": dataclasses.asdict(plan),
@@ -137,7 +139,7 @@ class _Text:
             f"{about['date']}  {about['machine']}  Python {about['python']}, {versions}\n"
             f"{about['command']}\n"
             f"{plan['runs']} rounds × {plan['seconds']:g} s, {plan['size']} B messages; load average at the start "
-            f"{about['load_average']:g}; screen {WIDTH}×{HEIGHT}\n"
+            f"{about['load_average']:g}; {about['cores']}; screen {WIDTH}×{HEIGHT}\n"
             "ratios to bare: median (least–most). CPU per message and messages/s flat out; at half rate, and latencies "
             "from when a message was due, at half of what bare can take."
         )
@@ -167,8 +169,8 @@ class _Markdown:
         return (
             f"`{about['command']}`, {about['date']}: {about['machine']}; Python {about['python']}, {versions}. "
             f"{plan['runs']} rounds × {plan['seconds']:g} s, {plan['size']} B messages, load average "
-            f"{about['load_average']:g} at the start. CPU per message and messages/s flat out; the rest at half "
-            "of what bare can take, latencies from when a message was due. × is the ratio to bare: median "
+            f"{about['load_average']:g} at the start, {about['cores']}. CPU per message and messages/s flat out; the "
+            "rest at half of what bare can take, latencies from when a message was due. × is the ratio to bare: median "
             "(least–most).\n\n"
             "| server | loop | connections | | CPU per message | × | at half rate | × "
             "| messages/s | p50 | p99 | × | p99.9 |\n"
