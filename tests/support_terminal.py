@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
@@ -22,10 +22,21 @@ from support import PATIENCE
 ECHOTUI = Path(sys.executable).with_name("echotui")
 
 
-class Terminal:
-    """A program in a terminal of its own. `raw` is every byte it ever sent there."""
+#: What there may be in our own environment that a program would draw by, and should not.
+DRAWN_BY = ("NO_COLOR", "COLORTERM", "LC_ALL", "LC_CTYPE", "PYTHONIOENCODING", "TEXTUAL_COLOR_SYSTEM", "TEXTUAL_THEME")
 
-    def __init__(self, *command: str | Path, width: int = 140, height: int = 45) -> None:
+
+class Terminal:
+    """A program in a terminal of its own. `raw` is every byte it ever sent there.
+
+    Args:
+        environment: what the program finds in its environment, beside what is in ours: that it is a terminal of 256
+            colours and UTF-8, unless this says something else.
+    """
+
+    def __init__(
+        self, *command: str | Path, width: int = 140, height: int = 45, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.master, self._slave = pty.openpty()
         self._open = [self._slave, self.master]
         self._screen = pyte.Screen(width, height)
@@ -39,7 +50,12 @@ class Terminal:
             stdout=self._slave,
             stderr=self._slave,
             start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color"},
+            env={
+                **{name: value for name, value in os.environ.items() if name not in DRAWN_BY},
+                "TERM": "xterm-256color",
+                "LANG": "C.UTF-8",
+                **(environment or {}),
+            },
         )
 
     def __enter__(self) -> Self:
@@ -63,6 +79,13 @@ class Terminal:
     def text(self) -> str:
         """What stands on the screen."""
         return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def styled(self, text: str) -> pyte.screens.Char:
+        """Return how the first character of this text is drawn where it stands first."""
+        for y, line in enumerate(self._screen.display):
+            if text in line:
+                return self._screen.buffer[y][line.index(text)]
+        return self._screen.default_char
 
     @property
     def slave(self) -> int:
@@ -127,15 +150,21 @@ class Terminal:
 
 
 @contextmanager
-def echotui(*arguments: str, width: int = 140, height: int = 45) -> Iterator[tuple[Terminal, dict[str, int]]]:
+def echotui(
+    *arguments: str, width: int = 140, height: int = 45, environment: Mapping[str, str] | None = None
+) -> Iterator[tuple[Terminal, dict[str, int]]]:
     """Run `echotui` with these arguments on ports the system picks; yield its terminal, and the ports by server."""
-    with Terminal(ECHOTUI, "--port", "0", *arguments, width=width, height=height) as terminal:
-        terminal.shows("selectors", "sockets", "● serving")
+    with Terminal(ECHOTUI, "--port", "0", *arguments, width=width, height=height, environment=environment) as terminal:
+        terminal.shows("selectors", "sockets", " serving")
         yield terminal, dict(_ports(terminal.text))
+
+
+#: What stands around the words of a line, drawn in whatever characters there are.
+_FRAME = str.maketrans(dict.fromkeys("│▸|>", " "))
 
 
 def _ports(text: str) -> Iterator[tuple[str, int]]:
     for line in text.splitlines():
-        words = line.replace("│", " ").replace("▸", " ").split()
+        words = line.translate(_FRAME).split()
         if len(words) > 2 and words[0] in ("selectors", "sockets") and words[1].isdigit():
             yield words[0], int(words[1])

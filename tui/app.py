@@ -1,15 +1,18 @@
 """The app: views, keys, and the frame clock. It starts nothing and decides nothing by itself: it asks the lab."""
 
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widget import Widget
 
+from echotui.server.faults.active import ActiveFault
 from echotui.server.faults.catalogue import Kind
 from echotui.server.lab import Lab, Refused
 from echotui.server.naming import exposed
@@ -17,16 +20,16 @@ from echotui.server.records import ServerState
 
 from .bindings import bound, explained, textual_keymap
 from .dialogs import AskSignal, Help
-from .fault_form import FaultForm, TargetChoice, targets_of
-from .frames import FrameClock, PaintMeter
+from .fault_form import FaultForm, targets_of
+from .frames import FrameClock, PaintMeter, Patience
 from .keys import DEFAULT_KEYS, Keymap
 from .navigator import Navigator
+from .orderly import OrderlyApp
 from .palette import PatientPalette, themes
 from .picture import Picture, picture_of
 from .terminal import PatientDriver
 from .text import clean
 from .views.faults import FaultsView
-from .views.linked import Linked
 from .views.live import LiveView
 from .views.loop import LoopView
 from .views.problems import ProblemsView
@@ -44,14 +47,6 @@ CHANGING = frozenset({"boom", "interrupt", "chat", "treat", "start_or_stop", "se
 #: How long it is said in full that other machines can connect, in seconds; a word in the header goes on saying it.
 EXPOSED_TIME = 10.0
 
-NOTES = """\
-lag        the latest that a timer of the loop fired late in the last second
-painting   share of the last second that went into drawing this screen; the rate is halved above 5 %
-
-A filter is words, field:value, field=value (the whole of it) and !not.
-A field that does not exist is answered with those that do.
-"""
-
 
 def _itself(view: View) -> View:
     return view
@@ -66,7 +61,7 @@ def _key(name: str, action: str, label: str = "") -> Binding:
     return bound(f"app.{name}", action, label, priority=True)
 
 
-class EchoApp(App[int]):
+class EchoApp(OrderlyApp[int]):
     """Draws a lab.
 
     Args:
@@ -82,7 +77,7 @@ class EchoApp(App[int]):
     CSS_PATH = "echotui.tcss"
     TITLE = "echotui"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual declares it so
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012 - Textual declares it so
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (18, "-short"), (32, "-tall")]  # noqa: RUF012 - Textual declares it so
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(_key(name.lower(), f"view('{number}')") for number, name in VIEWS.items()),
@@ -95,6 +90,9 @@ class EchoApp(App[int]):
         _key("treat", "treat", "errors"),
         _key("pause", "pause", "pause"),
         _key("restart", "restart", "restart"),
+        bound("app.copy", "screen.copy", "copy"),
+        bound("app.save", "screen.save", "save"),
+        bound("table.choose", "choose"),
         Binding("ctrl+c", "quit", show=False, priority=True),
         bound("app.suspend", "suspend_process"),
         _key("send_signal", "send_signal", "signal"),
@@ -116,7 +114,7 @@ class EchoApp(App[int]):
         keymap: Keymap = DEFAULT_KEYS,
         picture: Picture | None = None,
     ) -> None:
-        super().__init__(driver_class=PatientDriver)
+        super().__init__(driver_class=PatientDriver, ansi_color=True if os.environ.get("NO_COLOR") else None)
         if theme is not None:
             self.theme = theme
         self.keymap = keymap
@@ -170,6 +168,9 @@ class EchoApp(App[int]):
             self.lab.hang_up()
             return
         self.view.frame()
+        for screen in self.screen_stack[-1:]:  # none at all while a view is being mounted
+            if isinstance(screen, Patience):
+                screen.catch_up()
         self.refresh_bindings_if_changed()
 
     # -- keys -------------------------------------------------------------------------------------------------
@@ -246,32 +247,37 @@ class EchoApp(App[int]):
 
         self._in_background(toggle())
 
-    @on(VirtualTable.Chosen, "#catalogue-table")
-    def ask_for_fault(self, chosen: VirtualTable.Chosen) -> None:
-        """Ask how the fault under the cursor is to be injected."""
-        kind = chosen.table.selected
-        if self.read_only or not isinstance(kind, Kind):
+    async def action_choose(self) -> None:
+        """Show what there is no room for beside what has the keys, or go where it leads."""
+        await self._choose(self.view.focused)
+
+    @on(VirtualTable.Chosen)
+    async def chosen(self, chosen: VirtualTable.Chosen) -> None:
+        """Do as if enter was pressed on a row."""
+        await self._choose(chosen.table)
+
+    async def _choose(self, widget: Widget | None) -> None:
+        pane = self.view.opened(widget)
+        if pane is None:
+            return
+        if isinstance(kind := pane.item(), Kind):
+            await self._ask_for_fault(kind)
+        else:
+            await self.navigator.follow(pane)
+
+    async def _ask_for_fault(self, kind: Kind) -> None:
+        """Ask how a fault is to be injected."""
+        if self.read_only:
             return
         targets = targets_of(kind, self.live.connections.table.selected, self._live.servers)
         if targets:
-            self.ask(FaultForm(kind, targets, self._inject))
+            await self.ask(FaultForm(kind, targets, self.lab.faults.inject), self._injected)
         else:
             self.notify(f"{kind.name} needs a connection: select one in view 1", severity="warning", markup=False)
 
-    def _inject(  # noqa: PLR0913, PLR0917 - what a form asks
-        self,
-        name: str,
-        target: TargetChoice,
-        params: dict[str, object],
-        lasts: float | None,
-        toxicity: float,
-        seed: int | None,
-    ) -> object:
-        fault = self.lab.faults.inject(name, target, params, duration=lasts, toxicity=toxicity, seed=seed)
-        self.view.repaint()
-        if isinstance(self.view, FaultsView):
-            self.view.injected.table.select(fault.id)
-        return fault
+    def _injected(self, fault: ActiveFault | None) -> None:
+        if fault is not None and isinstance(self.view, FaultsView):
+            self.view.show_injected(fault)
 
     def action_treat(self) -> None:
         """Switch what becomes of a task of the sockets server that fails."""
@@ -294,11 +300,6 @@ class EchoApp(App[int]):
             await self.switch_mode(key)
             if view.picture is not picture:
                 view.look_at(picture)
-
-    @on(Linked.Followed)
-    async def follow(self, followed: Linked.Followed) -> None:
-        """Go where the row under the cursor leads."""
-        await self.navigator.follow(followed.pane)
 
     @on(View.Left)
     async def go_back(self) -> None:
@@ -328,35 +329,35 @@ class EchoApp(App[int]):
 
         self.run_worker(run(), name="command")
 
-    def action_send_signal(self) -> None:
+    async def action_send_signal(self) -> None:
         """Ask which signal to send to this process, and send it."""
 
         def send(number: signal.Signals | None) -> None:
             if number is not None:
                 self._do(self.lab.send_signal, number)
 
-        self.ask(AskSignal(self.lab.settings.drain, self.keymap.first("app.restart")), send)
+        await self.ask(AskSignal(self.lab.settings.drain, self.keymap.first("app.restart")), send)
 
-    def ask(self, question: Screen[Any], answered: Callable[[Any], None] | None = None) -> None:
+    async def ask(self, question: Screen[Any], answered: Callable[[Any], None] | None = None) -> None:
         """Put a question, or the help, in front of the view: one at a time.
 
         Keys may come faster than what they ask for. Several in front of each other would each draw all that is behind
         them, and lay it out at every change of the terminal's size: the loop would not come back from that.
         """
         if self.screen is self.view:
-            self.push_screen(question, answered)
+            await self.push_screen(question, answered)
 
-    def action_help(self) -> None:
+    async def action_help(self) -> None:
         """Show the keys and what the numbers mean."""
-        self.ask(Help(explained(self.keymap, self._offered()), f"{self.view.notes}{NOTES}"))
+        await self.ask(Help(explained(self.keymap, self._offered()), self.view.notes))
 
-    def action_command_palette(self) -> None:
+    async def action_command_palette(self) -> None:  # type: ignore[override] # Textual awaits its actions
         """Show every action by name."""
-        self.ask(PatientPalette(id="--command-palette"))
+        await self.ask(PatientPalette(id="--command-palette"))
 
     def search_themes(self) -> None:
         """Show every theme by name."""
-        self.ask(themes())
+        self.call_later(self.ask, themes())
 
     async def action_quit(self) -> None:
         """Leave. The lab ends what is still open."""
@@ -375,10 +376,6 @@ class EchoApp(App[int]):
     def _is_offered(self, binding: Binding) -> bool:
         action = binding.action.partition("(")[0]
         return bool(self._offers(action) and self.view.offers(action))
-
-    def get_key_display(self, binding: Binding) -> str:
-        """Return how the footer shows a key."""
-        return "␣" if binding.key == "space" else super().get_key_display(binding)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every key's action in the palette, and what Textual has: themes, a screenshot."""

@@ -33,11 +33,12 @@ def in_order(bindings: dict[str, ActiveBinding]) -> dict[str, ActiveBinding]:
 
 def explained(keymap: Keymap, offered: Iterable[Binding]) -> list[tuple[str, str]]:
     """Return what keys do, for the help: those of these bindings, of every table, and those that are always there."""
+    of_tables = [key.id for key in KEYS if key.id.startswith("table.")]
     return [
-        *((keymap.shown(binding.id or ""), binding.tooltip) for binding in offered),
+        *((keymap.shown(one.id or ""), one.tooltip) for one in offered if one.id not in of_tables),
         ("esc", "Clear the filter, close the detail, or go back"),
         ("tab", "The next pane"),
-        *((keymap.shown(key.id), key.says) for key in KEYS if key.id.startswith("table.")),
+        *((keymap.shown(name), BY_ID[name].says) for name in of_tables),
         ("ctrl+p", "Every action by name, and themes"),
     ]
 

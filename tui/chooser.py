@@ -9,11 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from .frames import Patience
+from .dialog import Dialog
 from .links import Link, Thing
 from .text import clean
 
@@ -21,7 +20,7 @@ from .text import clean
 KEYS = digits[1:] + "".join(letter for letter in ascii_lowercase if letter not in "gjkq")
 
 
-class Chooser(ModalScreen[Thing | None], Patience):
+class Chooser(Dialog[Thing | None]):
     """Asks where to go. None: nowhere.
 
     Args:

@@ -9,6 +9,7 @@ from typing import NoReturn
 from . import checks, measuring
 from .chosen import add_config, add_options, choose, refuse_theme
 from .options import Parser, add_address, address, settings
+from .standard import never_refuse
 
 EXAMPLES = """\
 examples:
@@ -25,6 +26,7 @@ examples:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
+    never_refuse()
     arguments = sys.argv[1:] if argv is None else argv
     command = COMMANDS.get(arguments[0]) if arguments else None
     return _screen(arguments) if command is None else command(arguments[1:])
@@ -55,7 +57,9 @@ def _screen(arguments: list[str]) -> int:
     refuse_theme(parser, chosen)
     from . import run
 
-    look = run.Look(options.refresh, options.read_only, options.mouse, options.theme, chosen.config.keymap)
+    look = run.Look(
+        options.refresh, options.read_only, options.mouse, options.ascii, options.theme, chosen.config.keymap
+    )
     return run.run(settings(options), options.loop, look)
 
 

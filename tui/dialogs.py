@@ -5,13 +5,21 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from .frames import Patience
+from .dialog import Dialog
+
+#: What is said below the keys of every view.
+NOTES = """\
+lag        the latest that a timer of the loop fired late in the last second
+painting   share of the last second that went into drawing this screen; the rate is halved above 5 %
+
+A filter is words, field:value, field=value (the whole of it) and !not.
+A field that does not exist is answered with those that do.
+"""
 
 _SIGNALS = {
     signal.SIGINT: "what ctrl+c sends in a shell",
@@ -25,7 +33,7 @@ def _closing(key: str, action: str, name: str | None = None) -> Binding:
     return Binding(key, action, show=False, id=name, priority=True)
 
 
-class AskSignal(ModalScreen[signal.Signals | None], Patience):
+class AskSignal(Dialog[signal.Signals | None]):
     """Asks which signal to send. None: no signal.
 
     Args:
@@ -63,8 +71,19 @@ class AskSignal(ModalScreen[signal.Signals | None], Patience):
         self.dismiss(None if event.option.id == "none" else signal.Signals[str(event.option.id)])
 
 
-class Help(ModalScreen[None], Patience):
-    """The keys of a view, and what its numbers mean."""
+class Scrolled(VerticalScroll):
+    """Something to scroll with the keys of all other panes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "scroll_down", show=False),
+        Binding("k", "scroll_up", show=False),
+        Binding("g", "scroll_home", show=False),
+        Binding("G", "scroll_end", show=False),
+    ]
+
+
+class Help(Dialog[None]):
+    """The keys of a view, and what its numbers mean, and those in the header of all views."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         _closing("escape", "dismiss"),
@@ -76,13 +95,15 @@ class Help(ModalScreen[None], Patience):
     def __init__(self, keys: list[tuple[str, str]], notes: str) -> None:
         super().__init__()
         self._keys = keys
-        self._notes = notes
+        self._notes = f"{notes}{NOTES}"
 
     def compose(self) -> ComposeResult:
         """Show."""
-        with VerticalScroll(classes="dialog help") as dialog:
+        with Scrolled(classes="dialog help") as dialog:
             dialog.border_title = "Help"
             dialog.border_subtitle = "esc goes back"
             for key, what in self._keys:
-                yield Static(Content.assemble((f"{key:>12}", "bold $accent"), f"  {what}"), classes="key")
+                with Horizontal(classes="row"):
+                    yield Static(Content(key), classes="key")
+                    yield Static(Content(what), classes="what")
             yield Static(self._notes, markup=False, classes="notes")

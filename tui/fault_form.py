@@ -8,20 +8,21 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Select, Static
 
+from echotui.server.faults.active import ActiveFault
 from echotui.server.faults.catalogue import Kind, On
 from echotui.server.faults.parameters import BadFault
 from echotui.server.records import Connection, ServerRecord
 
-from .frames import Patience
+from .dialog import Dialog
 from .text import clean
 
 #: A target: the id of a connection, the name of a server, or None for the loop.
 TargetChoice = int | str | None
 
-Inject = Callable[[str, TargetChoice, dict[str, object], float | None, float, int | None], object]
+Inject = Callable[..., ActiveFault]
 
 
 def targets_of(
@@ -38,8 +39,8 @@ def targets_of(
     return targets
 
 
-class FaultForm(ModalScreen[None], Patience):
-    """Asks how a fault is to be injected, checks what is typed, and injects it.
+class FaultForm(Dialog[ActiveFault | None]):
+    """Asks how a fault is to be injected, checks what is typed, and injects it. Answers with the fault, or None.
 
     Args:
         targets: where it can be injected, each with its name for people.
@@ -77,11 +78,11 @@ class FaultForm(ModalScreen[None], Patience):
                 yield Button("Leave it", id="leave", compact=True)
                 yield Button("Inject", id="inject", variant="error" if kind.dangerous else "primary", compact=True)
 
-    def on_mount(self) -> None:
+    def first(self) -> Widget:
         """Begin with what is most often changed."""
         otherwise = "#leave" if self._kind.dangerous else "#inject"
         first = f"#field-{self._kind.parameters[0].name}" if self._kind.parameters else otherwise
-        self.query_one(first).focus()
+        return self.query_one(first)
 
     @on(Button.Pressed, "#leave")
     def leave(self) -> None:
@@ -101,18 +102,18 @@ class FaultForm(ModalScreen[None], Patience):
             lasts = self._number("duration", "seconds, or empty")
             toxicity = self._number("toxicity", "0 to 1")
             seed = self._number("seed", "a whole number, or empty")
-            self._inject(
+            fault = self._inject(
                 self._kind.name,
                 target,
                 params,
-                lasts,
-                1.0 if toxicity is None else toxicity,
-                None if seed is None else int(seed),
+                duration=lasts,
+                toxicity=1.0 if toxicity is None else toxicity,
+                seed=None if seed is None else int(seed),
             )
         except BadFault as bad:
             wrong.update(Content(clean(str(bad))))
             return
-        self.dismiss(None)
+        self.dismiss(fault)
 
     def _chosen(self) -> int:
         value: Any = self.query_one("#target", Select).value

@@ -2,19 +2,28 @@
 
 All parts have to match. A word matches anywhere in a row, without regard to case; ``field:value`` looks only into
 that field (``server:sockets``), and ``field=value`` wants the whole of it (``id=1``, which is not 17); ``!`` in front
-turns a part round.
+turns a part round. A field is also the title of a column, with hyphens where it has spaces (``said-last:hello``).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 #: A field, a sign, and what to look for in it.
-_NAMED = re.compile(r"([^\W\d_]+)([:=])(.*)", re.DOTALL)
+_NAMED = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)([:=])(.*)", re.DOTALL)
 
 
 class BadFilter(ValueError):
     """A filter that cannot be understood; the message says why, for people."""
+
+
+def as_field(title: str) -> str:
+    """Return how the title of a column is written as a field: ``said last`` as ``said-last``."""
+    return title.lower().replace(" ", "-")
+
+
+def _no_column(field: str) -> str:
+    raise KeyError(field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +38,17 @@ class Filter:
     def __bool__(self) -> bool:
         return bool(self.parts)
 
-    def matches(self, row: Mapping[str, str]) -> bool:
-        """Return whether a row, its fields by name, matches."""
+    def matches(self, row: Mapping[str, str], column: Callable[[str], str] = _no_column) -> bool:
+        """Return whether a row matches: its fields by name, which words look into, and what else it has by `column`."""
         for negated, field, text, whole in self.parts:
-            if whole:
-                found = text == row[field].lower()
-            else:
-                found = any(text in value.lower() for value in ([row[field]] if field else row.values()))
+            looked_into = row.values() if not field else (row[field] if field in row else column(field),)
+            found = any(text == value.lower() if whole else text in value.lower() for value in looked_into)
             if found is negated:
                 return False
         return True
 
 
-def parse(text: str, fields: tuple[str, ...]) -> Filter:
+def parse(text: str, fields: Sequence[str]) -> Filter:
     """Return the filter that was typed.
 
     Raises:

@@ -11,7 +11,7 @@ from .links import Kind, Link, Thing, exists, last_seen, links_of
 from .place import SourceLines
 from .text import clean, shortened
 from .views.linked import Linked
-from .views.view import View
+from .views.view import View, is_seen
 
 #: How many places one can go back to.
 KEPT = 50
@@ -24,7 +24,7 @@ class Stage(Protocol):
     view: View
 
     async def show_view(self, key: str) -> None: ...
-    def ask(self, question: Screen[Any], answered: Any = None) -> None: ...
+    async def ask(self, question: Screen[Any], answered: Any = None) -> None: ...
     def say(self, what: str) -> None: ...
 
 
@@ -57,13 +57,13 @@ class Navigator:
         elif len(links) == 1:
             await self.go(links[0].thing)
         else:
-            self._stage.ask(Chooser(f"From {_name(pane.kind, pane)} to", self._placed(links)), self._chosen)
+            await self._stage.ask(Chooser(f"From {_name(pane.kind, pane)} to", self._placed(links)), self._chosen)
 
     async def go(self, thing: Thing) -> None:
         """Go to a thing. If it is gone, say so, and go to where it was last seen."""
         picture = self._stage.view.picture
         if thing.kind is Kind.PLACE:
-            self._stage.ask(SourceLines(thing.id))
+            await self._stage.ask(SourceLines(thing.id))
         elif exists(thing, picture):
             if not await self._reveal(thing):
                 self._stage.say(f"{thing} has gone just now")
@@ -107,7 +107,7 @@ class Navigator:
         self._trail.append(spot)
         self._mark()
         pane = self._stage.view.shows(thing)
-        if pane is not None and not all(node.display for node in pane.ancestors_with_self if isinstance(node, Linked)):
+        if pane is not None and not is_seen(pane):
             self._stage.say(f"{thing} is selected, but its pane needs a larger terminal")
         return True
 

@@ -122,6 +122,12 @@ SCREEN_OPTIONS = (
     Option("read-only", Kind.FLAG, "no keys that change anything: only look", default=False),
     Option("mouse", Kind.FLAG, "take the mouse; --no-mouse leaves it to the terminal", default=True),
     Option(
+        "ascii",
+        Kind.FLAG,
+        "draw with ASCII only, or not (default: where the locale is not UTF-8)",
+        example=False,
+    ),
+    Option(
         "theme",
         Kind.TEXT,
         "the colours: one of Textual's themes, by name (`echotui config template` has them)",

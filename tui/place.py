@@ -9,19 +9,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from echotui.server.observe.places import Place
 
-from .frames import Patience
+from .dialog import Dialog
 from .text import clean, shortened
 
 #: How many lines are shown before and after it.
 AROUND = 8
 
 
-class SourceLines(ModalScreen[None], Patience):
+class SourceLines(Dialog[None]):
     """Shows a place of the program, as its file is now."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,backspace", "dismiss", "Back")]

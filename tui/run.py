@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from echotui.server.shutdown import leave_after
 
 from . import numbers
 from .app import EchoApp
+from .ascii import is_needed
+from .colours import fit_colours
 from .garbage import settle
 from .keys import Keymap
 from .standard import point_to_nothing
-from .terminal import SavedTerminal
+from .terminal import AsciiDriver, SavedTerminal
 
 #: After how long all that is needed to draw is in memory, in seconds.
 SETTLED = 1.0
@@ -35,8 +38,16 @@ class Look:
     refresh: float
     read_only: bool
     mouse: bool
+    ascii: bool | None
+    """Whether it is drawn with ASCII only; None to go by what the environment says."""
     theme: str | None
     keymap: Keymap
+
+    def draws_ascii(self) -> bool:
+        """Return whether it is drawn with ASCII only."""
+        if self.ascii is None:
+            return is_needed(os.environ, getattr(sys.__stderr__, "encoding", "utf-8"))
+        return self.ascii
 
 
 def run(settings: Settings, loop: LoopKind, look: Look, journal: Journal | None = None) -> int:
@@ -67,6 +78,10 @@ async def _run(settings: Settings, look: Look, journal: Journal | None) -> tuple
             theme=look.theme,
             keymap=look.keymap,
         )
+        if look.theme is None:
+            fit_colours(app)
+        if look.draws_ascii():
+            app.driver_class = AsciiDriver
 
         def last_call(number: signal.Signals, seconds: float) -> None:
             app.check_terminal()

@@ -1,7 +1,14 @@
-"""Standard output, when nobody reads it any more."""
+"""Standard output, where it does not take everything: what it has no characters for, and when nobody reads it."""
 
+import io
 import os
 import sys
+
+
+def never_refuse() -> None:
+    """Let stdout write what its encoding does not know escaped, as stderr does, instead of raising an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def point_to_nothing() -> None:

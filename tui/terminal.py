@@ -20,6 +20,8 @@ from textual import constants
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
+from .ascii import to_ascii
+
 #: For how long the terminal may take nothing when the app leaves it, in seconds; then the rest is not written.
 LEAVE_PATIENCE = 2.0
 
@@ -191,6 +193,14 @@ def _write_all(descriptor: int, data: bytes) -> None:
         except OSError:
             return
         data, until = data[written:], monotonic() + LEAVE_PATIENCE
+
+
+class AsciiDriver(PatientDriver):
+    """A driver for terminals that know only ASCII."""
+
+    def write(self, data: str) -> None:
+        """Write what is drawn, in ASCII."""
+        super().write(to_ascii(data))
 
 
 class SavedTerminal:

@@ -95,6 +95,12 @@ def test_the_help_of_the_screen_has_examples() -> None:
     assert b"examples:" in echotui("--help").stdout
 
 
+def test_a_terminal_without_utf_8_gets_its_help_too() -> None:
+    done = echotui("--help", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+
+
 def imported(*arguments: str) -> str:
     """Return what a command that ends by itself has imported."""
     return subprocess.run(

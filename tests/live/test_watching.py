@@ -41,7 +41,7 @@ async def test_the_pulse_measures_the_process_its_servers_and_what_holds_up_the_
         assert vitals.lag >= 0
         assert vitals.rates["sockets"].reads >= 1
         assert vitals.rates["sockets"].bytes == pytest.approx(2000, rel=0.5)
-        assert vitals.rates["sockets"].busy is None
+        assert 0 < (vitals.rates["sockets"].busy or 0) < 1
         assert vitals.rates["selectors"].reads == 0
         busy = vitals.rates["selectors"].busy
         assert busy is not None

@@ -12,8 +12,8 @@ read-only = true
 [keys]
 app.boom = "f5"
 app.quit = "ctrl+x"
-app.help = ["f1", "h"]
-app.loop = "l"
+app.help = ["f1", "w"]
+app.loop = "v"
 """
 
 #: The background of the theme dracula, and of the one there is without a file, as a terminal is told.
@@ -27,19 +27,18 @@ def file(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_keys_theme_and_options_of_the_file_are_in_effect(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLORTERM", "truecolor")
-    with echotui("--config", file) as (terminal, _):
+def test_keys_theme_and_options_of_the_file_are_in_effect(file: str) -> None:
+    with echotui("--config", file, environment={"COLORTERM": "truecolor"}) as (terminal, _):
         assert "streams" not in terminal.text
         assert "boom" not in terminal.text.splitlines()[-1]
         assert " f1 help " in terminal.text
         assert DRACULA in terminal.raw
         assert DEFAULT not in terminal.raw
-        terminal.press("l")
+        terminal.press("v")
         terminal.shows("› Loop")
-        terminal.press("h")
-        terminal.shows("f1 h  The keys", "ctrl+x  Leave")
-        terminal.press("h")
+        terminal.press("w")
+        terminal.shows("f1 w  The keys", "ctrl+x  Leave")
+        terminal.press("w")
         terminal.shows_no("ctrl+x  Leave")
         terminal.press("q", "\x18")
         assert terminal.status() == 0
@@ -47,10 +46,10 @@ def test_keys_theme_and_options_of_the_file_are_in_effect(file: str, monkeypatch
 
 def test_the_command_line_wins_over_the_file(file: str) -> None:
     with echotui("--config", file, "--no-read-only", "--servers", "selectors,sockets,streams") as (terminal, _):
-        terminal.shows("streams", " ^x quit f5 boom x end ")
-        terminal.press("h")
+        terminal.shows("streams", " ^x quit  f5 boom  x end ")
+        terminal.press("w")
         terminal.shows("ctrl+x  Leave")
-        terminal.press("hs")
+        terminal.press("ws")
         terminal.shows("Send a signal to this process")
         terminal.press("\x18\x18")
         assert terminal.status() == 0

@@ -53,7 +53,7 @@ async def follow(pilot: Pilot[int], role: str, kind: str) -> None:
     """Press enter, and in the list that comes up the key of the link with this role to a thing of this kind."""
     app = pilot.app
     assert isinstance(app, EchoApp)
-    app.screen.focused.action_choose()  # type: ignore[union-attr]
+    await app.action_choose()
     await until(lambda: isinstance(app.screen, Chooser) and app.screen.is_mounted)
     chooser = app.screen
     assert isinstance(chooser, Chooser)
@@ -331,3 +331,55 @@ async def test_a_signal_leads_to_the_shutdown_it_began() -> None:
         assert [link.thing for link in links_of(Kind.EVENT, entry, app.live.picture)] == [Thing(Kind.SHUTDOWN, 1)]
         await app.navigator.go(Thing(Kind.SHUTDOWN, 1))
         assert app.view.name_ == "Shutdown"
+
+
+async def test_on_the_smallest_screen_enter_in_the_detail_follows_its_links() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab, (60, 12)) as (pilot, app), a_peer(lab, "sockets") as peer:
+        app.live.repaint()
+        await pilot.press("enter")
+        assert app.focused is app.live.detail
+        await follow(pilot, "its task", "task")
+        assert app.view.name_ == "Tasks"
+        await back(pilot)
+        assert app.focused is app.live.detail
+        assert app.live.detail.connection is peer.connection
+        await pilot.press("escape")
+        assert app.focused is app.live.connections.table
+
+
+async def test_a_link_to_a_pane_that_is_laid_out_away_brings_it_to_the_screen() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab, (80, 24)) as (pilot, app), a_peer(lab, "sockets"):
+        loop = app.views["2"]
+        assert isinstance(loop, LoopView)
+        await look_at(pilot, app, "2")
+        await pilot.press("c")
+        assert not loop.timers.table.has_focus
+        await look_at(pilot, app, "1")
+        if loop.picture.watched is None or loop.picture.watched.why_no_ticks is not None:
+            return
+        await pilot.press("enter")
+        await follow(pilot, "its descriptor", "descriptor")
+        assert app.view is loop
+        assert loop.registrations.table.has_focus
+        assert loop.registrations.table.region.height > 0
+        assert not [said for said in seen(app) if "larger terminal" in said]
+        await back(pilot)
+        assert app.view is app.live
+
+
+async def test_a_link_to_a_pane_there_is_no_room_for_says_so() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab, (60, 12)) as (_, app):
+        await app.navigator.go(Thing(Kind.SERVER, "sockets"))
+        await until(lambda: bool(seen(app)))
+        assert seen(app)[-1] == "server sockets is selected, but its pane needs a larger terminal"
+        assert app.live.connections.table.has_focus
+
+
+async def test_esc_clears_a_filter_that_was_there_before_a_link_was_followed() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        app.live.connections.filter = parse("sockets", app.live.connections.fields)
+        await to_task(pilot, app, peer)
+        await back(pilot)
+        assert app.live.connections.filter
+        await pilot.press("escape")
+        assert not app.live.connections.filter

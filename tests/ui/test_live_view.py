@@ -70,8 +70,8 @@ async def test_a_command_that_cannot_be_done_is_answered_and_not_raised() -> Non
         await pilot.press("b")
         notes = [note.message for note in pilot.app._notifications]
         assert notes == [
-            "no connection is selected: connect one, or press n",
-            "no connection is selected: connect one, or press n",
+            "no connection is selected: connect one, or press C",
+            "no connection is selected: connect one, or press C",
             f"connection {peer.connection.id} is closed already",
         ]
 
@@ -176,7 +176,7 @@ async def test_read_only_takes_every_key_away_that_changes_something() -> None:
     async with a_lab() as lab, a_screen(lab, read_only=True) as (pilot, view), a_peer(lab, "sockets") as peer:
         view.repaint()
         before = lab.journal.recorded
-        await pilot.press("b", "x", "n", "e", "s", "r")
+        await pilot.press("b", "x", "C", "e", "s", "r")
         assert await peer.echoes()
         told = [entry.event for entry in lab.journal.since(before)]
         # The test's own waiting is observed as well, and told by another module.

@@ -1,10 +1,12 @@
-"""Every view as a picture, wide and small, from data that stand still."""
+"""Every view as a picture, wide, small and smallest, from data that stand still."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support import PATIENCE
 from support_picture import a_picture
 from textual.pilot import Pilot
 
@@ -12,8 +14,10 @@ from echotui.server.lab import Lab
 from echotui.server.settings import Settings
 from echotui.tui.app import EchoApp
 from echotui.tui.links import Kind, Thing
+from echotui.tui.views.tasks import TasksView
+from echotui.tui.widgets.lines import LiveLines
 
-sizes = pytest.mark.parametrize("size", [(140, 45), (80, 24)], ids=["wide", "small"])
+sizes = pytest.mark.parametrize("size", [(140, 45), (80, 24), (60, 20)], ids=["wide", "small", "smallest"])
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +27,17 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+async def drawn(pilot: Pilot[Any], pane: LiveLines) -> None:
+    """Wait until a pane that may have been hidden is laid out, and its lines and its frame are drawn."""
+    async with asyncio.timeout(PATIENCE):
+        while not (pane.content_size and pane._strips):
+            await pilot.pause()
+    app = pilot.app
+    assert isinstance(app, EchoApp)
+    app.view.repaint()  # what stands in the frames of those that had to make room
+    await pilot.pause()
 
 
 def an_app(**picture: int) -> EchoApp:
@@ -36,7 +51,14 @@ def test_live(snap_compare: Any, size: tuple[int, int]) -> None:
 
 @sizes
 def test_live_with_ten_thousand_connections(snap_compare: Any, size: tuple[int, int]) -> None:
-    assert snap_compare(an_app(connections=10_000), press=["pagedown"], terminal_size=size)
+    async def look(pilot: Pilot[Any]) -> None:
+        app = pilot.app
+        assert isinstance(app, EchoApp)
+        await drawn(pilot, app.live.connections.table)  # how much a page is depends on it
+        await pilot.press("pagedown")
+        await drawn(pilot, app.live.connections.table)
+
+    assert snap_compare(an_app(connections=10_000), run_before=look, terminal_size=size)
 
 
 @sizes
@@ -48,6 +70,7 @@ def test_live_with_the_connection_that_does_not_read(snap_compare: Any, size: tu
         app.live.connections.table.select(2)
         if size[0] < 100:
             await pilot.press("enter")  # where there is room its detail is there already
+        await drawn(pilot, app.live.detail)
 
     assert snap_compare(an_app(), run_before=look, terminal_size=size)
 
@@ -80,9 +103,16 @@ def test_the_other_views(snap_compare: Any, size: tuple[int, int], key: str) -> 
 
 @sizes
 def test_a_cancelled_task_in_detail(snap_compare: Any, size: tuple[int, int]) -> None:
-    # Where there is room the detail is there already, and enter would follow the task's links.
-    shown_by = ["enter"] if size[0] < 100 else []
-    assert snap_compare(an_app(), press=["3", "down", *shown_by], terminal_size=size)
+    async def look(pilot: Pilot[Any]) -> None:
+        app = pilot.app
+        assert isinstance(app, EchoApp)
+        # Where there is room the detail is there already, and enter would follow the task's links.
+        await pilot.press("3", "down", *(["enter"] if size[0] < 100 else []))
+        view = app.view
+        assert isinstance(view, TasksView)
+        await drawn(pilot, view.detail)
+
+    assert snap_compare(an_app(), run_before=look, terminal_size=size)
 
 
 @sizes

@@ -46,11 +46,11 @@ def test_what_the_file_says_is_checked_as_on_the_command_line(tmp_path: Path) ->
 def test_keys_are_set_by_their_ids_one_or_several(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(
-        '[keys]\napp.boom = "F5"\n"app.chat" = ["n", "ctrl+n", "shift+ctrl+up", ","]\n[keys.table]\nup = "w"'
+        '[keys]\napp.boom = "F5"\n"app.chat" = ["m", "ctrl+n", "shift+ctrl+up", ","]\n[keys.table]\nup = "w"'
     )
     keymap = read(str(file)).keymap
     assert keymap["app.boom"] == ("f5",)
-    assert keymap["app.chat"] == ("n", "ctrl+n", "ctrl+shift+up", ",")
+    assert keymap["app.chat"] == ("m", "ctrl+n", "ctrl+shift+up", ",")
     assert keymap["table.up"] == ("w",)
     assert keymap["app.quit"] == ("q",)
     assert set(keymap.changed) == {"app.boom", "app.chat", "table.up"}

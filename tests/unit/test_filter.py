@@ -36,6 +36,17 @@ def test_all_parts_have_to_match(text: str, found: bool) -> None:  # noqa: FBT00
     assert parse(text, FIELDS).matches(ROW) is found
 
 
+def test_a_column_is_looked_into_only_where_it_is_named() -> None:
+    columns = {"said-last": "hello", "in": "64 B"}
+    for text, found in (
+        ("said-last:HELL in:64", True),
+        ("hello", False),
+        ("!in:64", False),
+        ("server:sock in:6", True),
+    ):
+        assert parse(text, (*FIELDS, *columns)).matches(ROW, columns.__getitem__) is found
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -29,6 +29,7 @@ class ConnectionsPane(RowsPane[Connection]):
 
     kind = Kind.CONNECTION
     many = Kind.CONNECTIONS
+    called = "Connections"
     fields: ClassVar[tuple[str, ...]] = ("id", "server", "peer", "state", "said")
 
     def __init__(self, picture: Picture) -> None:
@@ -40,7 +41,14 @@ class ConnectionsPane(RowsPane[Connection]):
                 Column("state", 9, _state, order=lambda row: row.condition),
                 Column("age", 6, self._age, right=True, rank=3, order=lambda row: -row.opened_at),
                 Column("in", 7, lambda row: numbers.size(row.bytes_in), right=True, order=lambda row: row.bytes_in),
-                Column("out", 7, lambda row: numbers.size(row.bytes_out), right=True, order=lambda row: row.bytes_out),
+                Column(
+                    "out",
+                    7,
+                    lambda row: numbers.size(row.bytes_out),
+                    right=True,
+                    rank=1,
+                    order=lambda row: row.bytes_out,
+                ),
                 Column("said last", 0, _said),
             ],
             key=lambda row: row.id,

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from textual.strip import Strip
-
 from echotui.server.events import duration
 from echotui.server.records import Connection, ConnectionState
 from echotui.server.tcp import TcpInfo
@@ -11,13 +9,14 @@ from echotui.server.tcp import TcpInfo
 from .. import numbers
 from ..picture import Picture
 from ..text import clean, clean_bytes
-from ..widgets.lines import LiveLines, Piece
+from ..widgets.detail import Detail
+from ..widgets.lines import Piece
 
 #: From when on a wait to be accepted is remarkable, in seconds.
 LONG = 0.1
 
 
-class DetailPane(LiveLines):
+class DetailPane(Detail):
     """Draws the connection it is given.
 
     Args:
@@ -30,15 +29,20 @@ class DetailPane(LiveLines):
         self.connection: Connection | None = None
         self._tcp_info = tcp_info
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:
+    def subject(self) -> int | None:
+        """Return the number of the connection."""
+        return None if self.connection is None else self.connection.id
+
+    def title(self) -> str:
+        """Return which connection it is."""
+        return "Connection" if self.connection is None else f"Connection {self.connection.id}"
+
+    def said(self, width: int) -> Sequence[Sequence[Piece]]:
         """Return what there is to say of the connection."""
         connection = self.connection
         if connection is None:
-            self.label("Connection")
-            return [self.strip([("no connection is selected", "dim")], width)]
-        self.label(f"Connection {connection.id}")
-        strips = [self.strip(pieces, width) for pieces in self._facts(connection)]
-        return [*strips, *self._last_said(connection, width, height - len(strips))][:height]
+            return [[("no connection is selected", "dim")]]
+        return [*self._facts(connection), *self._last_said(connection, width)]
 
     def _facts(self, connection: Connection) -> list[list[Piece]]:
         now = self.picture.now()
@@ -59,7 +63,12 @@ class DetailPane(LiveLines):
         if connection.waited is not None:
             style = "warn" if connection.waited > LONG else ""
             facts.append([("accepted ", "dim"), (f"after {duration(connection.waited)} in the queue", style)])
-        facts.append([("in       ", "dim"), (f"{connection.bytes_in:,} B in {connection.reads:,} reads", "")])
+        facts.append(
+            [
+                ("in       ", "dim"),
+                (f"{connection.bytes_in:,} B in {connection.reads:,} read{'' if connection.reads == 1 else 's'}", ""),
+            ]
+        )
         facts.append([("out      ", "dim"), (f"{connection.bytes_out:,} B", "")])
         return facts
 
@@ -79,17 +88,13 @@ class DetailPane(LiveLines):
             return [("not observable on this system", "dim")]
         return [(f"{info.state}   rtt {info.rtt * 1000:.2f} ms", "")]
 
-    def _last_said(self, connection: Connection, width: int, height: int) -> list[Strip]:
+    def _last_said(self, connection: Connection, width: int) -> list[list[Piece]]:
         if connection.last_in_at is None:
-            return [self.strip([("said     nothing yet", "dim")], width)]
+            return [[("said     nothing yet", "dim")]]
         quiet = self.picture.now() - connection.last_in_at
-        strips = [self.strip([("said     ", "dim"), (f"{numbers.ago(quiet)} ago", "")], width)]
         text = clean_bytes(connection.last_in)
-        for start in range(0, len(text), max(width, 1)):
-            if len(strips) >= height:
-                break
-            strips.append(self.strip([(text[start : start + width], "")], width))
-        return strips
+        lines: list[list[Piece]] = [[("said     ", "dim"), (f"{numbers.ago(quiet)} ago", "")]]
+        return lines + [[(text[start : start + width], "")] for start in range(0, len(text), max(width, 1))]
 
 
 def _waits_for(connection: Connection) -> list[Piece]:

@@ -23,9 +23,10 @@ from .linked import Linked
 class EventsPane(Linked):
     """Draws a picture's journal."""
 
+    called = "Events"
     kind = Kind.EVENT
     many = Kind.EVENTS
-    fields: ClassVar[tuple[str, ...]] = ("server", "kind", "id", "fault", "text")
+    fields = askable = ("server", "kind", "id", "fault", "text")
     chosen_by: ClassVar[tuple[str, ...]] = ("filter",)
     table: VirtualTable[int]
 

@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import on
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.strip import Strip
 from textual.widget import Widget
 
 from echotui.server.events import duration
@@ -19,15 +18,17 @@ from .. import links, numbers
 from ..bindings import bound, key_of
 from ..picture import Picture
 from ..text import clean, shortened
-from ..widgets.lines import LiveLines, Piece
+from ..widgets.detail import Detail
+from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
 from .rows import RowsPane
-from .view import Pane, View
+from .view import Pane, View, is_seen
 
 
 class CataloguePane(RowsPane[Kind]):
     """Draws the faults there are."""
 
+    called = "Catalogue"
     fields: ClassVar[tuple[str, ...]] = ("name", "group", "target", "what")
 
     def __init__(self, picture: Picture) -> None:
@@ -65,7 +66,7 @@ class CataloguePane(RowsPane[Kind]):
         return ""
 
 
-class KindPane(LiveLines):
+class KindPane(Detail):
     """Says all there is to know of one kind of fault."""
 
     def __init__(self, picture: Picture) -> None:
@@ -73,12 +74,19 @@ class KindPane(LiveLines):
         self.picture = picture
         self.kind: Kind | None = None
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:
+    def subject(self) -> str | None:
+        """Return the name of the kind of fault."""
+        return None if self.kind is None else self.kind.name
+
+    def title(self) -> str:
+        """Return its name."""
+        return "Fault" if self.kind is None else self.kind.name
+
+    def said(self, width: int) -> Sequence[Sequence[Piece]]:
         """Return what it does, where, with what, and what undoing it does."""
         kind = self.kind
         if kind is None:
-            return []
-        self.label(kind.name)
+            return [[("no fault is selected", "dim")]]
         said = [
             ("does", kind.sentence, "warn" if kind.dangerous else ""),
             *([("danger !", "everything in this process suffers from it", "alarm")] if kind.dangerous else []),
@@ -86,18 +94,18 @@ class KindPane(LiveLines):
             *((one.name, f"{one.shown} {one.unit}: {one.sentence}", "") for one in kind.parameters),
             ("undo", kind.undo, "dim"),
         ]
-        strips = [
-            self.strip([(f"{name if number == 0 else '':<12}", "dim"), (line, style)], width)
+        return [
+            [(f"{name if number == 0 else '':<12}", "dim"), (line, style)]
             for name, text, style in said
             for number, line in enumerate(textwrap.wrap(text, max(width - 12, 1)))
         ]
-        return strips[:height]
 
 
 class InjectedPane(RowsPane[ActiveFault]):
     """Draws the faults that were injected: the active ones, and the latest that are over."""
 
     kind = links.Kind.FAULT
+    called = "Injected"
     fields: ClassVar[tuple[str, ...]] = ("id", "name", "target", "state")
 
     def __init__(self, picture: Picture) -> None:
@@ -146,7 +154,7 @@ class InjectedPane(RowsPane[ActiveFault]):
         return f"healed {duration(row.recovered_after)}", "good"
 
 
-class RadiusPane(LiveLines):
+class RadiusPane(Detail):
     """Draws what one fault has caused."""
 
     def __init__(self, picture: Picture) -> None:
@@ -154,13 +162,19 @@ class RadiusPane(LiveLines):
         self.picture = picture
         self.fault: ActiveFault | None = None
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:
+    def subject(self) -> int | None:
+        """Return the number of the fault."""
+        return None if self.fault is None else self.fault.id
+
+    def title(self) -> str:
+        """Return whose blast radius it is."""
+        return "Blast radius" if self.fault is None else f"Blast radius of {self.fault.name}"
+
+    def said(self, width: int) -> Sequence[Sequence[Piece]]:  # noqa: ARG002 - its lines are cut, and not wrapped
         """Return the blast radius."""
         fault = self.fault
         if fault is None:
-            self.label("Blast radius")
-            return [self.strip([("what an injected fault has caused is listed here", "dim")], width)][:height]
-        self.label(f"Blast radius of {fault.name}")
+            return [[("what an injected fault has caused is listed here", "dim")]]
         params = ", ".join(f"{name} {value}" for name, value in fault.params.items()) or "no parameters"
         limit = "until it is undone" if fault.duration is None else f"for {duration(fault.duration)}"
         rows: list[list[Piece]] = [
@@ -180,7 +194,7 @@ class RadiusPane(LiveLines):
         if radius.during:
             during = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in radius.during.items())
             rows.append([("during, cause unknown  ", "dim"), (during, "dim")])
-        return [self.strip(row, width) for row in rows[:height]]
+        return rows
 
 
 class FaultsView(View):
@@ -235,6 +249,14 @@ seed       what its random decisions come from: the same seed, the same decision
         self.kind.repaint()
         self.radius.fault = self.injected.table.selected
         self.radius.repaint()
+
+    def show_injected(self, fault: ActiveFault) -> None:
+        """Show a fault that was injected just now, and give it the keys: an enter too many must not inject a second."""
+        self.repaint()
+        self.injected.table.select(fault.id)
+        self.make_room_for(self.injected)
+        if is_seen(self.injected):
+            self.set_focus(self.injected.table)
 
     def offers(self, action: str) -> bool:
         """Leave what is injected as it is where the app is only to look."""

@@ -2,8 +2,6 @@
 
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from textual.message import Message
-
 from ..filter import Filter, parse
 from ..links import Kind, Thing
 from ..widgets.framed import Framed
@@ -34,18 +32,12 @@ class Linked(Framed):
     many: ClassVar[Kind | None] = None
     """What the rows that a filter lets through are, where one can go to them as well."""
     fields: ClassVar[tuple[str, ...]] = ()
-    """What a filter can ask for by name."""
+    """What a filter looks into, and can ask for by name."""
     chosen_by: ClassVar[tuple[str, ...]] = ()
     """The names of the attributes that say which rows are shown."""
     detail: Shown | None = None
-    """The pane that says more of the row under the cursor; None where there is no such pane."""
-
-    class Followed(Message):
-        """Somebody wants to go where the row under the cursor leads."""
-
-        def __init__(self, pane: "Linked") -> None:
-            self.pane = pane
-            super().__init__()
+    """What is beside it, mostly the pane that says more of the row under the cursor; a small terminal has no room for
+    it, and enter shows it first. None where there is no such thing."""
 
     filter: Filter
     table: VirtualTable[Any]

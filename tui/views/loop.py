@@ -18,6 +18,7 @@ from ..links import Kind, timer_key
 from ..picture import Picture
 from ..text import clean, shortened
 from ..watched import Watched
+from ..widgets.detail import Detail
 from ..widgets.lines import LiveLines, Piece
 from ..widgets.table import Column, VirtualTable
 from .charts import ChartsPane, lag, load, turn
@@ -71,26 +72,34 @@ class TickStrip(LiveLines):
         ][:height]
 
 
-class StepsPane(LiveLines):
+class StepsPane(Detail):
     """Draws the five steps of the latest tick in which something was to be done."""
 
     def __init__(self, picture: Picture) -> None:
         super().__init__(id="steps")
         self.picture = picture
+        self._tick: Tick | None = None
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:
+    def subject(self) -> str:
+        """Return the same for every tick."""
+        return "the latest tick"
+
+    def title(self) -> str:
+        """Return which tick it is."""
+        return "The five steps" if self._tick is None else f"The five steps of tick {numbers.count(self._tick.number)}"
+
+    def said(self, width: int) -> Sequence[Sequence[Piece]]:  # noqa: ARG002 - its lines are cut, and not wrapped
         """Return the steps."""
         watched = self.picture.watched
-        self.label("The five steps")
+        self._tick = None
         if watched is None or watched.why_no_ticks is not None:
             why = NOT_OBSERVED if watched is None else f"{watched.why_no_ticks}"
-            return [self.strip([(why or "", "dim")], width)][:height]
+            return [[(why or "", "dim")]]
         ticks = watched.ticks
         if not ticks:
-            return [self.strip([("no tick is over yet", "dim")], width)]
+            return [[("no tick is over yet", "dim")]]
         # Most ticks only finish what is left from the one before: the latest that waited for something says more.
-        tick = next((one for one in reversed(ticks) if one.ready_count or one.asked), ticks[-1])
-        self.label(f"The five steps of tick {numbers.count(tick.number)}")
+        self._tick = tick = next((one for one in reversed(ticks) if one.ready_count or one.asked), ticks[-1])
         rows: list[list[Piece]] = [
             [("1 run what is ready       ", "dim"), (f"{tick.callbacks} callbacks in {duration(tick.ran)}", "")],
             [("2 register new sockets    ", "dim"), (f"{watched.registered} descriptors are watched", "")],
@@ -102,13 +111,14 @@ class StepsPane(LiveLines):
             registration = watched.registration(fd)
             whose = "not watched any more" if registration is None else registration.whose
             rows.append([(f"    fd {fd} {_EVENTS.get(mask, str(mask))} ", ""), (clean(whose), "accent")])
-        return [self.strip(row, width) for row in rows[:height]]
+        return rows
 
 
 class TimersPane(RowsPane[LiveTimer]):
     """Draws the timers that are set, with bars that run down."""
 
     kind = Kind.TIMER
+    called = "Timers"
     fields: ClassVar[tuple[str, ...]] = ("for", "callback")
 
     def __init__(self, picture: Picture) -> None:
@@ -164,6 +174,7 @@ class RegistrationsPane(RowsPane[Registration]):
 
     kind = Kind.DESCRIPTOR
     changes_always = True
+    called = "Registrations"
     fields: ClassVar[tuple[str, ...]] = ("fd", "events", "whose")
 
     def __init__(self, picture: Picture) -> None:
@@ -228,13 +239,14 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
         self.lag = ChartsPane(picture, lag, id="lag")
         self.timers = TimersPane(picture)
         self.registrations = RegistrationsPane(picture)
+        self._column = self.timers.detail = Vertical(self.registrations, id="registration-column")
         self.charts = ChartsPane(picture, turn, load, lag, id="charts")
 
     def body(self) -> Iterable[Widget]:
         """Yield the panes."""
         yield self.ticks
         yield Horizontal(self.steps, self.lag, id="tick-row")
-        yield Horizontal(self.timers, Vertical(self.registrations, id="registration-column"), classes="middle")
+        yield Horizontal(self.timers, self._column, classes="middle")
         yield self.charts
 
     def stamp(self) -> object:

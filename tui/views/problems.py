@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.strip import Strip
 from textual.widget import Widget
 
 from echotui.server.events import duration
@@ -21,7 +20,8 @@ from ..links import Kind, problem_key
 from ..picture import Picture
 from ..text import clean
 from ..watched import Watched
-from ..widgets.lines import LiveLines, Piece
+from ..widgets.detail import Detail
+from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
 from .rows import RowsPane
 from .tasks import NOT_OBSERVED
@@ -59,6 +59,7 @@ class ProblemsPane(RowsPane[Problem]):
 
     kind = Kind.PROBLEM
     chosen_by: ClassVar[tuple[str, ...]] = ("filter", "with_ui")
+    called = "Problems"
     fields: ClassVar[tuple[str, ...]] = ("kind", "who", "what", "place")
 
     def __init__(self, picture: Picture) -> None:
@@ -117,9 +118,10 @@ class ProblemsPane(RowsPane[Problem]):
         total = sum(row.count for row in self._rows)
         watched = self.picture.watched
         forgotten = 0 if watched is None else watched.problems.forgotten
-        rows = numbers.count(len(self._rows))
+        many = len(self._rows)
+        rows = f"{numbers.count(many)} {'row' if many == 1 else 'rows'}"
         ours = f" · {numbers.count(self._hidden)} by this screen, u shows them" if self._hidden else ""
-        return f"Problems · {numbers.count(total)} in {rows} rows{ours}" + (
+        return f"Problems · {numbers.count(total)} in {rows}{ours}" + (
             f" · {numbers.count(forgotten)} forgotten" if forgotten else ""
         )
 
@@ -133,7 +135,7 @@ class ProblemsPane(RowsPane[Problem]):
         return ("now", "alarm") if row.lasts else (numbers.ago(max(self.picture.now() - row.at, 0)), "dim")
 
 
-class ProblemDetail(LiveLines):
+class ProblemDetail(Detail):
     """Says what a problem means, and how to mend it."""
 
     def __init__(self, picture: Picture) -> None:
@@ -141,26 +143,32 @@ class ProblemDetail(LiveLines):
         self.picture = picture
         self.problem: Problem | None = None
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:
+    def subject(self) -> tuple[str, str] | None:
+        """Return kind and place of the problem: how often it was seen changes, and it stays the same one."""
+        return None if self.problem is None else (self.problem.kind, self.problem.place)
+
+    def title(self) -> str:
+        """Return what kind of problem it is."""
+        return "Problem" if self.problem is None else self.problem.kind.capitalize()
+
+    def said(self, width: int) -> Sequence[Sequence[Piece]]:
         """Return what there is to say."""
         problem = self.problem
         if problem is None:
-            self.label("Problem")
-            return [self.strip([("nothing is selected", "dim")], width)]
-        self.label(problem.kind.capitalize())
+            return [[("nothing is selected", "dim")]]
         said: list[tuple[str, str, str]] = [
             ("what", problem.what, "warn"),
             ("who", problem.who or "nobody who could be named", ""),
             ("where", problem.place or "at no line that could be seen", "accent"),
             ("means", problem.means, ""),
             ("fix", problem.fix, "good"),
-            ("seen", f"{problem.count:,} times", ""),
+            ("seen", "once" if problem.count == 1 else f"{problem.count:,} times", ""),
         ]
-        strips = []
-        for label, text, style in said:
-            for number, line in enumerate(textwrap.wrap(text, max(width - 7, 1))):
-                strips.append(self.strip([(f"{label if number == 0 else '':<7}", "dim"), (line, style)], width))
-        return strips[:height]
+        return [
+            [(f"{label if number == 0 else '':<7}", "dim"), (line, style)]
+            for label, text, style in said
+            for number, line in enumerate(textwrap.wrap(text, max(width - 7, 1)))
+        ]
 
 
 class ProblemsView(View):
@@ -179,7 +187,7 @@ Problems of one kind at one line are one row; count says how many, ago when the 
     def __init__(self, picture: Picture) -> None:
         super().__init__(picture)
         self.problems = ProblemsPane(picture)
-        self.detail = ProblemDetail(picture)
+        self.detail = self.problems.detail = ProblemDetail(picture)
 
     def body(self) -> Iterable[Widget]:
         """Yield the panes."""

@@ -2,16 +2,17 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from time import monotonic
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
 
 from .. import numbers
-from ..filter import Filter
+from ..filter import Filter, as_field
 from ..picture import Picture
 from ..text import clean
-from ..widgets.table import Column, VirtualTable
+from ..widgets.table import Column, VirtualTable, text_of
 from .linked import Linked
 
 Row = TypeVar("Row")
@@ -27,6 +28,8 @@ class RowsPane(Linked, Generic[Row]):
         table: the table. Its first sortable column is what the rows come sorted by.
     """
 
+    fields: ClassVar[tuple[str, ...]]
+    """What a filter looks into, and can ask for by name; it can ask for every column with a title, too."""
     chosen_by: ClassVar[tuple[str, ...]] = ("filter",)
     changes_always: ClassVar[bool] = False
     """Whether the rows are others in nearly every frame; where there are many they are worked out once a second."""
@@ -38,6 +41,7 @@ class RowsPane(Linked, Generic[Row]):
         self.picture = picture
         self.table = table
         self.filter = Filter("", ())
+        self._by_field = {as_field(column.title): column for column in table.columns if column.title}
         self._sortable = [column for column in table.columns if column.order is not None]
         self._sorted_by = 0
         self._downwards = True
@@ -45,6 +49,11 @@ class RowsPane(Linked, Generic[Row]):
         self._asked: object = None
         self._changes: object = None
         self._rows_at = 0.0
+
+    @property
+    def askable(self) -> Sequence[str]:
+        """What a filter can ask for by name."""
+        return [*dict.fromkeys((*self.fields, *self._by_field))]
 
     @abstractmethod
     def all_rows(self) -> Sequence[Row]:
@@ -76,7 +85,8 @@ class RowsPane(Linked, Generic[Row]):
         self.table.show(self._current_rows())
         chosen = f" · filter: {clean(self.filter.text)}" if self.filter else ""
         first, last = self.table.window
-        self.label(self.title() + chosen, f"{first}–{last} of {numbers.count(len(self._rows))}")
+        shown = f"{first}–{last} of {numbers.count(len(self._rows))}" if self._rows else ""
+        self.label(self.title() + chosen, shown)
 
     def on_resize(self) -> None:
         """Say at once how many rows are to be seen now."""
@@ -117,8 +127,11 @@ class RowsPane(Linked, Generic[Row]):
     def _chosen_rows(self) -> Sequence[Row]:
         rows = self.all_rows()
         if self.filter:
-            rows = [row for row in rows if self.filter.matches(self.fields_of(row))]
+            rows = [row for row in rows if self.filter.matches(self.fields_of(row), partial(self._cell, row))]
         column: Column[Row] = self._sortable[self._sorted_by]
         if self._sorted_by and column.order is not None:
             return sorted(rows, key=column.order, reverse=self._downwards)
         return rows if self._downwards else rows[::-1]
+
+    def _cell(self, row: Row, field: str) -> str:
+        return text_of(self._by_field[field], row)

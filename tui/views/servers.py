@@ -42,15 +42,15 @@ class ServersPane(Linked):
                 Column("name", 9, lambda record: record.name),
                 Column("port", 5, lambda record: str(record.port or NONE), right=True),
                 Column("state", 10, lambda record: _STATES[record.state]),
-                Column("waits by", 17, lambda record: record.waits_by, rank=3),
+                Column("waits by", 17, lambda record: record.waits_by, rank=4),
                 Column("open", 6, lambda record: numbers.count(record.open), right=True),
                 Column("reads/s", 8, lambda record: numbers.count(self._rates(record).reads), right=True),
-                Column("", SPARK, self._spark, rank=4),
-                Column("bytes/s", 8, lambda record: numbers.size(self._rates(record).bytes), right=True, rank=1),
-                Column("no events", 9, lambda record: _count(record.select_timeouts), right=True, rank=2),
+                Column("", SPARK, self._spark, rank=5),
+                Column("bytes/s", 8, lambda record: numbers.size(self._rates(record).bytes), right=True, rank=2),
+                Column("no events", 9, lambda record: _count(record.select_timeouts), right=True, rank=3),
                 Column("booms", 5, lambda record: numbers.count(record.booms), right=True),
-                Column("busy", 6, self._busy, right=True, rank=2),
-                Column("", 0, self._remark, least=19),
+                Column("busy", 6, self._busy, right=True, rank=3),
+                Column("", 0, self._remark, rank=1, least=19),
             ],
             key=lambda record: record.name,
             empty="no servers",
@@ -64,8 +64,11 @@ class ServersPane(Linked):
 
     def repaint(self) -> None:
         """Draw what is true now."""
-        self.label("Servers", f"{key_of(self, 'live.charts')}: charts")
-        self.table.show(self.picture.servers)
+        servers = self.picture.servers
+        self.table.show(servers)
+        first, last = self.table.window
+        cut = f"{first}–{last} of {len(servers)} · " if last - first + 1 < len(servers) else ""
+        self.label("Servers", f"{cut}{key_of(self, 'live.charts')}: charts")
 
     def _rates(self, record: ServerRecord) -> Rates:
         return self.picture.vitals().rates.get(record.name) or Rates()

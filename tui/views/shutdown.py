@@ -30,6 +30,7 @@ class ShutdownsPane(RowsPane[Shutdown]):
     """Draws the shutdowns there were."""
 
     kind = Kind.SHUTDOWN
+    called = "Shutdowns"
     fields: ClassVar[tuple[str, ...]] = ("id", "cause", "cut")
 
     def __init__(self, picture: Picture) -> None:
@@ -73,6 +74,7 @@ class WaterfallPane(RowsPane[Step]):
     """Draws the steps of one shutdown, to scale."""
 
     kind = Kind.STEP
+    called = "Waterfall"
     fields: ClassVar[tuple[str, ...]] = ("what", "name", "outcome", "server")
 
     def __init__(self, picture: Picture) -> None:
@@ -81,11 +83,11 @@ class WaterfallPane(RowsPane[Step]):
                 Column(
                     "step", 11, lambda row: (row.what.value, _STYLES.get(row.what, "")), order=lambda row: row.began
                 ),
-                Column("server", 9, lambda row: (row.server or "", "dim"), rank=2, order=lambda row: row.server or ""),
+                Column("server", 9, lambda row: (row.server or "", "dim"), rank=3, order=lambda row: row.server or ""),
                 Column("name", 24, lambda row: clean(row.name), order=lambda row: row.name),
-                Column("began", 9, lambda row: duration(row.began), right=True, rank=3),
-                Column("took", 9, self._took, right=True, order=lambda row: (row.ended or 1e9) - row.began),
-                Column("", BAR, self._bar, rank=1),
+                Column("began", 9, lambda row: duration(row.began), right=True, rank=4),
+                Column("took", 9, self._took, right=True, rank=1, order=lambda row: (row.ended or 1e9) - row.began),
+                Column("", BAR, self._bar, rank=2),
                 Column("what became of it", 0, _outcome, least=20),
             ],
             key=id,
@@ -197,7 +199,3 @@ def _took(row: Shutdown) -> Piece:
 def _outcome(row: Step) -> Piece:
     doing = f" · hung: {clean(row.doing)}" if row.doing else ""
     return (clean(row.outcome) or "under way") + doing, "alarm" if row.doing else "warn" if row.ended is None else ""
-
-
-def _what(row: Step) -> Piece:
-    return row.what.value, _STYLES.get(row.what, "")

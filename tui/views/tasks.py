@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.strip import Strip
 from textual.widget import Widget
 
 from echotui.server.events import duration
@@ -17,7 +16,8 @@ from ..links import Kind
 from ..picture import Picture
 from ..text import clean, shortened
 from ..watched import TaskRow
-from ..widgets.lines import LiveLines, Piece
+from ..widgets.detail import Detail
+from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
 from .lifeline import lifeline
 from .rows import RowsPane
@@ -43,6 +43,7 @@ class TasksPane(RowsPane[TaskRow]):
 
     kind = Kind.TASK
     chosen_by: ClassVar[tuple[str, ...]] = ("filter", "with_ui")
+    called = "Tasks"
     fields: ClassVar[tuple[str, ...]] = ("id", "name", "owner", "state", "waits", "function")
 
     def __init__(self, picture: Picture) -> None:
@@ -50,12 +51,14 @@ class TasksPane(RowsPane[TaskRow]):
             [
                 Column("id", 6, lambda row: str(row.id), right=True, order=lambda row: row.id),
                 Column("name", 18, lambda row: clean(row.name), order=lambda row: row.name),
-                Column("owner", 7, lambda row: (row.owner, "dim"), rank=2, order=lambda row: row.owner),
+                Column("owner", 7, lambda row: (row.owner, "dim"), rank=4, order=lambda row: row.owner),
                 Column("state", 10, _state, order=lambda row: row.state),
-                Column("for", 6, _for, right=True, rank=3, order=lambda row: row.waiting_for or -1.0),
-                Column("steps", 9, lambda row: numbers.count(row.steps), right=True, order=lambda row: row.steps),
-                Column("busy", 9, lambda row: duration(row.busy), right=True, order=lambda row: row.busy),
-                Column("longest", 9, _longest, right=True, rank=1, order=lambda row: row.longest),
+                Column("for", 6, _for, right=True, rank=5, order=lambda row: row.waiting_for or -1.0),
+                Column(
+                    "steps", 9, lambda row: numbers.count(row.steps), right=True, rank=2, order=lambda row: row.steps
+                ),
+                Column("busy", 9, lambda row: duration(row.busy), right=True, rank=1, order=lambda row: row.busy),
+                Column("longest", 9, _longest, right=True, rank=3, order=lambda row: row.longest),
                 Column("waits at", 0, _waits, least=24),
             ],
             key=lambda row: row.id,
@@ -98,14 +101,17 @@ class TasksPane(RowsPane[TaskRow]):
         """Return how many there are, and whose are left out."""
         live = sum(1 for row in self._rows if not row.ended)
         hidden = "" if self.with_ui else " · u shows Textual's own"
-        return f"Tasks · {numbers.count(live)} live · {numbers.count(len(self._rows) - live)} ended{hidden}"
+        watched = self.picture.watched
+        forgotten = 0 if watched is None else watched.tasks_forgotten
+        gone = f" · {numbers.count(forgotten)} forgotten" if forgotten else ""
+        return f"Tasks · {numbers.count(live)} live · {numbers.count(len(self._rows) - live)} ended{gone}{hidden}"
 
     def why_empty(self) -> str:
         """Return what there is to know."""
         return NOT_OBSERVED if self.picture.watched is None else "no tasks but Textual's own; u shows them"
 
 
-class TaskDetail(LiveLines):
+class TaskDetail(Detail):
     """Draws one task: what it waits for, who made it, how long its steps are, and how it was cancelled."""
 
     def __init__(self, picture: Picture) -> None:
@@ -113,13 +119,19 @@ class TaskDetail(LiveLines):
         self.picture = picture
         self.task_row: TaskRow | None = None
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:
+    def subject(self) -> int | None:
+        """Return the number of the task."""
+        return None if self.task_row is None else self.task_row.id
+
+    def title(self) -> str:
+        """Return which task it is."""
+        return "Task" if self.task_row is None else f"Task {self.task_row.id}"
+
+    def said(self, width: int) -> Sequence[Sequence[Piece]]:
         """Return what there is to say of the task."""
         row = self.task_row
         if row is None:
-            self.label("Task")
-            return [self.strip([("no task is selected", "dim")], width)]
-        self.label(f"Task {row.id}")
+            return [[("no task is selected", "dim")]]
         said: list[list[Piece]] = [
             [(clean(row.name), "accent"), (f"  {row.owner}{', started eagerly' if row.eager else ''}", "dim")],
             [("is       ", "dim"), _state(row), (f" for {_for(row)[0]}", "") if not row.ended else ("", "")],
@@ -136,7 +148,7 @@ class TaskDetail(LiveLines):
         for cancellation in reversed(row.cancellations):
             said.append([("", "")])
             said += lifeline(cancellation, width, self.picture.now())
-        return [self.strip(pieces, width) for pieces in said[:height]]
+        return said
 
     def _error(self, row: TaskRow) -> list[list[Piece]]:
         if row.error is None:
@@ -180,10 +192,6 @@ class TaskDetail(LiveLines):
             lines.append([(f" < {duration(2**bucket / 1e6):>8} ", "dim"), (f"{count:>7,} ", ""), (bar, "accent")])
         return lines
 
-    def on_mount(self) -> None:
-        """Be an ordinary pane."""
-        self.label("Task")
-
 
 class TasksView(View):
     """What every task is doing, and what it waits for."""
@@ -194,6 +202,7 @@ state      waiting: at an await; ready: runs in one of the next ticks; cancellin
 for        how long its current wait has lasted
 busy       how long it ran in all its steps; longest: the longest of them, in which everything else had to wait
 waits at   what it awaits, and the innermost line of the program that does
+forgotten  how many tasks have ended so long ago that they are no longer kept
 owner      server: ours; ui: Textual's own, hidden until you ask for them; program: everything else
 """
 

@@ -1,24 +1,29 @@
 """What all views have in common: a header above, a filter line and the keys below, and frames in between."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input
 
-from ..bindings import bound, in_order
+from ..bindings import bound, in_order, key_of
+from ..copying import text_under, told
 from ..filter import BadFilter, Filter, parse
 from ..frames import Patience
 from ..links import Thing
 from ..picture import Picture
+from ..save_form import SaveForm
+from ..shots import Shot
 from ..text import clean
+from ..widgets.filter_line import FilterLine
 from ..widgets.header import Header
+from ..widgets.keys import Keys
 from ..widgets.table import VirtualTable
 from ..widgets.tabs import Tabs
 from .linked import Linked, Stance
@@ -39,11 +44,34 @@ class Pane(Protocol):
 class Filtered(Protocol):
     """A pane whose rows can be filtered."""
 
-    fields: ClassVar[tuple[str, ...]]
     filter: Filter
 
     @property
+    def called(self) -> str: ...
+    @property
+    def askable(self) -> Sequence[str]: ...
+    @property
     def table(self) -> VirtualTable[Any]: ...
+
+
+class Choices(NamedTuple):
+    """What esc takes back."""
+
+    filters: list[Filter]
+    detail: bool
+
+
+class Standing(NamedTuple):
+    """Where one was in a view."""
+
+    panes: list[Stance]
+    """The cursors and filters of its panes."""
+    focus: Widget | None
+    """What had the keys."""
+    shown: Collection[str]
+    """How it was laid out."""
+    arrived: Choices | None
+    """With what one had come there by a link, so that esc goes back; None if one had not."""
 
 
 class View(Patience):
@@ -59,11 +87,18 @@ class View(Patience):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bound("view.filter", "filter", "filter", priority=True),
+        bound("view.next_match", "match(1)"),
+        bound("view.previous_match", "match(-1)"),
+        bound("view.next_pane", "app.focus_next"),
+        bound("view.previous_pane", "app.focus_previous"),
         bound("view.sort", "sort(1)"),
         bound("view.reverse", "sort(0)"),
         Binding("escape", "back", show=False),
         bound("view.return", "return"),
     ]
+
+    #: How it can be laid out otherwise than at first: with a detail in the place of something, or with charts.
+    LAYOUTS: ClassVar[tuple[str, ...]] = ("-detail", "-charts")
 
     class Left(Message):
         """Somebody wants to go back where they came from."""
@@ -72,9 +107,10 @@ class View(Patience):
         super().__init__()
         self.picture = picture
         self.header = Header(picture, self.name_)
+        self._line = FilterLine()
         self._drawn: object = None
         self._filtering: Filtered | None = None
-        self._filters_then: list[Filter] | None = None
+        self._arrived: Choices | None = None
 
     @abstractmethod
     def body(self) -> Iterable[Widget]:
@@ -93,14 +129,11 @@ class View(Patience):
         yield self.header
         yield Tabs(VIEWS, self.name_)
         yield from self.body()
-        yield Static(id="filter-wrong", markup=False)
-        yield Input(id="filter", placeholder="words, field:value, !not; enter keeps it, esc clears it", compact=True)
-        yield Footer(compact=True, show_command_palette=False)
+        yield self._line
+        yield Keys()
 
     def on_mount(self) -> None:
         """Give the keys to the main part."""
-        self.query_one("#filter").display = False
-        self._say_what_is_wrong("")
         self.main().focus()
         self.repaint()
 
@@ -145,7 +178,7 @@ class View(Patience):
     @property
     def typing(self) -> bool:
         """Whether the keys go into the filter line."""
-        return self.is_mounted and bool(self.query_one("#filter").display)
+        return self._line.is_open
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
@@ -167,10 +200,10 @@ class View(Patience):
         return [pane for pane in panes if isinstance(getattr(pane, "filter", None), Filter)]
 
     def action_sort(self, step: int) -> None:
-        """Sort the rows by the next column, or the other way round."""
-        pane = next((pane for pane in self.panes() if isinstance(pane, RowsPane)), None)
-        if pane is not None:
-            pane.sort(step)
+        """Sort by the next column, or the other way round: the pane that has the keys, or else the first with rows."""
+        can = [pane for pane in self.panes() if isinstance(pane, RowsPane)]
+        if can:
+            next((pane for pane in can if pane.table.has_focus), can[0]).sort(step)
             self.repaint()
 
     @on(VirtualTable.TitleClicked)
@@ -186,12 +219,21 @@ class View(Patience):
         can = self._filterable()
         if not can:
             return
-        self._filtering = next((pane for pane in can if pane.table.has_focus), can[0])
-        line = self.query_one("#filter", Input)
-        line.value = self._filtering.filter.text
-        line.display = True
-        self.set_focus(line)
+        pane = self._filtering = next((pane for pane in can if pane.table.has_focus), can[0])
+        self._line.ask(pane.called, pane.filter.text, pane.askable)
         self.app.refresh_bindings()
+
+    def action_match(self, rows: int) -> None:
+        """Go to the next row that matches, in the pane that has the keys, or else in the first that is filtered."""
+        narrowed = [pane for pane in self._filterable() if pane.filter]
+        if not narrowed:
+            ask, go = key_of(self, "view.filter"), key_of(self, "view.next_match")
+            says = f"nothing is filtered here: {ask} filters, and then {go} goes from match to match"
+            self.notify(says, severity="warning", markup=False)
+            return
+        pane = next((pane for pane in narrowed if pane.table.has_focus), narrowed[0])
+        self.set_focus(pane.table)
+        pane.table.step(rows)
 
     @on(Input.Changed, "#filter")
     def narrow(self, changed: Input.Changed) -> None:
@@ -199,40 +241,36 @@ class View(Patience):
         if self._filtering is None:
             return
         try:
-            self._filtering.filter = parse(changed.value, self._filtering.fields)
-            self._say_what_is_wrong("")
+            self._filtering.filter = parse(changed.value, self._filtering.askable)
+            self._line.say_what_is_wrong("")
         except BadFilter as wrong:
-            self._say_what_is_wrong(str(wrong))
+            self._line.say_what_is_wrong(str(wrong))
         self.repaint()
-
-    def _say_what_is_wrong(self, why: str) -> None:
-        line = self.query_one("#filter-wrong", Static)
-        line.update(Content(clean(why)))
-        line.display = bool(why)
 
     @on(Input.Submitted, "#filter")
     def keep_filter(self) -> None:
         """Keep the filter and go back to the rows; a wrong one stays to be mended."""
-        if self.query_one("#filter-wrong").display:
+        if self._line.is_wrong:
             return
         if self._filtering is not None:
             self.set_focus(self._filtering.table)
-        self._say_what_is_wrong("")
-        self.query_one("#filter").display = False
+        self._line.close()
         self.app.refresh_bindings()
 
     def action_back(self) -> None:
-        """Leave the filter line and clear the filter, or close the detail."""
-        line = self.query_one("#filter", Input)
-        if line.display:
-            line.value = ""
-            self._say_what_is_wrong("")
+        """Leave the filter line and clear the filter, close the detail, or go back along a link."""
+        if self._line.is_open:
+            self._line.input.value = ""
+            self._line.say_what_is_wrong("")
             self.keep_filter()
+        elif self._choices() == self._arrived:
+            self.action_return()
         elif self.has_class("-detail"):
             self.remove_class("-detail")
-        elif any(self._filters()) and self._filters() != self._filters_then:
+            self._keep_the_keys()
+        elif any(self._choices().filters):
             for pane in self._filterable():
-                pane.filter = parse("", pane.fields)
+                pane.filter = parse("", ())
             self.repaint()
         else:
             self.action_return()
@@ -241,19 +279,48 @@ class View(Patience):
         """Go back where one came from, if one has come by a link."""
         self.post_message(self.Left())
 
-    def _filters(self) -> list[Filter]:
-        return [pane.filter for pane in self._filterable()]
+    def _choices(self) -> Choices:
+        return Choices([pane.filter for pane in self._filterable()], self.has_class("-detail"))
 
-    @on(VirtualTable.Chosen)
-    def open(self, chosen: VirtualTable.Chosen) -> None:
-        """Show the detail of the row, where there is no room for it beside; else follow its links."""
-        pane = chosen.table.parent
-        if not isinstance(pane, Linked):
-            return
-        if pane.detail is not None and not pane.detail.display:
-            self.add_class("-detail")
-        elif pane.kind is not None:
-            self.post_message(Linked.Followed(pane))
+    # -- taken along --------------------------------------------------------------------------------------------
+
+    def action_copy(self) -> None:
+        """Copy the selected row, or the detail, whichever has the keys."""
+        text = text_under(self.focused)
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.notify(told(text), markup=False)
+        else:
+            copy = key_of(self, "app.copy")
+            self.notify(f"there is nothing to copy here: {copy} copies the row or the detail that has the keys")
+
+    async def action_save(self) -> None:
+        """Ask how to save what is on the screen now, and save it."""
+
+        def tell(written: list[Path] | None) -> None:
+            if written:
+                self.notify("\n".join(["saved:", *(clean(str(path)) for path in written)]), markup=False)
+
+        await self.app.push_screen(SaveForm(Shot(self.app, self.name_)), tell)
+
+    def _keep_the_keys(self) -> None:
+        """Give the keys to what is to be seen, if they were in a part that is not any more."""
+        if self.focused is None or not is_seen(self.focused):
+            main = self.main()
+            self.set_focus(main if is_seen(main) else next(iter(self.focus_chain), None))
+
+    def opened(self, widget: Widget | None) -> Linked | None:
+        """Show what there is no room for beside a table; where it is there, return the pane whose row is meant.
+
+        A detail means the row that it is about.
+        """
+        for pane in self.linked():
+            if widget is pane.table and pane.detail is not None and not pane.detail.display:
+                self.add_class("-detail")
+                self._keep_the_keys()
+            elif widget is not None and widget in (pane.table, pane.detail):
+                return pane
+        return None
 
     # -- coming and going -----------------------------------------------------------------------------------------
 
@@ -270,26 +337,46 @@ class View(Patience):
         pane = self.shows(thing)
         if pane is None or not pane.reveal(thing):
             return False
-        self.remove_class("-detail")
-        self.set_focus(pane.table)
-        self._filters_then = self._filters()
+        self.make_room_for(pane)
+        if is_seen(pane):
+            self.set_focus(pane.table)
+        self._arrived = self._choices()
         self.repaint()
         return True
 
-    def stance(self) -> tuple[list[Stance], Widget | None, bool]:
-        """Return where one is: the cursors and filters of all panes, who has the keys, whether the detail is open."""
-        return [pane.stance() for pane in self.linked()], self.focused, self.has_class("-detail")
+    def make_room_for(self, pane: Widget) -> None:
+        """Lay out what a pane is seen in, if there is such a layout: as at first, with a detail, or without charts."""
+        charts = {"-charts"} if self.has_class("-charts") else set[str]()
+        for shown in (charts, {*charts, "-detail"}, set[str](), {"-detail"}, charts):
+            self._lay_out(shown)
+            if is_seen(pane):
+                break
+        self._keep_the_keys()
 
-    def resume(self, stance: tuple[list[Stance], Widget | None, bool]) -> None:
+    def _lay_out(self, shown: Collection[str]) -> None:
+        for layout in self.LAYOUTS:
+            self.set_class(layout in shown, layout)
+
+    def stance(self) -> Standing:
+        """Return where one is."""
+        shown = frozenset(layout for layout in self.LAYOUTS if self.has_class(layout))
+        return Standing([pane.stance() for pane in self.linked()], self.focused, shown, self._arrived)
+
+    def resume(self, standing: Standing) -> None:
         """Be where one was."""
-        panes, focus, detail = stance
-        for one in panes:
+        for one in standing.panes:
             one.pane.resume(one)
-        self.set_class(detail, "-detail")
-        self.set_focus(focus)
-        self._filters_then = self._filters()
+        self._lay_out(standing.shown)
+        self.set_focus(standing.focus)
+        self._keep_the_keys()
+        self._arrived = standing.arrived
         self.repaint()
 
     def begin_anew(self) -> None:
         """Forget how one has come here."""
-        self._filters_then = None
+        self._arrived = None
+
+
+def is_seen(widget: Widget) -> bool:
+    """Return whether there is room for a widget in how its view is laid out now."""
+    return all(node.display for node in widget.ancestors_with_self)

@@ -104,9 +104,12 @@ class LiveLines(Framed):
         """
         segments = []
         left = width
-        for text, name in pieces:
+        for at, (text, name) in enumerate(pieces):
             length = cell_len(text)
-            shown = text if length <= left else fit(text, left)
+            shown = text
+            if length >= left:
+                all_fits = not any(more.strip() for more, _ in pieces[at + 1 :]) and cell_len(text.rstrip()) <= left
+                shown = set_cell_size(text, left) if all_fits else f"{set_cell_size(text, left - 1)}…"
             if shown:
                 segments.append(Segment(shown, self.style(name) + self.style(over) if over else self.style(name)))
             left = max(left - length, 0)

@@ -44,6 +44,12 @@ class Column(Generic[Row]):
     """For the column with width 0: how many cells it should have before others are left out."""
 
 
+def text_of(column: Column[Row], row: Row) -> str:
+    """Return the whole text of a cell, however much of it there is room for."""
+    cell = column.cell(row)
+    return cell if isinstance(cell, str) else cell[0]
+
+
 class VirtualTable(LiveLines, Generic[Row], can_focus=True):
     """A table with a cursor.
 
@@ -63,7 +69,6 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         bound("table.page_down", "page(1)"),
         bound("table.first", "edge(-1)"),
         bound("table.last", "edge(1)"),
-        bound("table.choose", "choose"),
     ]
 
     class Moved(Message):
@@ -79,7 +84,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
             return self.table
 
     class Chosen(Moved):
-        """Enter was pressed on the row under the cursor, or it was clicked twice."""
+        """The row under the cursor was clicked twice."""
 
     class TitleClicked(Moved):
         """A column's title was clicked."""
@@ -155,6 +160,23 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
                 return True
         return False
 
+    def step(self, rows: int) -> None:
+        """Move the cursor by so many rows; after the last comes the first again."""
+        if self._rows:
+            self._move_to((self._at + rows) % len(self._rows))
+
+    def plain(self) -> str:
+        """Return the row under the cursor as plain text, whole and with tabs between its cells; nothing without rows.
+
+        Columns without a title are left out where there are titles: they are drawings.
+        """
+        row = self.selected
+        if row is None:
+            return ""
+        cells = [text_of(column, row) for column in self.columns if column.title or not self._titles]
+        across = self._across(row)
+        return "\t".join([*cells[:3], across[0]] if across else cells)
+
     def _find_cursor(self) -> None:
         rows = self._rows
         last = len(rows) - 1
@@ -207,11 +229,6 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         """Move the cursor to the first or the last row."""
         self._move_to(0 if direction < 0 else len(self._rows) - 1)
 
-    def action_choose(self) -> None:
-        """Ask for details of the row under the cursor."""
-        if self.selected is not None:
-            self.post_message(self.Chosen(self))
-
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
         """Move upwards."""
         event.stop()
@@ -236,7 +253,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         elif (at := self._top + offset.y - self._titles) < len(self._rows):
             self._move_to(at)
             if event.chain == 2:
-                self.action_choose()
+                self.post_message(self.Chosen(self))
 
     # -- drawing ----------------------------------------------------------------------------------------------
 
