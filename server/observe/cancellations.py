@@ -173,7 +173,7 @@ class Cancellations:
         if reason == "timeout":
             reason, limit_mark = _limit(task, asker)
         by = record.tasks.running
-        waiter: Any = task._fut_waiter  # type: ignore[attr-defined]
+        waiter: Any = task._fut_waiter
         hidden = shielded_by(waiter)
         self.count += 1
         cancellation = Cancellation(
@@ -211,10 +211,10 @@ class Cancellations:
         )
         return cancellation
 
-    def before_step(self, task: "Task", args: tuple[Any, ...]) -> None:
-        """See whether the step that is about to run delivers what was asked. `args` holds what woke the task."""
+    def before_step(self, task: "Task", woken_by: "asyncio.Future[Any] | None") -> None:
+        """See whether the step that is about to run delivers what was asked. None woke it if it never waited."""
         try:
-            self._before_step(task, args[0] if args else None)
+            self._before_step(task, woken_by)
         except Exception as error:  # noqa: BLE001 - nothing here may stop a step
             self._observation.disable(self, error)
 

@@ -8,7 +8,7 @@ import heapq
 import selectors
 import sys
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
@@ -122,6 +122,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         self.factory = None
         self.is_over = False
         self.observation = Observation(self, lambda: self._scheduled, self.call_later, ticks=True)
+        self._idle_steps = self.observation.tasks.idle_steps
         super().__init__(selector)
         if self.observation.ticks is not None:
             self.observation.ticks.watch(self._selector)
@@ -142,6 +143,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
             self._check_thread()
             self._check_callback(callback, "call_soon")
         step: Any = callback
+        woken_by: Any = args
         kind = type(step)
         # Whose first step it is has been asked in `create_task`.
         if (
@@ -152,12 +154,22 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         ):
             self.observation.complaints.called_from_elsewhere("call_soon", callback)
         handle: Any
-        if (kind is FIRST_STEP or kind is WAKEUP) and type(task := step.__self__) is Task:
-            handle = Step(callback, args, self, context)
+        if (
+            (kind is FIRST_STEP or (kind is WAKEUP and len(args) == 1))
+            and type(task := step.__self__) is Task
+            and (kind is FIRST_STEP or woken_by[0] is task._fut_waiter)
+        ):
+            if self._idle_steps and not self._debug:
+                handle = self._idle_steps.pop()
+                handle._callback = callback
+                handle._args = args
+                handle._context = copy_context() if context is None else context
+            else:
+                handle = Step(callback, args, self, context)
             handle.task = task
         else:
             handle = asyncio.Handle(callback, args, self, context)
-        if handle._source_traceback:
+        if self._debug and handle._source_traceback:
             del handle._source_traceback[-1]
         self._ready.append(handle)
         return handle  # type: ignore[no-any-return]
@@ -179,13 +191,11 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
             self._check_callback(callback, "call_at")
         elif self._thread_id != get_ident() and self._thread_id is not None:
             self.observation.complaints.called_from_elsewhere("call_at", callback)
-        timer: Any = Timer(when, callback, args, self, context)
-        if timer._source_traceback:
-            del timer._source_traceback[-1]
         observation = self.observation
-        timer.timers = timers = observation.timers
-        timer.setter = observation.tasks.running
-        timer.over = False
+        timers = observation.timers
+        timer: Any = Timer(when, callback, args, self, context, timers, observation.tasks.running)
+        if self._debug and timer._source_traceback:
+            del timer._source_traceback[-1]
         timers.made += 1
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True

@@ -26,17 +26,21 @@ class Task(asyncio.Task[Any]):
 
     __slots__ = ("record",)
     record: TaskRecord
+    _fut_waiter: Any
 
-    def observed_step(self, step: Callable[..., object], *args: Any) -> None:
+    def observed_step(self, step: Callable[..., object], woken_by: "asyncio.Future[Any] | None" = None) -> None:
         """Run one step, and note what it took. uvloop calls this in place of `step`; asyncio's has `Step` for it."""
         record = self.record
         tasks = record.tasks
         if record.unsettled:
-            tasks.cancellations.before_step(self, args)
+            tasks.cancellations.before_step(self, woken_by)
         tasks.running = record
         tasks.started = monotonic()
         try:
-            step(*args)
+            if woken_by is None:
+                step()
+            else:
+                step(woken_by)
         finally:
             now = monotonic()
             took = now - tasks.started
@@ -78,29 +82,36 @@ class Task(asyncio.Task[Any]):
 class Step(asyncio.Handle):
     """One step of an observed task, in the queue of an asyncio loop. It does what `Task.observed_step` does.
 
-    Said twice because it is the one place that runs for every message of every server: each call costs.
+    Said twice because it is the one place that runs for every message of every server: each call costs. A step that has
+    run is used again for the next one (`Tasks.idle_steps`): to make one takes as long as to note all that it did.
     """
 
     __slots__ = ("task",)
-    task: Task
+    task: Task | None
     # What asyncio's own handles hold, for the type checker.
     _loop: Any
-    _context: Context
-    _callback: Callable[..., object]
+    _context: Context | None
+    _callback: Callable[..., object] | None
     _args: tuple[Any, ...]
+    _cancelled: bool
+    _repr: str | None
     _source_traceback: list[Any] | None
 
     def _run(self) -> None:
         """Run the step, and note what it took."""
-        task = self.task
+        task: Any = self.task
         record = task.record
         tasks = record.tasks
+        args = self._args
         if record.unsettled:
-            tasks.cancellations.before_step(task, self._args)
+            tasks.cancellations.before_step(task, args[0] if args else None)
         tasks.running = record
         tasks.started = monotonic()
         try:
-            self._context.run(self._callback, *self._args)
+            if args:
+                self._context.run(self._callback, args[0])  # type: ignore[union-attr, arg-type]
+            else:
+                self._context.run(self._callback)  # type: ignore[union-attr, arg-type]
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - the loop tells its exception handler, and goes on
@@ -119,15 +130,22 @@ class Step(asyncio.Handle):
                 tasks.look_at_step(task, took)
             if task.done():
                 tasks.end(task, record)
+        if self._source_traceback is None and len(tasks.idle_steps) < IDLE_KEPT:
+            self.task = self._callback = self._context = None
+            self._args = ()
+            tasks.idle_steps.append(self)
 
 
 # Its parent's name, because its ``repr`` shows that.
 Step.__name__ = Step.__qualname__ = "Handle"
 
+#: How many steps that have run are kept to be used again.
+IDLE_KEPT = 1_000
+
 
 # What asyncio's tasks hand to call_soon: for a first step and after ``sleep(0)`` an object of a type with no public
-# name, after a wait a builtin method of the task. Both tell their task as ``__self__``. (Who schedules another builtin
-# method of a task, such as ``set_name``, has it counted as a step: to tell them apart would cost every step.)
+# name, after a wait a builtin method of the task, called with the future it waits for. Both tell their task as
+# ``__self__``.
 WAKEUP = BuiltinFunctionType
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from .places import MACHINERY, Mark, innermost_mark, program_mark, raised_at
-from .steps import Task
+from .steps import Step, Task
 from .task_record import LOOK_ALWAYS, WORTH_A_LOOK, TaskRecord, TaskState, describe
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Tasks:
         """When the running step began."""
         self.classify = classify
         """Says whose a coroutine is, from its code; None if it is its creator's."""
+        self.idle_steps: list[Step] = []
+        """Steps that have run, to be used again: at most `steps.IDLE_KEPT`."""
         self.cancellations = observation.cancellations
         self._observation = observation
         self._kinds: dict[int, CoroutineKind] = {}

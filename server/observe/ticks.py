@@ -112,6 +112,10 @@ class KeptRegistration:
     task_id: int | None
 
 
+#: How a tick began: what stands in a `Tick` from `Tick.began` to `Tick.ready_count`.
+_Start = tuple[float, float | None, str | None, int | None, float, tuple[tuple[int, int], ...], int]
+
+
 class Ticks:
     """The latest ticks of one loop, and the tick it is in."""
 
@@ -130,20 +134,23 @@ class Ticks:
         self.slept = 0.0
         """How long it has slept in them."""
         self._longest = 0.0
-        self._ring: deque[tuple[Any, ...]] = deque(maxlen=KEPT)
+        # Of each tick how it began, how many callbacks ran, and how long: put together when somebody looks.
+        self._ring: deque[tuple[_Start, int, float]] = deque(maxlen=KEPT)
         self._observation = observation
         self._timers = observation.timers
         self._stalls = observation.stalls
         self._loop = loop
         self._began = 0.0
-        # How the tick the loop is in began: the start of its row in the ring.
-        self._start: tuple[Any, ...] | None = None
+        # How the tick the loop is in began.
+        self._start: _Start | None = None
         self._work = 0
 
     @property
     def recent(self) -> list[Tick]:
         """The latest ticks that are over, oldest first."""
-        return [Tick(*row) for row in list(self._ring)]
+        ring = list(self._ring)
+        first = self.count - len(ring) + 1
+        return [Tick(number, *start, work, ran) for number, (start, work, ran) in enumerate(ring, first)]
 
     @property
     def forgotten(self) -> int:
@@ -153,15 +160,15 @@ class Ticks:
     @property
     def ready_now(self) -> int:
         """How many descriptors were ready in the tick the loop is in."""
-        return 0 if self._start is None else self._start[6]
+        return 0 if self._start is None else self._start[-1]
 
     def worst(self, since: float) -> float:
         """Return the longest run of a tick that is over and began after `since`, in seconds; 0 if there is none."""
         longest = 0.0
-        for row in reversed(self._ring):
-            if row[1] < since:
+        for start, _, ran in reversed(self._ring):
+            if start[0] < since:
                 break
-            longest = max(longest, row[-1])
+            longest = max(longest, ran)
         return longest
 
     def take_longest(self) -> float:
@@ -190,13 +197,14 @@ class Ticks:
         """End the tick the loop is in, if it is in one."""
         ran = now - self.awake_since
         self.asleep = True
-        if self._start is not None:
+        start = self._start
+        if start is not None:
             self.count += 1
             self.ran += ran
             if ran > self._longest:
                 self._longest = ran
-            self.slept += self._start[4]
-            self._ring.append((self.count, *self._start, self._work + self._timers.fired, ran))
+            self.slept += start[4]
+            self._ring.append((start, self._work + self._timers.fired, ran))
             self._start = None
         if ran > self._stalls.limit:
             self._stalls.over(self.awake_since, now)

@@ -4,6 +4,7 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -65,10 +66,43 @@ class Timer(asyncio.TimerHandle):
     """Whether it has fired."""
     inner: asyncio.TimerHandle
     """The loop's own handle, set only where that is of another make than asyncio's."""
-    # What asyncio's own handles hold, for the type checker.
+    # What asyncio's own handles hold.
     _when: float
+    _scheduled: bool
+    _cancelled: bool
+    _loop: Any
     _callback: Callable[..., object] | None
+    _args: Sequence[Any]
+    _context: Context
+    _repr: str | None
     _source_traceback: list[Any] | None
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a handle is made of
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: Any,
+        context: Context | None,
+        timers: "Timers",
+        setter: "TaskRecord | None",
+    ) -> None:
+        if loop.get_debug():
+            super().__init__(when, callback, args, loop, context)
+            if self._source_traceback:
+                del self._source_traceback[-1]
+        else:
+            # As its parents do, without calling them: that takes as long as all the rest of setting a timer.
+            self._when = when
+            self._scheduled = self._cancelled = False
+            self._loop = loop
+            self._callback = callback
+            self._args = args
+            self._context = copy_context() if context is None else context
+            self._repr = self._source_traceback = None
+        self.timers = timers
+        self.setter = setter
+        self.over = False
 
     def _run(self) -> None:
         """Fire. The loop calls this when the timer is due."""

@@ -43,12 +43,24 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
     ) -> asyncio.Handle:
         """Have something called in the next turn. A step of a task is timed."""
         step: Any = callback
+        woken_by: Any = args
         kind = type(step)
-        thread = self.observation.complaints.thread
-        if kind is not FIRST_STEP and thread != get_ident() and thread is not None and not self.get_debug():
-            self.observation.complaints.called_from_elsewhere("call_soon", callback)
-        if (kind is FIRST_STEP or kind is WAKEUP) and type(task := step.__self__) is Task:
-            return _call_soon(self, task.observed_step, callback, *args, context=context)  # type: ignore[no-any-return]
+        if kind is FIRST_STEP:
+            if type(task := step.__self__) is Task:
+                return _call_soon(self, task.observed_step, callback, context=context)  # type: ignore[no-any-return]
+        else:
+            complaints = self.observation.complaints
+            if complaints.thread != get_ident() and complaints.thread is not None and not self.get_debug():
+                complaints.called_from_elsewhere("call_soon", callback)
+            if (
+                kind is WAKEUP
+                and len(args) == 1
+                and type(task := step.__self__) is Task
+                and woken_by[0] is task._fut_waiter
+            ):
+                return _call_soon(  # type: ignore[no-any-return]
+                    self, task.observed_step, callback, woken_by[0], context=context
+                )
         return _call_soon(self, callback, *args, context=context)  # type: ignore[no-any-return]
 
     def call_later(
@@ -60,10 +72,8 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
     ) -> asyncio.TimerHandle:
         """Have something called after some seconds."""
         observation = self.observation
-        timer = Timer(monotonic() + delay, callback, args, self, context)
-        timer.timers = timers = observation.timers
-        timer.setter = observation.tasks.running
-        timer.over = False
+        timers = observation.timers
+        timer = Timer(monotonic() + delay, callback, args, self, context, timers, observation.tasks.running)
         timer.inner = super().call_later(delay, self._fire, timer)
         timers.made += 1
         self._timers[id(timer)] = timer

@@ -4,12 +4,14 @@ import asyncio
 import gc
 import socket
 import sys
+import weakref
 from typing import Any
 
 import pytest
 from support_observe import line_of, observed
 
 from echotui.server.observe import tasks as tasks_module
+from echotui.server.observe.steps import IDLE_KEPT
 from echotui.server.observe.task_record import TaskRecord, TaskState
 
 
@@ -360,3 +362,57 @@ async def test_tasks_can_be_switched_off_and_on_again() -> None:
     tasks.on = True
     await start(asyncio.sleep(0), "seen")
     assert tasks.made == made + 1
+
+
+async def test_another_method_of_a_task_that_is_scheduled_is_no_step_of_it() -> None:
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    task = start(wait(), "waits")
+    await turns()
+    steps = record_of(task).steps
+    asyncio.get_running_loop().call_soon(task.remove_done_callback, print)
+    await turns()
+    assert record_of(task).steps == steps
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_handle_that_has_run_cancels_nobody_elses_step() -> None:
+    walked = []
+
+    async def walk(name: str) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        walked.append(name)
+
+    first = start(walk("first"), "first")
+    handles = [asyncio.get_running_loop().call_soon(first.remove_done_callback, print) for _ in range(3)]
+    await turns(1)
+    others = [start(walk(str(number)), str(number)) for number in range(5)]
+    for handle in handles:
+        handle.cancel()
+    await asyncio.wait_for(asyncio.gather(first, *others), 10)
+    assert sorted(walked) == ["0", "1", "2", "3", "4", "first"]
+
+
+async def test_steps_that_are_used_again_hold_no_task_and_no_more_of_them_are_kept_than_said() -> None:
+    here: Any = asyncio.get_running_loop()
+    gate = asyncio.Event()
+
+    async def wait() -> None:
+        await gate.wait()
+
+    waiting = [start(wait(), "one of many") for _ in range(IDLE_KEPT + 100)]
+    await turns()
+    gate.set()
+    await asyncio.gather(*waiting)
+    idle = here.observation.tasks.idle_steps
+    assert len(idle) <= IDLE_KEPT
+    gone = weakref.ref(waiting[0])
+    del waiting
+    await turns()
+    gc.collect()
+    assert gone() is None
+    assert all(step.task is None and step._callback is None and not step._args for step in idle)
