@@ -22,6 +22,10 @@ from collections.abc import Iterator
 #: `Conversation` starts as if one had just been read.
 _BOOM_LINE = re.compile(rb"\nboom\r?\n")
 
+#: What is remembered of a peer that has just ended a line: this very object, so that who asks need not compare.
+_NEW_LINE = b"\n"
+_END = _NEW_LINE[0]
+
 #: The longest unfinished text that may still become a `_BOOM_LINE`: ``\nboom\r``.
 _LONGEST_START = len(b"\nboom\r")
 
@@ -89,7 +93,7 @@ class Conversation:
     def __init__(self) -> None:
         self.boomed = False
         """Whether the peer has said boom. It stays true: a conversation does not recover."""
-        self._recent = b"\n"
+        self._recent = _NEW_LINE
 
     def receive(self, data: bytes) -> bytes:
         """Take the bytes of one read; return the bytes to send back, in order.
@@ -97,19 +101,20 @@ class Conversation:
         Look at `boomed` afterwards: if it is true the answer is the last one, and the handler has to
         raise `Boom` once the answer is sent. After that nothing is answered any more.
         """
-        if self.boomed:
-            return b""
         recent = self._recent
         # The common case first: a segment that ends its line and does not hold the word cannot end a
         # boom line, unless the word began in an earlier segment. (`find`, because `in` tries first whether the
         # word is a number, which takes as long again as looking for it.)
-        if recent == b"\n" and data[-1:] == b"\n" and data.find(b"boom") < 0:
+        if recent is _NEW_LINE and data and data[-1] == _END and data.find(b"boom") < 0:
             return data
+        if self.boomed:
+            return b""
         stream = recent + data
         found = _BOOM_LINE.search(stream)
         if found is None:
-            self._recent = b"\n" if stream[-1:] == b"\n" else stream[-_LONGEST_START:]
+            self._recent = _NEW_LINE if stream[-1:] == b"\n" else stream[-_LONGEST_START:]
             return data
         self.boomed = True
+        self._recent = b""
         line_starts_at = found.start() + 1 - len(recent)
         return data[: max(line_starts_at, 0)]

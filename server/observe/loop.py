@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from .observation import Observation
 from .places import BOTTOMS, MACHINERY
-from .steps import FIRST_STEP, WAKEUP, Step, Task
+from .selecting import new_selector
+from .steps import FIRST_STEP, WAKEUP, Step, Task, woken_task
 from .timers import Timer
 
 _Arguments = TypeVarTuple("_Arguments")
@@ -123,7 +124,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         self.is_over = False
         self.observation = Observation(self, lambda: self._scheduled, self.call_later, ticks=True)
         self._idle_steps = self.observation.tasks.idle_steps
-        super().__init__(selector)
+        super().__init__(new_selector() if selector is None else selector)
         if self.observation.ticks is not None:
             self.observation.ticks.watch(self._selector)
 
@@ -140,27 +141,20 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         if self._closed:
             self._check_closed()
         if self._debug:
-            self._check_thread()
-            self._check_callback(callback, "call_soon")
-        step: Any = callback
-        woken_by: Any = args
-        kind = type(step)
-        # Whose first step it is has been asked in `create_task`.
-        if (
-            kind is not FIRST_STEP
-            and self._thread_id != get_ident()
-            and self._thread_id is not None
-            and not self._debug
-        ):
-            self.observation.complaints.called_from_elsewhere("call_soon", callback)
+            return self._call_soon_in_debug_mode(callback, args, context)
         handle: Any
-        if (
-            (kind is FIRST_STEP or (kind is WAKEUP and len(args) == 1))
-            and type(task := step.__self__) is Task
-            and (kind is FIRST_STEP or woken_by[0] is task._fut_waiter)
-        ):
-            if self._idle_steps and not self._debug:
-                handle = self._idle_steps.pop()
+        step: Any = callback
+        kind = type(step)
+        if kind is FIRST_STEP:  # asked in `create_task`, or by the task itself
+            task = step.__self__
+        else:
+            if self._thread_id != get_ident() and self._thread_id is not None:
+                self.observation.complaints.called_from_elsewhere("call_soon", callback)
+            task = woken_task(step, args) if kind is WAKEUP else None
+        if type(task) is Task:
+            idle = self._idle_steps
+            if idle:
+                handle = idle.pop()
                 handle._callback = callback
                 handle._args = args
                 handle._context = copy_context() if context is None else context
@@ -169,8 +163,19 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
             handle.task = task
         else:
             handle = asyncio.Handle(callback, args, self, context)
-        if self._debug and handle._source_traceback:
-            del handle._source_traceback[-1]
+        self._ready.append(handle)
+        return handle  # type: ignore[no-any-return]
+
+    def _call_soon_in_debug_mode(self, callback: Any, args: tuple[Any, ...], context: Context | None) -> asyncio.Handle:
+        self._check_thread()
+        self._check_callback(callback, "call_soon")
+        kind = type(callback)
+        task = callback.__self__ if kind is FIRST_STEP else woken_task(callback, args) if kind is WAKEUP else None
+        handle: Any = (Step if type(task) is Task else asyncio.Handle)(callback, args, self, context)
+        if type(task) is Task:
+            handle.task = task
+        if handle._source_traceback:
+            del handle._source_traceback[-2:]
         self._ready.append(handle)
         return handle  # type: ignore[no-any-return]
 

@@ -149,6 +149,12 @@ IDLE_KEPT = 1_000
 WAKEUP = BuiltinFunctionType
 
 
+def woken_task(method: Any, args: tuple[Any, ...]) -> Any:
+    """Return whose wakeup a builtin method is that is called with these arguments; None if it is no task's."""
+    task = method.__self__
+    return task if len(args) == 1 and type(task) is Task and args[0] is task._fut_waiter else None
+
+
 def _find_step_type() -> type:
     """Return the type of the callable that a task schedules for its first step."""
     found: list[type] = []
