@@ -8,10 +8,10 @@ and `protocol` do with the accepted socket is what those two functions do.
 """
 
 import asyncio
-import functools
 import socket
 from abc import abstractmethod
-from typing import ClassVar
+from types import TracebackType
+from typing import ClassVar, Self
 
 from ..observe.task_record import TaskRecord
 from ..records import Connection, ConnectionState
@@ -73,9 +73,10 @@ class AcceptingServer(EchoServer):
         self._tasks[connection.id] = task
         record = _record_of(task)
         connection.task = None if record is None else record.id
-        task.add_done_callback(functools.partial(self._task_over, connection))
+        task.add_done_callback(_Over(self, connection))
 
-    def _task_over(self, connection: Connection, task: asyncio.Task[None]) -> None:
+    def task_over(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        """A connection's task is done: for its `_Over`."""
         del self._tasks[connection.id]
         self._busy_ended += _busy(task)
         self._task_ended(connection, task)
@@ -101,6 +102,46 @@ class AcceptingServer(EchoServer):
         if self.record.busy is not None:
             accepting = 0.0 if self._accepting is None else _busy(self._accepting)
             self.record.busy = self._busy_ended + accepting + sum(map(_busy, self._tasks.values()))
+
+
+class _Over:
+    """Tells a server that a connection's task is done: in a fifth of what `functools.partial` takes of each."""
+
+    __slots__ = ("connection", "server")
+
+    def __init__(self, server: AcceptingServer, connection: Connection) -> None:
+        self.server = server
+        self.connection = connection
+
+    def __call__(self, task: asyncio.Task[None]) -> None:
+        self.server.task_over(self.connection, task)
+
+
+class Endless:
+    """What `asyncio.timeout` is without a limit; one serves everybody, where each of those takes 200 bytes."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go what comes."""
+
+    def reschedule(self, when: float) -> None:
+        """Do nothing: there is no limit."""
+
+    def expired(self) -> bool:
+        """Return False: there is no limit."""
+        return False
+
+
+_ENDLESS = Endless()
+
+
+def time_limit(seconds: float | None) -> asyncio.Timeout | Endless:
+    """Return what to wait under for at most so many seconds; for as long as it takes if that is None."""
+    return _ENDLESS if seconds is None else asyncio.timeout(seconds)
 
 
 def _record_of(task: asyncio.Task[None]) -> TaskRecord | None:

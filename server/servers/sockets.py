@@ -25,7 +25,7 @@ from ..conversation import Boom, Conversation
 from ..naming import describe
 from ..observe.waiting import what_a_task_waits_for
 from ..records import Connection, ConnectionState, Treatment
-from .accepting import AcceptingServer
+from .accepting import AcceptingServer, time_limit
 from .base import RECEIVE_SIZE, Desk, Interrupt
 from .following import follow
 
@@ -140,7 +140,7 @@ class SocketsServer(AcceptingServer):
         booms, record = self._booms, self.record
         reads_then = record.reads
         try:
-            async with asyncio.timeout(limit) as deadline:
+            async with time_limit(limit) as deadline:
                 while data := await loop.sock_recv(sock, RECEIVE_SIZE):
                     self.received(connection, data)
                     if connection.reads % FAIR_SHARE == 0:

@@ -25,7 +25,7 @@ from typing import ClassVar
 
 from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
 from ..records import Connection, ConnectionState
-from .accepting import AcceptingServer
+from .accepting import AcceptingServer, time_limit
 from .base import Desk, Idle, Interrupt, outcome_of
 from .following import close_late, follow
 
@@ -61,16 +61,24 @@ class StreamsServer(AcceptingServer):
 
     # -- one connection -------------------------------------------------------------------------------------
 
-    async def _handle(  # noqa: C901 - a coroutine for a part of it would take a quarter KiB of every connection
+    async def _handle(  # noqa: C901, PLR0912 - a coroutine for a part of it would take a quarter KiB of every connection
         self, connection: Connection, sock: socket.socket
     ) -> None:
         """The life of one connection's task."""
         outcome = "ended"
+        conversation = Conversation()
         reader = self._readers[connection.id] = asyncio.StreamReader(limit=LONGEST_LINE)
         try:
             writer = self._writers[connection.id] = await _open(reader, sock)
             try:
-                await self._answer_lines(connection, reader, writer)
+                while True:
+                    try:
+                        await self._converse(connection, reader, writer, conversation)
+                        break
+                    except asyncio.CancelledError:
+                        if connection.manners is None or not await connection.manners.cancelled():
+                            raise
+                await close_late(connection)
                 self.half_closed(connection)
                 outcome = "closed by peer"
             except asyncio.CancelledError:
@@ -102,20 +110,6 @@ class StreamsServer(AcceptingServer):
             if connection.state is ConnectionState.OPEN:
                 self.close(connection, outcome)
 
-    async def _answer_lines(
-        self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """Converse, and go on after a cancellation if a fault lets the handler swallow it; close late if one wants."""
-        conversation = Conversation()
-        while True:
-            try:
-                await self._converse(connection, reader, writer, conversation)
-                break
-            except asyncio.CancelledError:
-                if connection.manners is None or not await connection.manners.cancelled():
-                    raise
-        await close_late(connection)
-
     async def _send(self, connection: Connection, writer: asyncio.StreamWriter, data: bytes) -> None:
         """Send a part of an answer, when faults want it sent."""
         connection.unsent = len(data)
@@ -133,7 +127,7 @@ class StreamsServer(AcceptingServer):
         loop = asyncio.get_running_loop()
         limit = self.desk.settings.idle_timeout
         try:
-            async with asyncio.timeout(limit) as deadline:
+            async with time_limit(limit) as deadline:
                 while True:
                     try:
                         line = await reader.readline()
