@@ -272,8 +272,9 @@ class _Talk:
     def on_ready(self) -> None:
         if self.interrupt is not None:
             raise self.interrupt
-        if self.connection.link is not None:
-            self._follow(self.connection.link)
+        link = self.connection.link
+        if link is not None:
+            self._follow(link)
         elif self.unsent is None:
             self._receive()
         else:
@@ -296,9 +297,10 @@ class _Talk:
         connection.bytes_in += size
         connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
         connection.last_in_at = server.now
-        server.record.reads += 1
-        server.record.bytes_in += size
-        journal = server.desk.journal
+        record = server.record
+        record.reads += 1
+        record.bytes_in += size
+        journal = server.journal
         if journal.details_open:
             journal.record(events.Received(server.name, connection.id, connection.peer, size, data[:DETAIL_KEPT]))
         else:
@@ -363,7 +365,7 @@ class _Talk:
             sent = 0
         connection.bytes_out += sent
         server.record.bytes_out += sent
-        journal = server.desk.journal
+        journal = server.journal
         unsent = len(answer) - sent
         if journal.details_open:
             journal.record(events.Sent(server.name, connection.id, connection.peer, sent, unsent))
