@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .order import Order, Report
+from .undisturbed import undisturbed
 
 #: How much longer than asked a worker may take before it is given up, in seconds.
 GRACE = 30.0
@@ -34,22 +35,20 @@ class Load:
         self._ready: dict[int, int] = {}
 
     def __enter__(self) -> Self:
-        for order in self._orders:
-            self._workers.append(
-                subprocess.Popen(  # noqa: S603 - our own module
-                    [sys.executable, "-m", f"{__package__}.worker", json.dumps(order.as_dict())],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    bufsize=0,
-                    # Not of the terminal's foreground: ctrl+c is for us, and we tell them.
-                    process_group=0,
-                )
-            )
+        try:
+            with undisturbed():
+                self._workers = [_worker(order) for order in self._orders]
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         for worker in self._workers:
             worker.kill()
             worker.communicate()
@@ -115,3 +114,14 @@ class Load:
         else:
             self._reports[worker] = Report.from_dict(words["report"])
             self._messages[worker] = self._reports[worker].messages
+
+
+def _worker(order: Order) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", f"{__package__}.worker", json.dumps(order.as_dict())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        # Not of the terminal's foreground: ctrl+c is for us, and we tell them.
+        process_group=0,
+    )

@@ -16,6 +16,7 @@ from typing import Self
 import psutil
 
 from .cores import apart
+from .undisturbed import undisturbed
 
 #: The terminal of a subject that paints: columns and lines.
 WIDTH, HEIGHT = 140, 45
@@ -53,39 +54,43 @@ class Subject:
         """How many bytes it has drawn."""
 
     def __enter__(self) -> Self:
-        self._master, terminal = pty.openpty()
-        ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
-        streams = terminal if self._paints else subprocess.DEVNULL
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
-            self._command,
-            stdin=streams,
-            stdout=streams,
-            stderr=streams,
-            start_new_session=True,
-            env={**os.environ, **STEADY, "TERM": "xterm-256color"},
-        )
-        os.close(terminal)
-        self._apart = ExitStack()
-        self._apart.enter_context(apart(self._process.pid))
-        self._watched = psutil.Process(self._process.pid)
-        self._reader = threading.Thread(target=self._read_what_it_draws, name="bench-terminal")
-        self._reader.start()
-        try:
+        with ExitStack() as started:
+            with undisturbed():
+                self._start(started)
             self.port = self._find_port()
             self._wait_until_painted()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+            self._started = started.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._apart.close()
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-        os.close(self._master)
+        self._started.close()
+
+    def _start(self, started: ExitStack) -> None:
+        """Start it, and leave with `started` how to end it again."""
+        self._master, terminal = pty.openpty()
+        started.callback(os.close, self._master)
+        ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
+        streams = terminal if self._paints else subprocess.DEVNULL
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                self._command,
+                stdin=streams,
+                stdout=streams,
+                stderr=streams,
+                start_new_session=True,
+                env={**os.environ, **STEADY, "TERM": "xterm-256color"},
+            )
+        finally:
+            os.close(terminal)
+        reader = threading.Thread(target=self._read_what_it_draws, name="bench-terminal")
+        reader.start()
+        started.callback(reader.join)
+        started.callback(self._process.wait)
+        started.callback(self._process.kill)
+        self._watched = psutil.Process(self._process.pid)
+        started.enter_context(apart(self._process.pid))
 
     @property
     def cpu(self) -> float:
