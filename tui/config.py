@@ -119,7 +119,9 @@ def _table(data: bytes) -> dict[str, Any]:
         raise Wrong(f"{where}: {what}: that is not TOML, see `echotui config template`") from None
     except (ValueError, RecursionError):
         # tomllib leaves these to Python: a number of too many digits, a list in a list in a list in …
-        raise Wrong("a number in it is too long, or lists are nested too deeply: write what can be meant") from None
+        raise Wrong(
+            "a number in it is too long, or something in it is nested too deeply: write what can be meant"
+        ) from None
 
 
 def _option(name: str, value: object) -> object:

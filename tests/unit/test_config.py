@@ -1,6 +1,7 @@
 """The configuration file: whatever it holds, the answer is what it says, or one line that says what to do."""
 
 import os
+import sys
 import tomllib
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from echotui.tui.keys import BY_ID, DEFAULT_KEYS, FIXED, KEYS, LONGEST, BadKey, 
 from echotui.tui.option_table import OPTIONS
 from echotui.tui.text import clean
 from echotui.tui.toml import as_toml
+
+#: What is wrong with a name of thousands of parts: Python's reader of TOML takes them all, up to 3.13.
+DEEP = "nested too deeply" if sys.version_info >= (3, 14) else "the key of 'a.a' must be text"
 
 
 def said(tmp_path: Path, content: str | bytes) -> str:
@@ -95,7 +99,7 @@ def test_keys_are_set_by_their_ids_one_or_several(tmp_path: Path) -> None:
         ("[keys]\napp.boom = 5", "the key of 'app.boom' must be text in quotes"),
         ("[keys]\napp.boom = []", "app.boom needs a key"),
         ("[keys]\napp.boom.loud = 'b'", "the key of 'app.boom' must be text"),
-        ("[keys]\n" + "a." * 9000 + "a = 1", "the key of 'a.a' must be text"),
+        ("[keys]\n" + "a." * 9000 + "a = 1", DEEP),
         ('[keys]\napp.boom = "q"', "'q' is the key of app.quit and of app.boom: give one of them another"),
         ('[keys]\nfaults.undo = "u"\ntasks.ui = "b"', "'b' is the key of app.boom and of tasks.ui"),
         ('[keys]\napp.boom = "tab"', "'tab' always goes to the next pane: choose another key"),
