@@ -73,6 +73,8 @@ class Stall:
         """The name of the callback that blocks, where that is not written in Python and so has no line."""
         self.task_id: int | None = None
         self.task_name: str | None = None
+        self.owner: str | None = None
+        """Whose task it was, found out when it was noticed: later nobody may know the task any more."""
         self.delayed_timers = 0
         """How many timers were due before it ended."""
         self.delayed_descriptors: int | None = None
@@ -247,7 +249,7 @@ class Stalls:
         del frame
         if begins:
             if running is not None:
-                stall.task_id, stall.task_name = running.id, running.name
+                stall.task_id, stall.task_name, stall.owner = running.id, running.name, running.owner
             self._tell_begin(stall)
 
     def _tell_begin(self, stall: Stall) -> None:

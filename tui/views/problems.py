@@ -222,9 +222,8 @@ def _kind(row: Problem) -> Piece:
 
 
 def _all(watched: Watched) -> list[Problem]:
-    owners = {row.id: row.owner for row in watched.tasks} if watched.problems.stalls else {}
-    stalls = [_of_stall(one, owners.get(one.task_id or 0)) for one in watched.problems.stalls]
-    return [*map(_of_complaint, watched.problems.complaints), *stalls]
+    problems = watched.problems
+    return [*map(_of_complaint, problems.complaints), *map(_of_stall, problems.stalls)]
 
 
 def _grouped(found: Sequence[Problem]) -> list[Problem]:
@@ -252,7 +251,7 @@ def _of_complaint(one: Complaint) -> Problem:
     )  # fmt: skip
 
 
-def _of_stall(one: Stall, owner: str | None) -> Problem:
+def _of_stall(one: Stall) -> Problem:
     _, where = problem_key("stall", one.where)
     lasts = one.ended is None
     what = f"the loop {'is' if lasts else 'was'} blocked for {duration(one.lasted)}" + (f" at {where}" if where else "")
@@ -260,5 +259,5 @@ def _of_stall(one: Stall, owner: str | None) -> Problem:
     who = clean(one.task_name or "")
     return Problem(
         "stall", where, 1, at, what, who, STALL_MEANS, STALL_FIX, lasts,
-        owner=owner, task_id=one.task_id, line=one.place,
+        owner=one.owner, task_id=one.task_id, line=one.place,
     )  # fmt: skip
