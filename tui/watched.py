@@ -88,7 +88,7 @@ class Watched:
     def tasks(self) -> Sequence[TaskRow]:
         """The live tasks, the newest first, and then the latest that have ended."""
         tasks = self._observation.tasks
-        return [*reversed(tasks.live.values()), *reversed(tasks.ended)]
+        return [*reversed(tasks.live.values()), *reversed(tasks.past)]
 
     def task(self, number: int) -> TaskRow | None:
         """Return a task by its number; None if it is not kept any more."""
@@ -102,8 +102,13 @@ class Watched:
 
     @property
     def tasks_forgotten(self) -> int:
-        """How many ended tasks are no longer kept."""
+        """How many ended tasks are no longer kept, but for Textual's own."""
         return self._observation.tasks.forgotten
+
+    @property
+    def ui_tasks_forgotten(self) -> int:
+        """How many of Textual's own ended tasks are no longer kept."""
+        return self._observation.tasks.forgotten_ui
 
     @property
     def busy_by_owner(self) -> dict[str, float]:
