@@ -68,7 +68,7 @@ class Lab:
         self.records: list[ServerRecord] = [server.record for server in self.servers.values()]
         self.faults = Faults(self._desk, self.servers)
         """The faults that can be injected, are active, and were."""
-        self._suspension = Suspension(self.journal)
+        self._suspension = Suspension(self.journal, self._resumed)
         self._pulse = Pulse(self.records, self._beat, self._count_busy, self._turns)
         self._echo_complaints = echo_complaints
         self._clients: set[asyncio.Task[None]] = set()
@@ -134,6 +134,11 @@ class Lab:
         self._suspension.beat(seconds)
         for server in self.servers.values():
             server.measure()
+
+    def _resumed(self) -> None:
+        self._pulse.resumed()
+        if self.observation is not None:
+            self.observation.resumed()
 
     def _count_busy(self) -> None:
         for server in self.servers.values():

@@ -115,6 +115,18 @@ class Observation:
         self._guard(self.stalls, self.stalls.close)
         self.open_letters()
 
+    def resumed(self) -> None:
+        """The process was stopped, and goes on just now: leave that time out of what is being measured.
+
+        May be called in a signal handler: it takes no lock.
+        """
+        now = monotonic()
+        self.tasks.started = now
+        self.stalls.resumed_at = now
+        # A stall that was seen before is over when a turn is told that has lasted as long.
+        if self.ticks is not None and self.stalls.current is None:
+            self.ticks.awake_since = now
+
     def tell(self, event: Event) -> None:
         """Record an event. To be called in the loop's thread."""
         if getattr(event, "owner", None) in self.untold and getattr(event, "error", None) is None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import gc
+import json
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
-from support import a_lab, a_peer, happens, told
+from support import PATIENCE, a_lab, a_peer, happens, told
 from support_faults import soon
 from support_serve import Serving, eventually, hear, serving
 
@@ -153,6 +156,19 @@ def test_the_gap_is_told_when_a_stopped_process_goes_on(loop_kind: LoopKind) -> 
             assert gap <= resumed["gap"] < gap + SLACK
             sock.sendall(b"still here?\r\n")
             assert hear(sock, 13) == b"still here?\r\n"
+
+
+def test_a_stopped_process_is_neither_stalled_nor_late(loop_kind: LoopKind) -> None:
+    program = Path(__file__).with_name("a_program_that_is_stopped.py")
+    gap = 1.5
+    ran = subprocess.run(
+        [sys.executable, str(program), loop_kind, str(gap)], capture_output=True, check=True, timeout=PATIENCE
+    )
+    told = json.loads(ran.stdout)
+    assert told["gap"] > gap * 0.9
+    # On a busy machine there may be other stalls, but none as long as that.
+    for longest in (told["stalls"], told["lags"], told["turns"], told["steps"]):
+        assert max(longest, default=0.0) < gap / 2, told
 
 
 async def test_shutdowns_are_kept_to_be_compared_and_the_keyboards_own_signal_is_timed() -> None:
