@@ -247,7 +247,7 @@ class Lab:
         self.servers[connection.server].boom(connection, KeyboardBoom())
 
     def interrupt(self, connection_id: int, by: str = "the keyboard") -> None:
-        """Cancel the task of a connection, or close the connection where its server has no tasks.
+        """Cancel the task of a connection, or close the connection where it has none, or has none any more.
 
         Raises:
             Refused: if the connection is closed already.
@@ -255,8 +255,12 @@ class Lab:
         connection = self.connections.open.get(connection_id)
         if connection is None:
             raise Refused(f"connection {connection_id} is closed already")
-        self.journal.record(events.CancelAsked(connection.server, connection.id, connection.peer, by))
-        self.servers[connection.server].end(connection, f"cancelled by {by}")
+        server = self.servers[connection.server]
+        if server.has_tasks and connection.state is ConnectionState.OPEN:
+            self.journal.record(events.CancelAsked(connection.server, connection.id, connection.peer, by))
+            server.end(connection, f"cancelled by {by}")
+        else:
+            server.end(connection, f"closed by {by}")
 
     def treat(self, treatment: Treatment | None = None) -> Treatment:
         """Switch what the `sockets` server does with a failing task: to `treatment`, or to the next one.
