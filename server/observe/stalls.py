@@ -268,9 +268,11 @@ class Stalls:
             self._tell_begin(stall)
 
     def _tell_begin(self, stall: Stall) -> None:
-        event = StallBegan(stall.id, stall.lasted, stall.where, stall.task_name, stall.task_id)
+        lasted = stall.lasted
+        event = StallBegan(stall.id, lasted, stall.where, stall.task_name, stall.task_id)
         _log.warning("%s", event.sentence)
-        self._observation.from_elsewhere(lambda: self._observation.tell(event))
+        # The journal is told once the loop turns: the time of it is then that of the end.
+        self._observation.from_elsewhere(partial(self._observation.tell, event, stall.began + lasted))
         for listener in tuple(self.listeners):
             try:
                 listener(stall)
@@ -333,7 +335,8 @@ class Stalls:
                 stall.delayed_descriptors,
                 stall.delayed_callbacks,
                 stall.task_id,
-            )
+            ),
+            stall.ended,
         )
 
     def during(self, seconds: float) -> Stall | None:

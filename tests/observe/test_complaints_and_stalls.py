@@ -301,6 +301,25 @@ async def test_whose_a_stall_was_is_known_when_its_task_is_forgotten() -> None:
     assert stall.owner == "ui"
 
 
+async def test_a_stall_has_the_times_when_it_was_noticed_and_when_it_ended() -> None:
+    noticed = threading.Event()
+    more = 0.3
+
+    def block() -> None:
+        assert noticed.wait(10)
+        time.sleep(more)
+
+    journal()
+    observed().stalls.listeners.append(lambda _: noticed.set())
+    asyncio.get_running_loop().call_soon(block)
+    await _until_told(StallEnded)
+    entries: list[Any] = [entry for entry in journal().since(0) if isinstance(entry.event, StallBegan | StallEnded)]
+    began, ended = (entry for entry in entries if entry.event.stall == entries[0].event.stall)
+    assert ended.time - began.time >= more * 0.9
+    # However late it was told: at that time it had lasted as long as it says.
+    assert ended.time - began.time == pytest.approx(ended.event.lasted - began.event.lasted, abs=more / 2)
+
+
 async def _until_told(kind: type[Any]) -> None:
     async with asyncio.timeout(10):
         while not told(kind):  # noqa: ASYNC110 - the loop has to turn for the beat to come back
