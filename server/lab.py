@@ -230,7 +230,7 @@ class Lab:
             return
         server.release()
         server.stop_accepting()
-        if not await _within(drain, server.wait_until_none_is_open()):
+        if server.own and not (drain and await _within(drain, server.wait_until_none_is_open())):
             for connection in [*self.connections.open.values()]:
                 if connection.server == name:
                     server.interrupt(connection, f"{name} was stopped")
@@ -367,7 +367,8 @@ def _say_nothing(loop: asyncio.AbstractEventLoop, context: object) -> None:
 async def _within(seconds: float, waiting: Coroutine[Any, Any, None]) -> bool:
     """Return whether this ended within so many seconds."""
     try:
-        await asyncio.wait_for(waiting, seconds)
+        async with asyncio.timeout(seconds):
+            await waiting
     except TimeoutError:
         return False
     return True
