@@ -21,6 +21,7 @@ from echotui.server import events
 from echotui.server.lab import Lab
 from echotui.server.records import Connection, Treatment
 from echotui.tui.app import EchoApp
+from echotui.tui.dialogs import HelpText
 from echotui.tui.views.live import LiveView
 
 
@@ -263,3 +264,15 @@ async def test_the_system_goes_on_with_a_connection_that_nobody_serves_and_the_d
         assert "left open retained" in said
         assert "CLOSE-WAIT" in said
         assert "16 B that nobody has read" in said
+
+
+async def test_the_help_is_one_widget_however_many_keys_it_names() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, _):
+        await pilot.press("question_mark")
+        text = pilot.app.screen.query_one(HelpText)
+        assert text.plain().count("\n") > 40
+        # Textual has a few of its own on every screen. Each is styled and laid out several times: that takes the time.
+        assert len([*pilot.app.screen.walk_children()]) <= 5
+        assert pilot.app.focused is text
+        await pilot.press("G")
+        assert "A field that does not exist" in "".join(strip.text for strip in text.lines(*text.content_size))
