@@ -1,7 +1,8 @@
 """The vocabulary: everything that can happen, one small type each.
 
 An event says what happened, in fields; `Event.sentence` says it for people, and `Event.as_dict` for programs.
-Times are not in here: the journal stamps an event when it records it. Durations are in seconds, sizes in bytes.
+Times are not in here: the journal stamps an event when it records it, or as long ago as it is told. Durations are in
+seconds, sizes in bytes.
 
 Two kinds of events: *lifecycle* events are rare (a connection opens, a server stops) and always recorded;
 *details* (`Event.detail`) happen once or more per message and are recorded only as far as somebody looks, see

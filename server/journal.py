@@ -26,7 +26,8 @@ class Entry(NamedTuple):
     seq: int
     """Its number, from 1 and without gaps."""
     time: float
-    """When it was recorded, in seconds since the epoch, by the wall clock."""
+    """When it happened, in seconds since the epoch, by the wall clock: when it was recorded, unless its teller knows
+    better. What is told late is so *after* entries of a later time: what orders them is `seq`."""
     event: Event
     fault: int | None = None
     """The id of the fault that is known to have caused it; None if none is."""
@@ -96,15 +97,16 @@ class Journal:
         for number in range(max(seq + 1, self.first_seq), self.recorded + 1):
             yield self._ring[(number - 1) % self.size]
 
-    def record(self, event: Event, fault: int | None = None) -> Entry:
+    def record(self, event: Event, fault: int | None = None, *, ago: float = 0.0) -> Entry:
         """Add an event, and tell every sink. A sink that raises is removed, and that is recorded.
 
-        `fault` is the id of the fault that has caused it, where its teller knows.
+        `fault` is the id of the fault that has caused it, where its teller knows; `ago` how many seconds ago it
+        happened, where it could not be told then.
         """
         if self.witness is not None:
             fault = self._ask(self.witness, event, fault)
         self.recorded += 1
-        entry = Entry(self.recorded, self._clock(), event, fault)
+        entry = Entry(self.recorded, self._clock() - ago, event, fault)
         if len(self._ring) < self.size:
             self._ring.append(entry)
         else:

@@ -68,7 +68,7 @@ class Lab:
         self.records: list[ServerRecord] = [server.record for server in self.servers.values()]
         self.faults = Faults(self._desk, self.servers)
         """The faults that can be injected, are active, and were."""
-        self._suspension = Suspension(self.journal)
+        self._suspension = Suspension(self.journal, self._resumed)
         self._pulse = Pulse(self.records, self._beat, self._count_busy, self._turns)
         self._echo_complaints = echo_complaints
         self._clients: set[asyncio.Task[None]] = set()
@@ -134,6 +134,11 @@ class Lab:
         self._suspension.beat(seconds)
         for server in self.servers.values():
             server.measure()
+
+    def _resumed(self) -> None:
+        self._pulse.resumed()
+        if self.observation is not None:
+            self.observation.resumed()
 
     def _count_busy(self) -> None:
         for server in self.servers.values():
@@ -225,7 +230,7 @@ class Lab:
             return
         server.release()
         server.stop_accepting()
-        if not await _within(drain, server.wait_until_none_is_open()):
+        if server.own and not (drain and await _within(drain, server.wait_until_none_is_open())):
             for connection in [*self.connections.open.values()]:
                 if connection.server == name:
                     server.interrupt(connection, f"{name} was stopped")
@@ -242,7 +247,7 @@ class Lab:
         self.servers[connection.server].boom(connection, KeyboardBoom())
 
     def interrupt(self, connection_id: int, by: str = "the keyboard") -> None:
-        """Cancel the task of a connection, or close the connection where its server has no tasks.
+        """Cancel the task of a connection, or close the connection where it has none, or has none any more.
 
         Raises:
             Refused: if the connection is closed already.
@@ -250,8 +255,12 @@ class Lab:
         connection = self.connections.open.get(connection_id)
         if connection is None:
             raise Refused(f"connection {connection_id} is closed already")
-        self.journal.record(events.CancelAsked(connection.server, connection.id, connection.peer, by))
-        self.servers[connection.server].end(connection, f"cancelled by {by}")
+        server = self.servers[connection.server]
+        if server.has_tasks and connection.state is ConnectionState.OPEN:
+            self.journal.record(events.CancelAsked(connection.server, connection.id, connection.peer, by))
+            server.end(connection, f"cancelled by {by}")
+        else:
+            server.end(connection, f"closed by {by}")
 
     def treat(self, treatment: Treatment | None = None) -> Treatment:
         """Switch what the `sockets` server does with a failing task: to `treatment`, or to the next one.
@@ -358,7 +367,8 @@ def _say_nothing(loop: asyncio.AbstractEventLoop, context: object) -> None:
 async def _within(seconds: float, waiting: Coroutine[Any, Any, None]) -> bool:
     """Return whether this ended within so many seconds."""
     try:
-        await asyncio.wait_for(waiting, seconds)
+        async with asyncio.timeout(seconds):
+            await waiting
     except TimeoutError:
         return False
     return True

@@ -15,7 +15,7 @@ from time import monotonic
 
 from . import events
 from .journal import Entry, Journal
-from .records import Connection, Connections, ServerState
+from .records import Connection, Connections, ConnectionState, ServerState
 from .servers.base import GIVEN_UP, EchoServer
 from .waterfall import Shutdown, Step, What
 
@@ -24,6 +24,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 #: How long connections that were told to end may take to do so, in seconds, before they are given up.
 GRACE = 0.5
+
+#: How many turns of the loop connections have to end by themselves, also where they have no time: whose peer has hung
+#: up already is woken in the first, reads so in the second, and closes in those that follow.
+TURNS = 4
 
 
 class Drain:
@@ -39,9 +43,11 @@ class Drain:
         self._servers = servers
         self._connections = connections
         self._journal = journal
-        self._hurry = asyncio.Event()
+        self._enough = asyncio.Event()
+        """Nobody waits any longer for connections to finish: all have, or there is no time left."""
         self._steps: dict[int, Step | None] = {}
         self._late: set[int] = set()
+        self._failed: set[int] = set()
         self.shutdown = shutdown
         self.deadline = monotonic() + shutdown.drain
         """When the time to finish is over, by ``time.monotonic()``."""
@@ -49,25 +55,25 @@ class Drain:
     def cut_short(self, by: str) -> None:
         """Do not wait any longer for connections to finish, and note what that loses."""
         shutdown = self.shutdown
-        if not self._hurry.is_set():
+        if not shutdown.cut_short:
             open_now = [*self._connections.open.values()]
             unsent = sum(connection.unsent + connection.held for connection in open_now)
             event = events.CutShort(by, round(shutdown.now, 6), shutdown.drain, len(open_now), unsent, shutdown.id)
             shutdown.cut_short = event.sentence
             self._journal.record(event)
         self.deadline = min(self.deadline, monotonic())
-        self._hurry.set()
+        self._enough.set()
 
     async def run(self) -> None:
         """Stop the servers. Returns when they have stopped."""
         shutdown, journal = self.shutdown, self._journal
-        for server in self._servers:
-            server.release()
         self._begin_steps()
         journal.record(events.Stopping(shutdown.open_then, shutdown.drain, shutdown.id))
         journal.subscribe(self._note)
         try:
             self._close_listeners()
+            for server in self._servers:
+                server.release()
             await self._until_finished_or_hurried()
             await self._end_stragglers()
             left = len(self._connections.open)
@@ -83,9 +89,14 @@ class Drain:
         journal.record(events.Stopped(round(shutdown.took, 6), left, shutdown.id))
 
     def _begin_steps(self) -> None:
-        """Every open connection is asked to finish, and has a step of its own until it is closed."""
+        """Every open connection is asked to finish, and has a step of its own until it is closed.
+
+        Those that a failed handler left open count as well: they are open, and closed at once.
+        """
         self.shutdown.open_then = len(self._connections.open)
         for connection in self._connections.open.values():
+            if connection.state is ConnectionState.LEFT_OPEN:
+                self._failed.add(connection.id)
             name = f"{connection.id} {connection.peer}"
             self._steps[connection.id] = self.shutdown.begin(
                 What.CONNECTION, name, server=connection.server, connection=connection.id
@@ -100,20 +111,20 @@ class Drain:
                 self.shutdown.end(step, "closed", self._journal)
 
     async def _until_finished_or_hurried(self) -> None:
-        loop = asyncio.get_running_loop()
-        finished = loop.create_task(self._connections.wait_until_none_is_open(), name="drained")
-        hurried = loop.create_task(self._hurry.wait(), name="hurried")
-        await asyncio.wait(
-            [finished, hurried], timeout=max(0, self.deadline - monotonic()), return_when=asyncio.FIRST_COMPLETED
-        )
-        for waiter in (finished, hurried):
-            waiter.cancel()
-        await asyncio.wait([finished, hurried])
+        # An event and a timer, and no tasks that would have to be cancelled: in what is shown of the loop every
+        # cancellation should be one that somebody asked for.
+        if self._connections.open:
+            left = max(0, self.deadline - monotonic())
+            timer = asyncio.get_running_loop().call_later(left, self._enough.set)
+            await self._enough.wait()
+            timer.cancel()
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
 
     async def _end_stragglers(self) -> None:
         shutdown = self.shutdown
         stragglers = list(self._connections.open.values())
-        finished = shutdown.open_then - len(stragglers)
+        finished = shutdown.open_then - len(self._failed) - len(stragglers)
         self._journal.record(events.CleaningUp(finished, len(stragglers), round(shutdown.now, 6), shutdown.id))
         for connection in stragglers:
             self._end(connection)
@@ -132,17 +143,21 @@ class Drain:
         server.end(connection, "not finished when the drain time was over")
 
     def _note(self, entry: Entry) -> None:
-        """A connection is closed: its step is over."""
+        """A connection is closed: its step is over, and after the last one so is the waiting."""
         event = entry.event
         if not isinstance(event, events.Closed):
             return
         if event.reason == GIVEN_UP:
             outcome = "given up: it did not end when it was asked to"
+        elif event.connection in self._failed:
+            outcome = "ended at once: its handler had failed"
         elif event.connection in self._late:
             outcome = "cancelled, and ended" if self._has_tasks(event.server) else "ended"
         else:
             outcome = f"finished: {event.reason}"
         self.shutdown.end(self._steps.pop(event.connection, None), outcome, self._journal, entry.fault)
+        if not self._connections.open:
+            self._enough.set()
 
     def _has_tasks(self, name: str) -> bool:
         return next(server for server in self._servers if server.name == name).has_tasks

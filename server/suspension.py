@@ -3,6 +3,9 @@
 SIGTSTP and SIGSTOP stop the process at once, and nobody can tell the journal then. What remains is the last beat of the
 pulse before, and SIGCONT after: the gap between them, less the beat that was due anyway.
 
+Whatever is being measured just then would seem to have taken as long as the gap. So the first thing that happens when
+the process goes on, in the handler of SIGCONT itself, is that those who measure are told to leave the gap out.
+
 SIGCONT may have a handler already, and Textual sets one of its own when it starts, after us: ours calls whichever
 there is, and is put before it again at the next beat.
 """
@@ -22,10 +25,16 @@ SHORTEST = 0.25
 
 
 class Suspension:
-    """Watches for the process to be stopped and to go on. It belongs to the main thread."""
+    """Watches for the process to be stopped and to go on. It belongs to the main thread.
 
-    def __init__(self, journal: Journal) -> None:
+    Args:
+        journal: is told how long the gap was.
+        resumed: called as soon as the process goes on, in a signal handler: between any two steps of the program.
+    """
+
+    def __init__(self, journal: Journal, resumed: Callable[[], None]) -> None:
         self._journal = journal
+        self._resumed = resumed
         self._loop: asyncio.AbstractEventLoop | None = None
         self._beat_at = monotonic()
         self._between = 0.0
@@ -53,6 +62,8 @@ class Suspension:
 
     def _goes_on(self, number: int, frame: FrameType | None) -> None:
         gap = monotonic() - self._beat_at
+        if gap > SHORTEST:
+            self._resumed()
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed already
                 self._loop.call_soon_threadsafe(self._tell, gap)

@@ -35,12 +35,16 @@ class TcpInfo:
     state: str
     rtt: float
     """Smoothed round-trip time, in seconds."""
+    unread: int
+    """Bytes that have come in and that nobody has read."""
 
 
 def tcp_info(sock: socket.socket) -> TcpInfo | None:
     """Return what the system knows of this connection; None where it does not tell, or the socket is closed."""
     raw = _raw(sock)
-    return None if raw is None else TcpInfo(_STATES.get(raw[0], f"state {raw[0]}"), _field(raw, _RTT_AT) / 1e6)
+    if raw is None:
+        return None
+    return TcpInfo(_STATES.get(raw[0], f"state {raw[0]}"), _field(raw, _RTT_AT) / 1e6, _unread(sock))
 
 
 def waited_in_queue(sock: socket.socket) -> float | None:
@@ -58,6 +62,15 @@ def queue_length(listener: socket.socket) -> int | None:
     raw = _raw(listener)
     # For a listening socket the system puts the length of its queue where a connection has its unacknowledged data.
     return _field(raw, _UNACKED_AT) if raw is not None and raw[0] == _LISTEN else None
+
+
+def _unread(sock: socket.socket) -> int:
+    # Not on every system, and so not at the top.
+    from fcntl import ioctl
+    from termios import FIONREAD
+
+    (size,) = struct.unpack("=i", ioctl(sock, FIONREAD, bytes(4)))
+    return int(size)
 
 
 def _raw(sock: socket.socket) -> bytes | None:

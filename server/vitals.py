@@ -84,6 +84,7 @@ class Pulse:
         self._ran_before: float | None = None
         self._process = psutil.Process()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
         self._beats = 0
         self._worst = 0.0
         self._before: dict[str, tuple[int, int, float | None]] = {}
@@ -101,6 +102,11 @@ class Pulse:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def resumed(self) -> None:
+        """The process was stopped, and goes on: the beat that was due meanwhile is not late, nobody could have come."""
+        if self._timer is not None:
+            self._due = max(self._due, monotonic())
 
     def _next(self) -> None:
         self._due = self._loop.time() + BEAT

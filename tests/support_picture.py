@@ -179,6 +179,7 @@ def _watched() -> Watched:
             "tasks": [waiting, textual, ended, failed],
             "task_changes": (5, 2),
             "tasks_forgotten": 0,
+            "ui_tasks_forgotten": 0,
             "busy_by_owner": {"server": 1.0, "ui": 2.0},
             "why_no_ticks": None,
             "ticks": ticks,

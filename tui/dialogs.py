@@ -1,16 +1,23 @@
 """Questions and help, on top of a view."""
 
 import signal
+import textwrap
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.content import Content
+from textual.containers import Vertical
+from textual.geometry import Size
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from .dialog import Dialog
+from .widgets.detail import Detail
+from .widgets.lines import Piece
+
+#: How wide the column of keys in the help is, in cells.
+KEY = 11
 
 #: What is said below the keys of every view.
 NOTES = """\
@@ -71,15 +78,44 @@ class AskSignal(Dialog[signal.Signals | None]):
         self.dismiss(None if event.option.id == "none" else signal.Signals[str(event.option.id)])
 
 
-class Scrolled(VerticalScroll):
-    """Something to scroll with the keys of all other panes."""
+class HelpText(Detail):
+    """Keys and what each does, and notes below: one widget, however many there are.
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll_down", show=False),
-        Binding("k", "scroll_up", show=False),
-        Binding("g", "scroll_home", show=False),
-        Binding("G", "scroll_end", show=False),
-    ]
+    Two widgets a key are a hundred to be styled and laid out, several times each: that blocked the loop for a tenth of
+    a second and more.
+    """
+
+    def __init__(self, keys: Sequence[tuple[str, str]], notes: str) -> None:
+        super().__init__(id="help-text")
+        self._keys = keys
+        self._notes = notes
+        self.add_class("dialog")
+
+    def subject(self) -> str:
+        """Return what it is about: always the same."""
+        return self.title()
+
+    def title(self) -> str:
+        """Return what it is."""
+        return "Help"
+
+    def label(self, title: str, subtitle: str = "") -> None:
+        """Say in the frame what goes back as well."""
+        super().label(title, " · ".join(part for part in (subtitle, "esc goes back") if part))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 - Textual's
+        """Return how many lines there are."""
+        return len(self.said(width))
+
+    def said(self, width: int) -> list[list[Piece]]:
+        """Return the keys in a column beside what they do, and the notes."""
+        said: list[list[Piece]] = []
+        for key, what in self._keys:
+            for number, line in enumerate(textwrap.wrap(what, max(width - KEY - 2, 1)) or [""]):
+                said.append([(f"{key if number == 0 else '':>{KEY}}  ", "accent"), (line, "")])
+        for note in ("", *self._notes.splitlines()):
+            said += [[(line, "")] for line in textwrap.wrap(note, max(width, 1)) or [""]]
+        return said
 
 
 class Help(Dialog[None]):
@@ -94,16 +130,8 @@ class Help(Dialog[None]):
 
     def __init__(self, keys: list[tuple[str, str]], notes: str) -> None:
         super().__init__()
-        self._keys = keys
-        self._notes = f"{notes}{NOTES}"
+        self._text = HelpText(keys, f"{notes}{NOTES}")
 
     def compose(self) -> ComposeResult:
         """Show."""
-        with Scrolled(classes="dialog help") as dialog:
-            dialog.border_title = "Help"
-            dialog.border_subtitle = "esc goes back"
-            for key, what in self._keys:
-                with Horizontal(classes="row"):
-                    yield Static(Content(key), classes="key")
-                    yield Static(Content(what), classes="what")
-            yield Static(self._notes, markup=False, classes="notes")
+        yield self._text

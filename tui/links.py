@@ -21,7 +21,7 @@ from echotui.server.waterfall import Shutdown, Step
 from . import numbers
 from .picture import Picture
 from .text import clean, shortened
-from .watched import TaskRow
+from .watched import UNHEARD, TaskRow
 
 #: How many things of one sort are offered where there may be any number: timers of a task, tasks it has made.
 MOST = 5
@@ -247,6 +247,8 @@ def _of_event(row: Entry, picture: Picture) -> _Ways:
         yield from _connection_of_task(task, picture)
     if event.kind == "complaint":
         yield "means", Thing(Kind.PROBLEM, problem_key(event.about, event.place))
+    if event.kind == "silent" and (connection := picture.connections.get(event.connection)) is not None:
+        yield from (("means", thing) for _, thing in _problems_of(connection.task, picture))
     if event.kind in ("stall_began", "stall_ended"):
         yield "means", Thing(Kind.PROBLEM, problem_key("stall", event.place))
     if row.fault is not None:
@@ -284,9 +286,13 @@ def _connection_of_task(task: int, picture: Picture) -> _Ways:
 def _problems_of(task: int | None, picture: Picture) -> _Ways:
     if task is None or picture.watched is None:
         return
-    for complaint in picture.watched.problems.complaints:
+    problems = picture.watched.problems
+    for complaint in problems.complaints:
         if complaint.task_id == task:
             yield "its problem", Thing(Kind.PROBLEM, problem_key(complaint.kind, complaint.place))
+    for record in problems.unheard:
+        if record.id == task:
+            yield "its problem", Thing(Kind.PROBLEM, problem_key(UNHEARD, record.error_at))
 
 
 def _timers(picture: Picture) -> Iterable[LiveTimer]:

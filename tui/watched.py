@@ -4,6 +4,7 @@ import copy
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -12,13 +13,19 @@ from echotui.server.observe.complaints import Complaint
 from echotui.server.observe.observation import Observation
 from echotui.server.observe.places import Place
 from echotui.server.observe.stalls import Stall
-from echotui.server.observe.task_record import TaskState
+from echotui.server.observe.task_record import TaskRecord, TaskState
 from echotui.server.observe.ticks import KeptRegistration, Registration, Tick
 from echotui.server.observe.timers import LiveTimer
 from echotui.server.observe.waiting import Wait
 
 #: How many timers are looked at.
 TIMERS = 200
+
+#: The kind of problem that a task is which nobody has asked for its exception.
+UNHEARD = "failed silently"
+
+#: For how long, in seconds, a failed task is no problem yet: whoever awaits it asks in the next turn of the loop.
+ASKED_SOON = 0.2
 
 
 class TaskRow(Protocol):
@@ -76,6 +83,8 @@ class Problems:
     """How many complaints are no longer kept."""
     stalls: Sequence[Stall]
     """Those that are over, and at the end the one that lasts, if one does."""
+    unheard: Sequence[TaskRecord] = ()
+    """The tasks that have failed and still exist, and that nobody has asked for their exception."""
 
 
 class Watched:
@@ -88,7 +97,7 @@ class Watched:
     def tasks(self) -> Sequence[TaskRow]:
         """The live tasks, the newest first, and then the latest that have ended."""
         tasks = self._observation.tasks
-        return [*reversed(tasks.live.values()), *reversed(tasks.ended)]
+        return [*reversed(tasks.live.values()), *reversed(tasks.past)]
 
     def task(self, number: int) -> TaskRow | None:
         """Return a task by its number; None if it is not kept any more."""
@@ -102,8 +111,13 @@ class Watched:
 
     @property
     def tasks_forgotten(self) -> int:
-        """How many ended tasks are no longer kept."""
+        """How many ended tasks are no longer kept, but for Textual's own."""
         return self._observation.tasks.forgotten
+
+    @property
+    def ui_tasks_forgotten(self) -> int:
+        """How many of Textual's own ended tasks are no longer kept."""
+        return self._observation.tasks.forgotten_ui
 
     @property
     def busy_by_owner(self) -> dict[str, float]:
@@ -160,7 +174,9 @@ class Watched:
         """What went wrong."""
         complaints, stalls = self._observation.complaints, self._observation.stalls
         lasting = [] if stalls.current is None else [stalls.current]
-        return Problems([*complaints.recent], complaints.forgotten, [*stalls.recent, *lasting])
+        long_enough = monotonic() - ASKED_SOON
+        unheard = [record for record in self._observation.tasks.unheard if record.since < long_enough]
+        return Problems([*complaints.recent], complaints.forgotten, [*stalls.recent, *lasting], unheard)
 
     @property
     def disabled(self) -> dict[str, str]:

@@ -28,10 +28,12 @@ async def until_all_answer(desk: Desk, servers: Iterable[ServerRecord]) -> tuple
     Returns:
         After how many seconds the last one answered, and the names of those that have not.
     """
+    loop = asyncio.get_running_loop()
     began = monotonic()
     waiting = list(servers)
     while waiting:
-        answered = await asyncio.gather(*(_answers(desk, server) for server in waiting))
+        probes = [loop.create_task(_answers(desk, server), name=f"probe-of-{server.name}") for server in waiting]
+        answered = await asyncio.gather(*probes)
         took = monotonic() - began
         waiting = [server for server, yes in zip(waiting, answered, strict=True) if not yes]
         if not waiting or took > PATIENCE:

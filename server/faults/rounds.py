@@ -142,7 +142,9 @@ class _Run:
     async def _round(self, number: int, due: float) -> None:
         """Let every client say a line that is due now: what holds the loop up before it is said makes it late too."""
         await self._connect()
-        outcomes = await asyncio.gather(*(client.echo(number, due) for client in self.clients))
+        loop = asyncio.get_running_loop()
+        rounds = [loop.create_task(client.echo(number, due), name=f"round-of-{client.name}") for client in self.clients]
+        outcomes = await asyncio.gather(*rounds)
         for client, why in zip(self.clients, outcomes, strict=True):
             if why is None:
                 self.report.echoes += 1

@@ -97,7 +97,10 @@ class Complained(Event):
 
 @dataclass(frozen=True, slots=True)
 class StallBegan(Event):
-    """The loop does not turn: something on it has not come back for `lasted` seconds."""
+    """The loop does not turn: something on it has not come back for `lasted` seconds.
+
+    Its time in the journal is when that was noticed, `lasted` seconds after it began; the journal is told when it ends.
+    """
 
     kind = "stall_began"
     alarming = True
@@ -116,7 +119,7 @@ class StallBegan(Event):
 
 @dataclass(frozen=True, slots=True)
 class StallEnded(Event):
-    """The loop turns again after `lasted` seconds, with what had to wait for it meanwhile."""
+    """The loop turns again after `lasted` seconds, with what had to wait for it meanwhile. Its time is the end."""
 
     kind = "stall_ended"
     alarming = True

@@ -72,13 +72,14 @@ class Observation:
         """The owners about whose tasks the journal is told only what is an error; the records have the rest as well."""
         self._loop: Any = loop
         self.journal: Journal | None = None
-        self._early: deque[Event] = deque(maxlen=LETTERS_KEPT)
+        self._early: deque[tuple[Event, float]] = deque(maxlen=LETTERS_KEPT)
 
     def attach(self, journal: Journal) -> None:
         """Tell this journal from now on, first of all what there was to tell before."""
         self.journal = journal
         while self._early:
-            journal.record(self._early.popleft())
+            event, at = self._early.popleft()
+            journal.record(event, ago=monotonic() - at)
 
     @property
     def lag(self) -> float:
@@ -115,14 +116,26 @@ class Observation:
         self._guard(self.stalls, self.stalls.close)
         self.open_letters()
 
-    def tell(self, event: Event) -> None:
-        """Record an event. To be called in the loop's thread."""
+    def resumed(self) -> None:
+        """The process was stopped, and goes on just now: leave that time out of what is being measured.
+
+        May be called in a signal handler: it takes no lock.
+        """
+        now = monotonic()
+        self.tasks.started = now
+        self.stalls.resumed_at = now
+        # A stall that was seen before is over when a turn is told that has lasted as long.
+        if self.ticks is not None and self.stalls.current is None:
+            self.ticks.awake_since = now
+
+    def tell(self, event: Event, at: float | None = None) -> None:
+        """Record an event that happened at this time of `time.monotonic`; now, if None. In the loop's thread."""
         if getattr(event, "owner", None) in self.untold and getattr(event, "error", None) is None:
             return
         if self.journal is None:
-            self._early.append(event)
+            self._early.append((event, monotonic() if at is None else at))
         else:
-            self.journal.record(event)
+            self.journal.record(event, ago=0.0 if at is None else monotonic() - at)
 
     def from_elsewhere(self, letter: Callable[[], object]) -> None:
         """Have this called in the loop's thread, when the loop turns next. To be called in any thread."""

@@ -73,6 +73,8 @@ class Stall:
         """The name of the callback that blocks, where that is not written in Python and so has no line."""
         self.task_id: int | None = None
         self.task_name: str | None = None
+        self.owner: str | None = None
+        """Whose task it was, found out when it was noticed: later nobody may know the task any more."""
         self.delayed_timers = 0
         """How many timers were due before it ended."""
         self.delayed_descriptors: int | None = None
@@ -148,6 +150,9 @@ class Stalls:
         """Called with a stall as soon as it is noticed, *in the watching thread*, while the loop is still blocked."""
         self.put_off_at = 0.0
         """From when on the alarm has to be put off again, if the loop turns, by `time.monotonic`, in seconds."""
+        self.resumed_at = 0.0
+        """When the process went on the last time it was stopped, by `time.monotonic`: no stall has begun before."""
+        self._rings_at = 0.0
         self._observation = observation
         self._loop = loop
         self._later = later
@@ -177,7 +182,12 @@ class Stalls:
         if self.on:
             if self._watch is None:
                 self._start()
-            self._watch.alarm.set(self.limit * 1.25)  # type: ignore[union-attr]
+            self._ring_in(self.limit * 1.25)
+
+    def _ring_in(self, seconds: float) -> None:
+        self._rings_at = monotonic() + seconds
+        if self._watch is not None:
+            self._watch.alarm.set(seconds)
 
     def _start(self) -> None:
         self._watch = _Watch()
@@ -210,6 +220,9 @@ class Stalls:
         self.put_off_at = 0.0  # The alarm has rung: whoever wakes next sets it, see `put_off`.
         if not self.on:
             return 0
+        if monotonic() - self._rings_at > self.limit / 4:
+            # Nor could this thread run. If the process was stopped, the loop's thread knows in a moment.
+            return self.limit / 4
         since = self._blocked_since()
         if since is None:
             return 0
@@ -221,6 +234,10 @@ class Stalls:
 
     def _blocked_since(self) -> float | None:
         """Return since when the loop has not turned; None while it sleeps, or does not run."""
+        since = self._awake_since()
+        return None if since is None else max(since, self.resumed_at)
+
+    def _awake_since(self) -> float | None:
         observation = self._observation
         ticks, running = observation.ticks, observation.tasks.running
         if ticks is not None and ticks.on:
@@ -247,13 +264,15 @@ class Stalls:
         del frame
         if begins:
             if running is not None:
-                stall.task_id, stall.task_name = running.id, running.name
+                stall.task_id, stall.task_name, stall.owner = running.id, running.name, running.owner
             self._tell_begin(stall)
 
     def _tell_begin(self, stall: Stall) -> None:
-        event = StallBegan(stall.id, stall.lasted, stall.where, stall.task_name, stall.task_id)
+        lasted = stall.lasted
+        event = StallBegan(stall.id, lasted, stall.where, stall.task_name, stall.task_id)
         _log.warning("%s", event.sentence)
-        self._observation.from_elsewhere(lambda: self._observation.tell(event))
+        # The journal is told once the loop turns: the time of it is then that of the end.
+        self._observation.from_elsewhere(partial(self._observation.tell, event, stall.began + lasted))
         for listener in tuple(self.listeners):
             try:
                 listener(stall)
@@ -271,7 +290,8 @@ class Stalls:
 
     def _come_back(self, due: float, sent: float) -> None:
         now = monotonic()
-        self.lag = max(sent - due - RESOLUTION, 0.0) + now - sent
+        late_since = max(due, self.resumed_at)
+        self.lag = max(sent - late_since - RESOLUTION, 0.0) + now - sent
         with self._lock:
             stall = self.current
             ticks = self._observation.ticks
@@ -281,10 +301,10 @@ class Stalls:
                 self._next_beat = self._later(self.limit / 2, partial(self._beat, self._beat_due))
             else:
                 self._beat_due = self._next_beat = None
-        if stall is not None or now - due >= self.limit:
-            self.over(due if stall is None else stall.began, now)
-        if self.on and self._watch is not None:
-            self._watch.alarm.set(self.limit * 0.75)
+        if stall is not None or now - late_since >= self.limit:
+            self.over(late_since if stall is None else stall.began, now)
+        if self.on:
+            self._ring_in(self.limit * 0.75)
         self._observation.open_letters()
 
     def over(self, began: float, ended: float) -> None:
@@ -294,7 +314,7 @@ class Stalls:
         with self._lock:
             stall = self.current or self._new(began)
             self.current = None
-            stall.ended = ended
+            stall.began, stall.ended = max(stall.began, self.resumed_at), ended
             stall.delayed_timers = self._observation.timers.delayed(stall.began, ended, self.limit / 2)
             ready = getattr(self._loop, "_ready", None)
             stall.delayed_callbacks = None if ready is None else len(ready)
@@ -315,7 +335,8 @@ class Stalls:
                 stall.delayed_descriptors,
                 stall.delayed_callbacks,
                 stall.task_id,
-            )
+            ),
+            stall.ended,
         )
 
     def during(self, seconds: float) -> Stall | None:
@@ -339,7 +360,7 @@ def _look_when_it_rings(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
         try:
             again = here.look()
             if again and not watch.closing:
-                watch.alarm.set(max(again, AT_ONCE))
+                here._ring_in(max(again, AT_ONCE))
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop must not know
             if not watch.closing and not here._loop.is_closed():
                 here._observation.from_elsewhere(partial(here._observation.disable, here, error))

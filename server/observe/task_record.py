@@ -67,6 +67,8 @@ class TaskRecord:
     given_name: str | None = None
     """The name it was given; None if asyncio has numbered it."""
 
+    owner_then: str | None = None
+    """Whose it was when it ended, where its coroutine alone does not tell; None while it lives."""
     creator_id: int | None = None
     """The id of the task that made it; None if it was not made in a task."""
     _task: "weakref.ref[Task] | None" = None

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from time import monotonic
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
@@ -16,13 +18,18 @@ from .task_record import LOOK_ALWAYS, WORTH_A_LOOK, TaskRecord, TaskState, descr
 if TYPE_CHECKING:
     from .observation import Observation
 
-#: How many ended tasks stay visible.
+#: How many ended tasks stay visible: of the screen's own, and of all others.
 ENDED_KEPT = 1_000
+
+#: The owner whose ended tasks have a history of their own. A screen makes so many that no others would be left in one.
+APART = "ui"
 
 #: How many coroutine functions are told apart.
 KINDS_KEPT = 10_000
 
 ASYNCIO_TASKS = vars(asyncio.tasks)
+
+_IN_ORDER = attrgetter("since", "id")
 
 FINISHED, FAILED, CANCELLED = TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELLED
 
@@ -42,6 +49,11 @@ class Tasks:
         self.live: dict[int, TaskRecord] = {}
         """The tasks that have not ended, by id."""
         self.ended: deque[TaskRecord] = deque(maxlen=ENDED_KEPT)
+        """The latest that have ended, oldest first, but for the screen's own."""
+        self.ended_ui: deque[TaskRecord] = deque(maxlen=ENDED_KEPT)
+        """The latest of the screen's own that have ended, oldest first."""
+        self.ended_ui_count = 0
+        """How many of the screen's own have ended, ever."""
         self.made = 0
         """How many were made, ever."""
         self.unobserved = 0
@@ -56,6 +68,8 @@ class Tasks:
         self.cancellations = observation.cancellations
         self._observation = observation
         self._kinds: dict[int, CoroutineKind] = {}
+        # Those that have failed and still exist, by id: whoever keeps the tasks bounds them, as it does the live ones.
+        self._failed: dict[int, TaskRecord] = {}
 
     @property
     def ended_count(self) -> int:
@@ -63,15 +77,42 @@ class Tasks:
         return self.made - len(self.live)
 
     @property
+    def unheard(self) -> list[TaskRecord]:
+        """Those that have failed, still exist, and were not asked for their exception: asyncio says nothing of them."""
+        return [record for record in tuple(self._failed.values()) if record.unretrieved]
+
+    @property
+    def past(self) -> list[TaskRecord]:
+        """The ended tasks that are kept, oldest first: the latest, and those that are unheard for as long as they are.
+
+        It takes time in proportion to what is kept.
+        """
+        return sorted({*self.ended, *self.ended_ui, *self.unheard}, key=_IN_ORDER)
+
+    @property
     def forgotten(self) -> int:
-        """How many ended tasks are no longer kept."""
-        return self.ended_count - len(self.ended)
+        """How many ended tasks are no longer kept, but for the screen's own."""
+        return self.ended_count - self.ended_ui_count - len(self._kept(self.ended, apart=False))
+
+    @property
+    def forgotten_ui(self) -> int:
+        """How many of the screen's own ended tasks are no longer kept."""
+        return self.ended_ui_count - len(self._kept(self.ended_ui, apart=True))
+
+    def _kept(self, latest: Iterable[TaskRecord], *, apart: bool) -> set[TaskRecord]:
+        return {*latest, *(record for record in self.unheard if (record.owner == APART) is apart)}
 
     def get(self, id: int | None) -> TaskRecord | None:
         """Return the task with this id if it is live or still kept."""
         if id is None:
             return None
-        return self.live.get(id) or next((record for record in self.ended if record.id == id), None)
+        found = self.live.get(id) or self._failed.get(id)
+        if found is not None:
+            return found
+        # Copies: the thread that watches for stalls asks too, while this one may add to them.
+        return next(
+            (record for ended in (self.ended, self.ended_ui) for record in tuple(ended) if record.id == id), None
+        )
 
     def record_of(self, task: object) -> TaskRecord | None:
         """Return the record of a task; None if it is not observed."""
@@ -189,12 +230,17 @@ class Tasks:
                 error = task._exception
                 record.error = describe(error)
                 record.error_mark = raised_at(error)
+                self._failed[record.id] = record
+                record._task = ref(task, partial(_forget, self._failed, record.id))
             record.outcome = outcome
             del self.live[record.id]
-            self.ended.append(record)
             kind = self._kinds.get(id(record.code))
             if kind is None:
                 kind = self._new_kind(record.code)
+            if kind.among_all:
+                self.ended.append(record)
+            else:
+                self._keep(record)
             kind.busy += record.busy
             if record.unsettled:
                 self.cancellations.task_ended(record)
@@ -206,14 +252,24 @@ class Tasks:
         if self.live.pop(record.id, None) is not None:
             record.given_name = name or record.name
             record.outcome = TaskState.DESTROYED
-            self.ended.append(record)
+            self._keep(record)
             if record.unsettled:
                 self.cancellations.task_ended(record)
+
+    def _keep(self, record: TaskRecord) -> None:
+        """Put an ended task into the history it belongs to, and fix its owner: its creator may be forgotten first."""
+        record.owner_then = self.owner_of(record)
+        if record.owner_then == APART:
+            self.ended_ui.append(record)
+            self.ended_ui_count += 1
+        else:
+            self.ended.append(record)
 
     def _new_kind(self, code: CodeType | None) -> "CoroutineKind":
         if len(self._kinds) >= KINDS_KEPT:
             # A program that makes new code all the time: their times are kept, who they were is not.
-            rest = CoroutineKind(None, "program", sum(kind.busy for kind in self._kinds.values()))
+            busy = sum(kind.busy for kind in self._kinds.values())
+            rest = CoroutineKind(None, "program", busy, among_all=True)
             self._kinds = {id(None): rest}
         owner: str | None = "program"
         if code is not None:
@@ -222,11 +278,13 @@ class Tasks:
             except Exception as error:  # noqa: BLE001 - a classifier is anybody's code
                 self.classify = _nobody_knows
                 self._observation.report("classifier", error)
-        kind = self._kinds[id(code)] = CoroutineKind(code, owner, 0.0)
+        kind = self._kinds[id(code)] = CoroutineKind(code, owner, 0.0, among_all=owner not in (None, APART))
         return kind
 
     def owner_of(self, record: TaskRecord) -> str:
         """Return whose task it is. One whose coroutine is asyncio's own is its creator's."""
+        if record.owner_then is not None:
+            return record.owner_then
         kind = self._kinds.get(id(record.code)) or self._new_kind(record.code)
         if kind.owner is not None:
             return kind.owner
@@ -254,6 +312,13 @@ class CoroutineKind:
     owner: str | None
     busy: float
     """How long those that have ended ran, in seconds."""
+    among_all: bool
+    """Whether those that end go to the history of all: they are not the screen's, nor whoever's made them."""
+
+
+def _forget(failed: dict[int, TaskRecord], id: int, _: object) -> None:
+    """Let go of the record of a task that exists no more."""
+    failed.pop(id, None)
 
 
 def _nobody_knows(_: CodeType) -> str:

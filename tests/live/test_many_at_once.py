@@ -44,7 +44,7 @@ async def test_who_is_ended_while_waiting_for_a_portion_stays_ended_and_the_othe
         for peer in peers[1::2]:
             assert await peer.hear(len(LINE)) == LINE
             assert await peer.echoes()
-        assert {peer.connection.outcome for peer in peers[::2]} == {"cancelled by the keyboard"}
+        assert {peer.connection.outcome for peer in peers[::2]} == {"closed by the keyboard"}
 
 
 @each_selecting

@@ -2,8 +2,11 @@
 
 import asyncio
 import gc
+import json
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
-from support import a_lab, a_peer, happens, told
+from support import PATIENCE, SOCKETS, a_lab, a_peer, happens, told
 from support_faults import soon
 from support_serve import Serving, eventually, hear, serving
 
@@ -20,7 +23,8 @@ from echotui.server import events, waterfall
 from echotui.server.journal import Journal
 from echotui.server.lab import Lab
 from echotui.server.loops import LoopKind
-from echotui.server.records import ServerState
+from echotui.server.observe.events import CancellationAsked
+from echotui.server.records import ServerState, Treatment
 from echotui.server.servers.base import GIVE_UP_TIME
 from echotui.server.settings import Settings
 from echotui.server.shutdown import GRACE
@@ -155,6 +159,19 @@ def test_the_gap_is_told_when_a_stopped_process_goes_on(loop_kind: LoopKind) -> 
             assert hear(sock, 13) == b"still here?\r\n"
 
 
+def test_a_stopped_process_is_neither_stalled_nor_late(loop_kind: LoopKind) -> None:
+    program = Path(__file__).with_name("a_program_that_is_stopped.py")
+    gap = 1.5
+    ran = subprocess.run(
+        [sys.executable, str(program), loop_kind, str(gap)], capture_output=True, check=True, timeout=PATIENCE
+    )
+    told = json.loads(ran.stdout)
+    assert told["gap"] > gap * 0.9
+    # On a busy machine there may be other stalls, but none as long as that.
+    for longest in (told["stalls"], told["lags"], told["turns"], told["steps"]):
+        assert max(longest, default=0.0) < gap / 2, told
+
+
 async def test_shutdowns_are_kept_to_be_compared_and_the_keyboards_own_signal_is_timed() -> None:
     async with Lab(Settings(port=0, drain=0.0), Journal(), signals=True) as lab:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -175,6 +192,46 @@ async def test_shutdowns_are_kept_to_be_compared_and_the_keyboards_own_signal_is
             assert shutdown.open_then == 1
             assert shutdown.took is not None
             assert all(step.ended is not None for step in shutdown.steps)
+
+
+async def test_a_connection_that_was_left_open_counts_and_is_told_to_have_ended_at_once() -> None:
+    async with (
+        a_lab(SOCKETS, may_complain=True) as lab,
+        a_peer(lab, "sockets") as left,
+        a_peer(lab, "sockets") as other,
+    ):
+        lab.treat(Treatment.RETAINED)
+        await left.say(b"boom\n")
+        await happens(lab, events.FailedSilently, connection=left.connection.id)
+        stop = asyncio.get_running_loop().create_task(lab.stop(drain=PATIENCE), name="stop")
+        assert (await happens(lab, events.Stopping)).open == 2
+        assert await left.hear_out() == b""
+        other.say_no_more()
+        await stop
+        (shutdown,) = lab.shutdowns
+        assert shutdown.open_then == 2
+        outcomes = {step.connection: step.outcome for step in shutdown.steps if step.what is What.CONNECTION}
+        assert outcomes == {
+            left.connection.id: "ended at once: its handler had failed",
+            other.connection.id: "finished: closed by peer",
+        }
+        (clean_up,) = told(lab, events.CleaningUp)
+        assert (clean_up.finished, clean_up.ended) == (1, 0)
+
+
+async def test_a_stop_tells_of_no_cancellation_but_of_handlers_and_listeners() -> None:
+    async with a_lab() as lab:
+        async with a_peer(lab, "sockets"), a_peer(lab, "selectors"):
+            for name in lab.servers:
+                await lab.stop_server(name)
+        for name in lab.servers:
+            await lab.start_server(name)
+        async with a_peer(lab, "sockets"), a_peer(lab, "selectors"):
+            await lab.stop(drain=0.01)
+        asked = {event.task for event in told(lab, CancellationAsked)}
+        assert {name for name in asked if not name.startswith("echo-")} == {
+            f"{name}-listener" for name in ("sockets", "streams", "protocol")
+        }
 
 
 async def test_a_hundred_stops_and_starts_leave_nothing_over() -> None:

@@ -151,7 +151,7 @@ async def test_a_boom_and_an_interrupt_reach_a_thread_that_waits(flavour: Flavou
         async with a_peer(lab, flavour.server) as peer:
             lab.interrupt(peer.connection.id)
             assert await peer.hear_out() == b""
-            await happens(lab, events.Closed, connection=peer.connection.id, reason="cancelled by the keyboard")
+            await happens(lab, events.Closed, connection=peer.connection.id, reason="closed by the keyboard")
         async with a_peer(lab, flavour.server) as peer:
             assert await peer.echoes()
 

@@ -16,6 +16,7 @@ from echotui.server.loops import LoopKind, new_event_loop
 from echotui.server.observe.complaints import KINDS
 from echotui.server.observe.events import Complained, StallBegan, StallEnded
 from echotui.server.observe.stalls import Stall
+from echotui.server.observe.tasks import ENDED_KEPT
 
 
 def start(coroutine: Any, name: str) -> "asyncio.Task[Any]":
@@ -273,6 +274,50 @@ async def test_a_blocked_loop_is_told_with_its_line_before_it_ends(loop: Any) ->
     stall = next(stall for stall in observed().stalls.recent if stall.id == began.stall)
     assert stall.samples >= 1
     assert stall.ended is not None
+
+
+async def test_whose_a_stall_was_is_known_when_its_task_is_forgotten() -> None:
+    noticed = threading.Event()
+    tasks = observed().tasks
+    tasks.classify = lambda code: "ui" if code.co_name in ("draw", "nothing") else "program"
+
+    async def draw() -> None:
+        assert noticed.wait(10)
+
+    async def nothing() -> None:
+        pass
+
+    journal()
+    observed().stalls.listeners.append(lambda _: noticed.set())
+    task = start(draw(), "drawing")
+    record = observed().tasks.record_of(task)
+    assert record is not None
+    await task
+    await _until_told(StallEnded)
+    for _ in range(ENDED_KEPT + 5):
+        await start(nothing(), "nothing")
+    assert tasks.get(record.id) is None
+    stall = next(stall for stall in observed().stalls.recent if stall.task_id == record.id)
+    assert stall.owner == "ui"
+
+
+async def test_a_stall_has_the_times_when_it_was_noticed_and_when_it_ended() -> None:
+    noticed = threading.Event()
+    more = 0.3
+
+    def block() -> None:
+        assert noticed.wait(10)
+        time.sleep(more)
+
+    journal()
+    observed().stalls.listeners.append(lambda _: noticed.set())
+    asyncio.get_running_loop().call_soon(block)
+    await _until_told(StallEnded)
+    entries: list[Any] = [entry for entry in journal().since(0) if isinstance(entry.event, StallBegan | StallEnded)]
+    began, ended = (entry for entry in entries if entry.event.stall == entries[0].event.stall)
+    assert ended.time - began.time >= more * 0.9
+    # However late it was told: at that time it had lasted as long as it says.
+    assert ended.time - began.time == pytest.approx(ended.event.lasted - began.event.lasted, abs=more / 2)
 
 
 async def _until_told(kind: type[Any]) -> None:

@@ -331,6 +331,58 @@ async def test_ended_tasks_stay_for_a_while_and_the_forgotten_are_counted() -> N
     assert tasks.forgotten == ended + 5
 
 
+async def test_the_screens_own_ended_tasks_push_out_only_each_other() -> None:
+    tasks = observed().tasks
+    tasks.classify = lambda code: "ui" if code.co_name == "drawing" else None if code.co_name == "wait" else "server"
+
+    async def serving() -> None:
+        pass
+
+    async def drawing() -> None:
+        # asyncio's own code, made by the screen, is the screen's.
+        left.append(start(gate.wait(), "asyncio's own"))
+
+    gate = asyncio.Event()
+    left: list[asyncio.Task[Any]] = []
+    await start(serving(), "served")
+    for _ in range(tasks_module.ENDED_KEPT + 5):
+        await start(drawing(), "drawn")
+    gate.set()
+    await asyncio.wait(left)
+    assert [record.name for record in tasks.ended if record.owner == "server"] == ["served"]
+    assert {record.owner for record in tasks.ended_ui} == {"ui"}
+    assert len(tasks.ended_ui) == tasks_module.ENDED_KEPT
+    assert tasks.forgotten == 0
+    assert tasks.forgotten_ui == tasks.ended_ui_count - tasks_module.ENDED_KEPT
+
+
+async def test_a_failed_task_that_somebody_keeps_is_kept_as_long_as_it_exists_and_was_not_heard() -> None:
+    tasks = observed().tasks
+
+    async def fail() -> None:
+        raise ValueError("unheard")
+
+    async def nothing() -> None:
+        pass
+
+    kept = start(fail(), "kept")
+    await asyncio.wait([kept])
+    record = record_of(kept)
+    for _ in range(tasks_module.ENDED_KEPT + 5):
+        await start(nothing(), "nothing")
+    assert record not in tasks.ended
+    assert tasks.unheard == [record]
+    assert record in tasks.past
+    assert tasks.get(record.id) is record
+    assert tasks.forgotten == tasks.ended_count - tasks_module.ENDED_KEPT - 1
+    kept.exception()
+    assert tasks.unheard == []
+    assert record not in tasks.past
+    del kept
+    gc.collect()
+    assert tasks.get(record.id) is None
+
+
 async def test_a_foreign_task_factory_makes_its_own_tasks_and_they_are_counted() -> None:
     class Foreign(asyncio.Task[Any]):
         pass

@@ -8,13 +8,13 @@ import pytest
 from support import SOCKETS, a_lab, a_peer, happens
 from textual.binding import Binding
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from echotui.server import events
 from echotui.server.lab import Lab
 from echotui.tui.app import EchoApp
 from echotui.tui.bindings import explained
-from echotui.tui.dialogs import AskSignal, Help
+from echotui.tui.dialogs import AskSignal, Help, HelpText
 from echotui.tui.fault_form import FaultForm
 from echotui.tui.keys import KEYS, Keymap
 from echotui.tui.views.live import LiveView
@@ -128,7 +128,7 @@ async def test_footer_help_and_tabs_show_the_users_keys() -> None:
         assert app.screen is app.view
         await pilot.press("f1")
         assert isinstance(app.screen, Help)
-        lines = {"  ".join(str(part.content) for part in row.query(Static)) for row in app.screen.query(".row")}
+        lines = {line.strip() for line in app.screen.query_one(HelpText).plain().splitlines()}
         assert "ctrl+b  Let the selected connection's handler raise" in lines
         assert ",  Let a built-in client chat with the selected server" in lines
         assert "4 f  Look at view 4, Faults" in lines

@@ -6,12 +6,13 @@ look at the widget's own state.
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from support import PATIENCE, a_lab, a_peer, happens
+from support import PATIENCE, SOCKETS, a_lab, a_peer, happens
 from textual.events import Key, Resize
 from textual.geometry import Size
 from textual.pilot import Pilot
@@ -20,6 +21,7 @@ from echotui.server import events
 from echotui.server.lab import Lab
 from echotui.server.records import Connection, Treatment
 from echotui.tui.app import EchoApp
+from echotui.tui.dialogs import HelpText
 from echotui.tui.views.live import LiveView
 
 
@@ -244,3 +246,33 @@ async def test_sizes_that_overtake_each_other_while_the_view_changes_end_in_the_
         await pilot.pause(0.2)
         assert view.size == pilot.app.size == Size(140, 45)
         assert not view.has_class("-narrow")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+async def test_the_system_goes_on_with_a_connection_that_nobody_serves_and_the_detail_says_so() -> None:
+    async with a_lab(SOCKETS, may_complain=True) as lab, a_screen(lab) as (_, view):
+        lab.treat(Treatment.RETAINED)
+        async with a_peer(lab, "sockets") as peer:
+            await peer.say(b"boom\n")
+            await happens(lab, events.HandlerFailed, connection=peer.connection.id)
+            await peer.say(b"anybody there?\r\n")
+        view.repaint()
+        view.connections.table.select(peer.connection.id)
+        view.repaint()
+        width, height = view.detail.content_size
+        said = "\n".join(strip.text for strip in view.detail.lines(width, height))
+        assert "left open retained" in said
+        assert "CLOSE-WAIT" in said
+        assert "16 B that nobody has read" in said
+
+
+async def test_the_help_is_one_widget_however_many_keys_it_names() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, _):
+        await pilot.press("question_mark")
+        text = pilot.app.screen.query_one(HelpText)
+        assert text.plain().count("\n") > 40
+        # Textual has a few of its own on every screen. Each is styled and laid out several times: that takes the time.
+        assert len([*pilot.app.screen.walk_children()]) <= 5
+        assert pilot.app.focused is text
+        await pilot.press("G")
+        assert "A field that does not exist" in "".join(strip.text for strip in text.lines(*text.content_size))

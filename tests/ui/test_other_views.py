@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from support import SOCKETS, a_lab, a_peer, happens
+from support import PATIENCE, SOCKETS, a_lab, a_peer, happens
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -15,9 +15,10 @@ from echotui.server.observe.events import Complained
 from echotui.server.records import ServerState, Treatment
 from echotui.tui.app import EchoApp
 from echotui.tui.fault_form import FaultForm
+from echotui.tui.links import Kind, Thing, links_of
 from echotui.tui.views.faults import FaultsView
 from echotui.tui.views.loop import LoopView
-from echotui.tui.views.problems import ProblemsView
+from echotui.tui.views.problems import Problem, ProblemsView
 from echotui.tui.views.shutdown import ShutdownView
 from echotui.tui.views.tasks import TasksView
 from echotui.tui.views.view import View
@@ -112,6 +113,41 @@ async def test_a_problem_comes_with_what_it_means_and_how_to_mend_it() -> None:
         assert "Task exception was never retrieved" in said
         assert "dropped before anyone asked for its result" in said
         assert "put it into a TaskGroup" in said
+
+
+async def test_a_failed_task_that_somebody_keeps_is_a_problem_until_it_is_dropped() -> None:
+    async with a_lab(SOCKETS, may_complain=True) as lab, at(lab, ProblemsView, "6") as (_, view):
+        lab.treat(Treatment.RETAINED)
+        async with a_peer(lab, "sockets") as peer:
+            await peer.say(b"boom\n")
+            silent = await happens(lab, events.FailedSilently, connection=peer.connection.id)
+            row = await shown(view, "failed silently")
+        assert row.who == f"echo-{peer.connection.id}"
+        assert row.place.startswith("servers/sockets.py:")
+        entry = next(entry for entry in lab.journal.since(0) if entry.event is silent)
+        problem = Thing(Kind.PROBLEM, (row.kind, row.place))
+        for kind, what in ((Kind.EVENT, entry), (Kind.CONNECTION, peer.connection)):
+            assert problem in [link.thing for link in links_of(kind, what, view.picture)]
+        view.problems.table.select((row.kind, row.place))
+        view.repaint()
+        said = " ".join(text_of(view.detail).split())
+        assert "somebody keeps it" in said
+        assert "Boom: Unexpected network error" in said
+        assert "put it into a TaskGroup" in said
+        await lab.stop_server("sockets")
+        await shown(view, "never retrieved")
+        assert "failed silently" not in text_of(view.problems.table)
+
+
+async def shown(view: ProblemsView, kind: str) -> Problem:
+    """Return the first problem of a kind, once there is one."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            view.repaint()
+            for row in view.problems.table.rows:
+                if row.kind == kind:
+                    return row
+            await asyncio.sleep(0.01)
 
 
 async def test_a_fault_is_injected_by_form_and_undone_by_key() -> None:

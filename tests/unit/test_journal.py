@@ -111,3 +111,10 @@ def test_no_details_or_all_of_them_stays_so(rate: int | None, *, is_open: bool) 
             journal.record(TIMEOUT)
         journal.allow_details(0.001)
         assert journal.details_open is is_open
+
+
+def test_what_is_told_late_has_the_time_when_it_happened_and_the_order_in_which_it_was_told() -> None:
+    journal = Journal(clock=lambda: 1000.0)
+    journal.record(events.LabClosed())
+    journal.record(events.LabClosed(), ago=2.5)
+    assert [(entry.seq, entry.time) for entry in journal.since(0)] == [(1, 1000.0), (2, 997.5)]

@@ -51,11 +51,13 @@ class DetailPane(Detail):
             [(f"{connection.peer} → {connection.server}", "accent"), (f"  fd {connection.fd}{client}", "dim")]
         ]
         if connection.state is ConnectionState.OPEN:
-            facts.append([("tcp      ", "dim"), *self._tcp(connection)])
+            facts += self._tcp(connection)
             facts.append([("waits    ", "dim"), *_waits_for(connection)])
             facts += self._served_by(connection)
         elif connection.state is ConnectionState.LEFT_OPEN:
             facts.append([("left open", "alarm"), (f" {clean(connection.outcome)}", "")])
+            # Nobody serves it, and the system goes on: that is what leaving a socket open means.
+            facts += self._tcp(connection)
         else:
             facts.append([("ended    ", "dim"), (clean(connection.outcome), "warn")])
         until = connection.closed_at if connection.closed_at is not None else now
@@ -80,13 +82,14 @@ class DetailPane(Detail):
         ran = f", {task.steps:,} steps in {duration(task.busy)}"
         return [[("task     ", "dim"), (clean(task.name), "accent"), (f" {task.state.value}{ran}", "")]]
 
-    def _tcp(self, connection: Connection) -> list[Piece]:
-        if self.picture.frozen:
-            return [("not asked while paused", "dim")]
-        info = self._tcp_info(connection.id)
+    def _tcp(self, connection: Connection) -> list[list[Piece]]:
+        info = None if self.picture.frozen else self._tcp_info(connection.id)
         if info is None:
-            return [("not observable on this system", "dim")]
-        return [(f"{info.state}   rtt {info.rtt * 1000:.2f} ms", "")]
+            why = "not asked while paused" if self.picture.frozen else "not observable on this system"
+            return [[("tcp      ", "dim"), (why, "dim")]]
+        state: list[Piece] = [("tcp      ", "dim"), (f"{info.state}   rtt {info.rtt * 1000:.2f} ms", "")]
+        unread: list[Piece] = [("unread   ", "dim"), (f"{info.unread:,} B that nobody has read", "warn")]
+        return [state, unread] if info.unread else [state]
 
     def _last_said(self, connection: Connection, width: int) -> list[list[Piece]]:
         if connection.last_in_at is None:

@@ -13,13 +13,14 @@ from echotui.server.events import duration
 from echotui.server.observe.complaints import Complaint
 from echotui.server.observe.places import Place
 from echotui.server.observe.stalls import Stall
+from echotui.server.observe.task_record import TaskRecord
 
 from .. import numbers
 from ..bindings import bound
 from ..links import Kind, problem_key
 from ..picture import Picture
 from ..text import clean
-from ..watched import Watched
+from ..watched import UNHEARD, Watched
 from ..widgets.detail import Detail
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
@@ -29,6 +30,9 @@ from .view import Pane, View
 
 STALL_MEANS = "The loop did not turn: nothing else on it ran, no timer fired, nobody was answered."
 STALL_FIX = "Move the work to a thread (asyncio.to_thread), or await in between."
+
+UNHEARD_MEANS = "A task failed, and asyncio says nothing: somebody keeps it, and has not asked for its result."
+UNHEARD_FIX = "Await the task, or look at its exception() in a done callback, or put it into a TaskGroup."
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class ProblemsPane(RowsPane[Problem]):
             len(problems.complaints),
             problems.forgotten,
             len(problems.stalls),
+            len(problems.unheard),
             *map(id, latest),
             self.picture.now(),
         )
@@ -176,7 +181,8 @@ class ProblemsView(View):
 
     name_ = "Problems"
     notes: ClassVar[str] = """\
-A problem is what asyncio complains about, or would in debug mode, and every time the loop was blocked.
+A problem is what asyncio complains about, or would in debug mode, and every time the loop was blocked;
+also a failed task that somebody keeps and has not asked: asyncio complains only once it is dropped.
 Problems of one kind at one line are one row; count says how many, ago when the latest was.
 """
 
@@ -222,9 +228,12 @@ def _kind(row: Problem) -> Piece:
 
 
 def _all(watched: Watched) -> list[Problem]:
-    owners = {row.id: row.owner for row in watched.tasks} if watched.problems.stalls else {}
-    stalls = [_of_stall(one, owners.get(one.task_id or 0)) for one in watched.problems.stalls]
-    return [*map(_of_complaint, watched.problems.complaints), *stalls]
+    problems = watched.problems
+    return [
+        *map(_of_complaint, problems.complaints),
+        *map(_of_stall, problems.stalls),
+        *map(_of_unheard, problems.unheard),
+    ]
 
 
 def _grouped(found: Sequence[Problem]) -> list[Problem]:
@@ -252,7 +261,7 @@ def _of_complaint(one: Complaint) -> Problem:
     )  # fmt: skip
 
 
-def _of_stall(one: Stall, owner: str | None) -> Problem:
+def _of_stall(one: Stall) -> Problem:
     _, where = problem_key("stall", one.where)
     lasts = one.ended is None
     what = f"the loop {'is' if lasts else 'was'} blocked for {duration(one.lasted)}" + (f" at {where}" if where else "")
@@ -260,5 +269,14 @@ def _of_stall(one: Stall, owner: str | None) -> Problem:
     who = clean(one.task_name or "")
     return Problem(
         "stall", where, 1, at, what, who, STALL_MEANS, STALL_FIX, lasts,
-        owner=owner, task_id=one.task_id, line=one.place,
+        owner=one.owner, task_id=one.task_id, line=one.place,
+    )  # fmt: skip
+
+
+def _of_unheard(one: TaskRecord) -> Problem:
+    _, place = problem_key(UNHEARD, one.error_at)
+    what = clean(" · ".join(part for part in ("a task failed, and nobody has heard of it", one.error) if part))
+    return Problem(
+        UNHEARD, place, 1, one.since, what, clean(one.name), UNHEARD_MEANS, UNHEARD_FIX,
+        owner=one.owner, task_id=one.id, line=one.error_at,
     )  # fmt: skip

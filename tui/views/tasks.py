@@ -103,6 +103,8 @@ class TasksPane(RowsPane[TaskRow]):
         hidden = "" if self.with_ui else " · u shows Textual's own"
         watched = self.picture.watched
         forgotten = 0 if watched is None else watched.tasks_forgotten
+        if watched is not None and self.with_ui:
+            forgotten += watched.ui_tasks_forgotten
         gone = f" · {numbers.count(forgotten)} forgotten" if forgotten else ""
         return f"Tasks · {numbers.count(live)} live · {numbers.count(len(self._rows) - live)} ended{gone}{hidden}"
 
