@@ -377,14 +377,16 @@ class EchoApp(OrderlyApp[int]):
         action = binding.action.partition("(")[0]
         return bool(self._offers(action) and self.view.offers(action))
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Offer every key's action in the palette, and what Textual has: themes, a screenshot."""
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:  # noqa: ARG002 - as Textual has it
+        """Offer every key's action in the palette, and the themes.
+
+        What else Textual offers there does not fit: a widget that is maximized stays so, a panel of keys that no key
+        closes takes a third of the screen, and a screenshot of its own lies beside ours.
+        """
         for binding in self._offered():
-            if binding.action != "leave":
-                yield SystemCommand(
-                    binding.tooltip, f"key {self.keymap.shown(binding.id or '')}", partial(self._run, binding)
-                )
-        yield from super().get_system_commands(screen)
+            title = "Quit" if binding.action == "leave" else binding.tooltip
+            yield SystemCommand(title, f"key {self.keymap.shown(binding.id or '')}", partial(self._run, binding))
+        yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
 
     async def _run(self, binding: Binding) -> None:
         await self.run_action(binding.action, self if binding in self.BINDINGS else self.view)
