@@ -196,11 +196,11 @@ class EchoApp(OrderlyApp[int]):
         """Return whether an action makes sense in the view one looks at."""
         if self.view.typing or (action in CHANGING and self.read_only):
             return False
-        if action in ON_CONNECTIONS:
-            return self.view is self.live
-        if action == "restart":
-            return self._restartable
-        return True
+        return action not in ON_CONNECTIONS or self.view is self.live
+
+    def is_of_use(self, binding: Binding) -> bool:
+        """Return whether the footer, which is short, should name a key now."""
+        return binding.action != "restart" or self._restartable
 
     def _do(self, command: Any, *arguments: object) -> Any:
         """Give the lab a command; where it refuses, say why."""
@@ -315,8 +315,17 @@ class EchoApp(OrderlyApp[int]):
         self.view.look_at(self._live if self.view.picture.frozen else self._live.freeze())
 
     def action_restart(self) -> None:
-        """Start the servers that are stopped, or could not listen."""
-        self._in_background(self.lab.restart())
+        """Start the servers that a signal has stopped, or that could not listen."""
+        asleep = [
+            record.name for record in self.lab.records if record.state in (ServerState.STOPPED, ServerState.FAILED)
+        ]
+        if self.lab.draining_until is not None or any(
+            record.wanted for record in self.lab.records if record.name in asleep
+        ):
+            self._in_background(self.lab.restart())
+        else:
+            by_hand = f"; {self.keymap.first('app.start_or_stop')} starts {', '.join(asleep)}" if asleep else ""
+            self.say(f"there is nothing to start again{by_hand}")
 
     def _in_background(self, command: Coroutine[Any, Any, None]) -> None:
         """Give the lab a command that takes its time; where it refuses, say why."""

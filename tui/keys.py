@@ -52,7 +52,7 @@ KEYS = (
     Key("app.start_or_stop", ("t",), "Start the selected server, or stop it at once"),
     Key("app.treat", ("e",), "Switch what becomes of a failing task of sockets"),
     Key("app.pause", ("space",), "Freeze the view, or let it go on; collecting goes on"),
-    Key("app.restart", ("r",), "Start the servers that are stopped, or have failed"),
+    Key("app.restart", ("r",), "Start again what a signal stopped, or what failed"),
     Key("app.copy", ("y",), "Copy the row, or the detail, that has the keys"),
     Key("app.save", ("ctrl+s",), "Save what is on the screen: text, a picture"),
     Key("app.suspend", ("ctrl+z",), "Suspend it, servers and all; fg goes on"),

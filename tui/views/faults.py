@@ -273,9 +273,11 @@ seed       what its random decisions come from: the same seed, the same decision
 
     def action_undo_all(self) -> None:
         """Undo every active fault, the newest first."""
-        for fault in reversed(self.picture.faults()):
-            if fault.active:
-                fault.undo()
+        active = [fault for fault in self.picture.faults() if fault.active]
+        for fault in reversed(active):
+            fault.undo()
+        if not active:
+            self.notify("no fault is active", severity="warning", markup=False)
 
 
 def _name(row: Kind) -> Piece:

@@ -77,7 +77,8 @@ class Header(LiveLines):
             return " ◐ serving in part ", "warn"
         if ServerState.FAILED in states:
             return f" ✗ not serving: {key_of(self, 'app.restart')} tries again ", "alarm"
-        return f" ○ stopped: {key_of(self, 'app.restart')} starts again ", "warn"
+        starts = "app.restart" if states else "app.start_or_stop"  # none is wanted: each was stopped by its own key
+        return f" ○ stopped: {key_of(self, starts)} starts {'again' if states else 'one'} ", "warn"
 
     def _open(self) -> int:
         return len(self.picture.connections.open)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.cells import cell_len
+from textual.binding import Binding
 from textual.events import Click
 from textual.screen import Screen
 from textual.strip import Strip
@@ -57,7 +58,10 @@ class Keys(LiveLines):
         """Return each key, how it is written, and what it does in a word; below a dialog, what there was before."""
         if self._keys and self.screen is not self.app.screen:
             return self._keys
-        found = [active.binding for active in self.screen.active_bindings.values() if active.binding.show]
+        of_use = getattr(self.app, "is_of_use", _always)
+        shown = (active.binding for active in self.screen.active_bindings.values() if active.binding.show)
+        # What has several keys is named once, with the first of them.
+        found = [*{binding.action: binding for binding in reversed([*filter(of_use, shown)])}.values()][::-1]
         found.sort(key=lambda binding: binding.action != ALWAYS)
         self._keys = [(binding.key, self.app.get_key_display(binding), binding.description) for binding in found]
         return self._keys
@@ -68,3 +72,7 @@ class Keys(LiveLines):
             if event.x < end:
                 self.app.simulate_key(key)
                 return
+
+
+def _always(_: Binding) -> bool:
+    return True
