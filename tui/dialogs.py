@@ -17,7 +17,8 @@ NOTES = """\
 lag        the latest that a timer of the loop fired late in the last second
 painting   share of the last second that went into drawing this screen; the rate is halved above 5 %
 
-A filter is words, field:value, field=value (the whole of it) and !not.
+A filter is words, field:value, field=value (the whole of it), !not, and "several words" in quotes.
+A word is looked for in what the rows show; a field finds what is named, shown or not.
 A field that does not exist is answered with those that do.
 """
 
