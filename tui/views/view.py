@@ -241,15 +241,20 @@ class View(Patience):
 
     @on(Input.Changed, "#filter")
     def narrow(self, changed: Input.Changed) -> None:
-        """Filter while it is being typed."""
-        if self._filtering is None:
+        """Filter while it is being typed; by nothing while it is wrong: half of it would not be what one asked for."""
+        pane = self._filtering
+        if pane is None:
             return
         try:
-            self._filtering.filter = parse(changed.value, self._filtering.askable)
-            self._line.say_what_is_wrong("")
-        except BadFilter as wrong:
-            self._line.say_what_is_wrong(str(wrong))
+            chosen, wrong = parse(changed.value, pane.askable), ""
+        except BadFilter as bad:
+            chosen, wrong = parse("", ()), str(bad)
+        self._line.say_what_is_wrong(wrong)
+        pane.table.remember()
+        pane.filter = chosen
         self.repaint()
+        if not (chosen or wrong):
+            pane.table.recall()
 
     @on(Input.Submitted, "#filter")
     def keep_filter(self) -> None:
@@ -276,6 +281,8 @@ class View(Patience):
             for pane in self._filterable():
                 pane.filter = parse("", ())
             self.repaint()
+            for pane in self._filterable():
+                pane.table.recall()
         else:
             self.action_return()
 

@@ -117,6 +117,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         self._across = across
         self._rows: Sequence[Row] = ()
         self._cursor: Hashable = None
+        self._remembered: Hashable = None
         self._at = 0
         self._top = 0
         self._layout_for = -1
@@ -159,6 +160,17 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
                 self._move_to(at)
                 return True
         return False
+
+    def remember(self) -> None:
+        """Keep in mind which row the cursor is on, until somebody moves it: rows may be about to go for a while."""
+        if self._remembered is None:
+            self._remembered = self._cursor
+
+    def recall(self) -> None:
+        """Put the cursor back on the row that was kept in mind, unless somebody has moved it, or it follows."""
+        key, self._remembered = self._remembered, None
+        if key not in (None, self._cursor) and not self.follows:
+            self.select(key)
 
     def step(self, rows: int) -> None:
         """Move the cursor by so many rows; after the last comes the first again."""
@@ -204,6 +216,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
     def _move_to(self, at: int) -> None:
         if not self._rows:
             return
+        self._remembered = None
         self._at = max(0, min(at, len(self._rows) - 1))
         self.follows = self._can_follow and self._at == len(self._rows) - 1
         self._cursor = self._key(self._rows[self._at])
