@@ -4,14 +4,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from support import SELECTORS, SOCKETS, a_lab, happens
+import pytest
+from support import SELECTORS, SOCKETS, a_lab, a_peer, happens
+from support_picture import a_picture
 from textual.pilot import Pilot
 
 from echotui.server import events
 from echotui.server.lab import Lab
 from echotui.server.records import ServerState
+from echotui.server.settings import Settings
 from echotui.tui.app import EchoApp
+from echotui.tui.filter import parse
 from echotui.tui.keys import Keymap
+from echotui.tui.views.tasks import TasksView
 from echotui.tui.widgets.keys import Keys
 
 
@@ -74,3 +79,65 @@ async def test_the_footer_names_an_action_once_however_many_keys_it_has() -> Non
         footer.repaint()
         assert footer.render_line(0).text.count("boom") == 1
         assert "f5 boom" in footer.render_line(0).text
+
+
+async def test_a_filter_that_is_wrong_filters_nothing_rather_than_by_half_of_it() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        app.view.repaint()
+        pane = app.live.connections
+        await pilot.press("slash", *"foo")
+        assert pane.table.rows == []
+        await pilot.press(*":bar")
+        assert [row.id for row in pane.table.rows] == [peer.connection.id]
+        assert "filter" not in str(pane.border_title)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+async def test_the_row_selected_before_a_filter_is_selected_again_when_it_is_cleared(keep: bool) -> None:  # noqa: FBT001
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as one:
+        async with a_peer(lab, "sockets") as other:
+            await other.echoes(b"hello\r\n")
+            app.view.repaint()
+            table = app.live.connections.table
+            table.select(one.connection.id)
+            await pilot.press("slash", *"hello", *(["enter"] if keep else []))
+            assert table.selected is other.connection
+            await pilot.press("escape")
+            assert table.selected is one.connection
+
+
+async def test_a_cursor_that_was_moved_among_the_filtered_rows_stays_where_it_was_moved_to() -> None:
+    async with a_lab(SOCKETS, SELECTORS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "selectors") as one:
+        async with a_peer(lab, "sockets") as two, a_peer(lab, "sockets"):
+            app.view.repaint()
+            table = app.live.connections.table
+            table.select(one.connection.id)
+            await pilot.press("slash", *"sockets", "enter", "G", "escape")
+            assert table.selected is two.connection
+
+
+async def test_a_word_finds_what_is_shown_and_a_field_that_is_named_also_what_is_not() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        await pilot.press("3")
+        view = app.view
+        assert isinstance(view, TasksView)
+        (listener,) = [row for row in view.tasks.table.rows if row.name == "sockets-listener"]
+        assert listener.function
+        for text, found in ((f'"{listener.function}"', []), (f'function:"{listener.function}"', ["sockets-listener"])):
+            view.tasks.filter = parse(text, view.tasks.askable)
+            view.repaint()
+            assert [row.name for row in view.tasks.table.rows] == found
+
+
+async def test_what_was_forgotten_is_not_counted_beside_what_a_filter_has_found() -> None:
+    picture = a_picture()
+    assert picture.watched is not None
+    picture.watched.values["tasks_forgotten"] = 1_234  # type: ignore[attr-defined]
+    app = EchoApp(Lab(Settings()), "a loop", picture=picture)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await pilot.press("3")
+        pane = app.view.query_one("#tasks")
+        assert "1,234 forgotten" in str(pane.border_title)
+        await pilot.press("slash", *"echo")
+        assert "forgotten" not in str(pane.border_title)
+        assert "filter: echo" in str(pane.border_title)

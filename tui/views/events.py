@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -93,7 +94,7 @@ class EventsPane(Linked):
         if journal is not self._journal:
             self._journal, self._matching, self._looked_at = journal, [], 0
         for entry in journal.since(self._looked_at):
-            if self._filter.matches(_entry_fields(entry)):
+            if self._filter.matches(_shown_of(entry), partial(_unseen_of, entry)):
                 self._matching.append(entry.seq)
         self._looked_at = journal.recorded
         if self._matching and self._matching[0] < journal.first_seq:
@@ -137,13 +138,17 @@ def _is_dull(event: Event) -> bool:
     return event.detail or isinstance(event, DetailsSkipped)
 
 
-def _entry_fields(entry: Entry) -> dict[str, str]:
+def _shown_of(entry: Entry) -> dict[str, str]:
+    """Return what the words of a filter look into: what the columns show."""
     event = entry.event
-    number = event.about_connection
     return {
         "server": event.about_server or "loop",
         "kind": event.kind.replace("_", " "),
-        "id": "" if number is None else str(number),
-        "fault": "" if entry.fault is None else str(entry.fault),
-        "text": clean(event.sentence),
+        "text": shortened(clean(event.sentence)),
     }
+
+
+def _unseen_of(entry: Entry, field: str) -> str:
+    """Return what a filter looks into only where it names it: the number of the connection, or of the fault."""
+    number = entry.event.about_connection if field == "id" else entry.fault
+    return "" if number is None else str(number)

@@ -54,8 +54,11 @@ class CataloguePane(RowsPane[Kind]):
 
     def fields_of(self, row: Kind) -> Mapping[str, str]:
         """Return what a filter looks into."""
-        targets = " ".join(target.value for target in row.targets)
-        return {"name": row.name, "group": row.group.value, "target": targets, "what": row.sentence}
+        return {"name": row.name, "group": row.group.value, "what": row.sentence}
+
+    def unseen_of(self, row: Kind) -> Mapping[str, str]:
+        """Return what a filter looks into only where it names it."""
+        return {"target": " ".join(target.value for target in row.targets)}
 
     def title(self) -> str:
         """Return how to inject one."""

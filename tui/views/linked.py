@@ -32,7 +32,7 @@ class Linked(Framed):
     many: ClassVar[Kind | None] = None
     """What the rows that a filter lets through are, where one can go to them as well."""
     fields: ClassVar[tuple[str, ...]] = ()
-    """What a filter looks into, and can ask for by name."""
+    """What a filter can ask for by name."""
     chosen_by: ClassVar[tuple[str, ...]] = ()
     """The names of the attributes that say which rows are shown."""
     detail: Shown | None = None

@@ -145,7 +145,7 @@ class TimersPane(RowsPane[LiveTimer]):
 
     def fields_of(self, row: LiveTimer) -> Mapping[str, str]:
         """Return what a filter looks into."""
-        return {"for": clean(row.behind), "callback": clean(row.callback)}
+        return {"for": clean(row.behind), "callback": shortened(clean(row.callback))}
 
     def title(self) -> str:
         """Return how many there are and were."""

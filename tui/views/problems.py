@@ -111,13 +111,18 @@ class ProblemsPane(RowsPane[Problem]):
 
     def fields_of(self, row: Problem) -> Mapping[str, str]:
         """Return what a filter looks into."""
-        return {"kind": row.kind, "who": row.who, "what": row.what, "place": row.place}
+        return {"kind": row.kind, "who": row.who, "what": row.what}
+
+    def unseen_of(self, row: Problem) -> Mapping[str, str]:
+        """Return what a filter looks into only where it names it."""
+        return {"place": row.place}
 
     def title(self) -> str:
         """Return how many there are."""
         total = sum(row.count for row in self._rows)
         watched = self.picture.watched
-        forgotten = 0 if watched is None else watched.problems.forgotten
+        # They are of all kinds: beside the numbers of a filter they would look like its result.
+        forgotten = 0 if watched is None or self.filter else watched.problems.forgotten
         many = len(self._rows)
         rows = f"{numbers.count(many)} {'row' if many == 1 else 'rows'}"
         ours = f" · {numbers.count(self._hidden)} by this screen, u shows them" if self._hidden else ""

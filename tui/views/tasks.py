@@ -94,15 +94,19 @@ class TasksPane(RowsPane[TaskRow]):
             "owner": row.owner,
             "state": row.state,
             "waits": _waits(row)[0],
-            "function": row.function,
         }
+
+    def unseen_of(self, row: TaskRow) -> Mapping[str, str]:
+        """Return what a filter looks into only where it names it."""
+        return {"function": clean(row.function)}
 
     def title(self) -> str:
         """Return how many there are, and whose are left out."""
         live = sum(1 for row in self._rows if not row.ended)
         hidden = "" if self.with_ui else " · u shows Textual's own"
         watched = self.picture.watched
-        forgotten = 0 if watched is None else watched.tasks_forgotten
+        # They are of all tasks: beside the numbers of a filter they would look like its result.
+        forgotten = 0 if watched is None or self.filter else watched.tasks_forgotten
         gone = f" · {numbers.count(forgotten)} forgotten" if forgotten else ""
         return f"Tasks · {numbers.count(live)} live · {numbers.count(len(self._rows) - live)} ended{gone}{hidden}"
 
