@@ -268,6 +268,7 @@ class EchoApp(OrderlyApp[int]):
     async def _ask_for_fault(self, kind: Kind) -> None:
         """Ask how a fault is to be injected."""
         if self.read_only:
+            self.say("read-only: nothing can be injected here")
             return
         targets = targets_of(kind, self.live.connections.table.selected, self._live.servers)
         if targets:

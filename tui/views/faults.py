@@ -15,7 +15,7 @@ from echotui.server.faults.catalogue import CATALOGUE, Kind
 from echotui.server.faults.radius import Caused
 
 from .. import links, numbers
-from ..bindings import bound, key_of
+from ..bindings import bound, hint, may_change
 from ..picture import Picture
 from ..text import clean, shortened
 from ..widgets.detail import Detail
@@ -62,7 +62,7 @@ class CataloguePane(RowsPane[Kind]):
 
     def title(self) -> str:
         """Return how to inject one."""
-        return f"Catalogue · {len(CATALOGUE)} faults · enter injects one"
+        return f"Catalogue · {len(CATALOGUE)} faults{hint(self, 'table.choose', 'injects one')}"
 
     def why_empty(self) -> str:
         """Return nothing: there is always a catalogue."""
@@ -142,12 +142,12 @@ class InjectedPane(RowsPane[ActiveFault]):
         """Return how many there are."""
         active = sum(row.active for row in self._rows)
         return f"Injected · {active} active · {len(self._rows) - active} over" + (
-            f" · {key_of(self, 'faults.undo')} undoes" if active else ""
+            hint(self, "faults.undo", "undoes") if active else ""
         )
 
     def why_empty(self) -> str:
         """Return what to do about it."""
-        return f"nothing was injected yet: {key_of(self, 'table.choose')} on a fault of the catalogue"
+        return f"nothing was injected yet{hint(self, 'table.choose', 'on a fault of the catalogue')}"
 
     def _state(self, row: ActiveFault) -> Piece:
         if row.ended_at is None:
@@ -184,7 +184,7 @@ class RadiusPane(Detail):
             [("in       ", "dim"), (clean(str(fault.target)), "accent"), (f"  {params}", "")],
             [("limits   ", "dim"), (f"toxicity {fault.toxicity:g}, seed {fault.seed}, {limit}", "")],
             [("struck   ", "dim"), (f"{fault.strikes:,} times", "")],
-            [("healed   ", "dim"), *_healed(fault, key_of(self, "faults.undo"))],
+            [("healed   ", "dim"), *_healed(fault, hint(self, "faults.undo", "undoes it, and then"))],
         ]
         radius = fault.radius
         for number, what in radius.connections.items():
@@ -263,7 +263,7 @@ seed       what its random decisions come from: the same seed, the same decision
 
     def offers(self, action: str) -> bool:
         """Leave what is injected as it is where the app is only to look."""
-        only_looks = action in {"undo", "undo_all"} and getattr(self.app, "read_only", False)
+        only_looks = action in {"undo", "undo_all"} and not may_change(self)
         return not only_looks and super().offers(action)
 
     def action_undo(self) -> None:
@@ -289,7 +289,7 @@ def _name(row: Kind) -> Piece:
 
 def _healed(fault: ActiveFault, undo: str) -> list[Piece]:
     if fault.active:
-        return [(f"not over: {undo} undoes it, and then: ", "warn"), (fault.kind.undo, "dim")]
+        return [(f"not over{undo}: ", "warn"), (fault.kind.undo, "dim")]
     if fault.recovered_after is None:
         return [("not known (yet)", "dim")]
     return [(f"every server answered {duration(fault.recovered_after)} after its end", "good")]
