@@ -34,6 +34,7 @@ busy       share of the last second the server, or its tasks, were running; – 
 unread     an open connection whose peer does not read: nothing more is read from it until it does
 left open  its handler failed and nobody closed the socket: the lesson of e (error treatment)
 *          a built-in client of this very process
+○          in the last column: how a connection ended; without it, what it said last
 charts     c: of all servers, of the selected one, none; a bar is the highest of its seconds, from zero
 """
 

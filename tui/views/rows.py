@@ -41,7 +41,7 @@ class RowsPane(Linked, Generic[Row]):
         self.picture = picture
         self.table = table
         self.filter = Filter("", ())
-        self._by_field = {as_field(column.title): column for column in table.columns if column.title}
+        self._by_field = {column.field or as_field(column.title): column for column in table.columns if column.title}
         self._sortable = [column for column in table.columns if column.order is not None]
         self._sorted_by = 0
         self._downwards = True

@@ -42,6 +42,8 @@ class Column(Generic[Row]):
     """What to sort by; None where the column cannot be sorted by."""
     least: int = 10
     """For the column with width 0: how many cells it should have before others are left out."""
+    field: str = ""
+    """What a filter calls it, if not as its title does."""
 
 
 def text_of(column: Column[Row], row: Row) -> str:
