@@ -1,22 +1,28 @@
 """What people who know other terminal apps press, and expect to see, over a real lab."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from support import SELECTORS, SOCKETS, a_lab, a_peer, happens
+from support import PATIENCE, SELECTORS, SOCKETS, a_lab, a_peer, happens
 from support_picture import a_picture
 from textual.pilot import Pilot
 
 from echotui.server import events
+from echotui.server.events import HandlerFailed
 from echotui.server.lab import Lab
-from echotui.server.records import ServerState
+from echotui.server.observe.events import StallEnded
+from echotui.server.records import ServerState, Treatment
 from echotui.server.settings import Settings
 from echotui.tui.app import EchoApp
 from echotui.tui.filter import parse
 from echotui.tui.keys import Keymap
+from echotui.tui.shots import Shot
 from echotui.tui.views.tasks import TasksView
+from echotui.tui.views.view import View
 from echotui.tui.widgets.keys import Keys
 
 
@@ -29,6 +35,18 @@ async def a_screen(
     async with app.run_test(size=size) as pilot:
         app.view.repaint()
         yield pilot, app
+
+
+async def look_at(pilot: Pilot[int], app: EchoApp, key: str) -> View:
+    """Go to a view by its key, and draw it."""
+    await pilot.press(key)
+    view = app.views[key]
+    async with asyncio.timeout(PATIENCE):
+        while not (app.screen_stack[-1:] == [view] and view.is_mounted):  # noqa: ASYNC110 - the screen tells nobody
+            await asyncio.sleep(0)
+    view.repaint()
+    await pilot.pause()
+    return view
 
 
 async def test_the_palette_offers_nothing_that_no_key_takes_back() -> None:
@@ -118,8 +136,7 @@ async def test_a_cursor_that_was_moved_among_the_filtered_rows_stays_where_it_wa
 
 async def test_a_word_finds_what_is_shown_and_a_field_that_is_named_also_what_is_not() -> None:
     async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
-        await pilot.press("3")
-        view = app.view
+        view = await look_at(pilot, app, "3")
         assert isinstance(view, TasksView)
         (listener,) = [row for row in view.tasks.table.rows if row.name == "sockets-listener"]
         assert listener.function
@@ -141,3 +158,71 @@ async def test_what_was_forgotten_is_not_counted_beside_what_a_filter_has_found(
         await pilot.press("slash", *"echo")
         assert "forgotten" not in str(pane.border_title)
         assert "filter: echo" in str(pane.border_title)
+
+
+def on_the_screen(app: EchoApp) -> str:
+    """Return all that is to be read on the screen."""
+    return Shot(app, "test").text()
+
+
+async def test_read_only_is_said_and_no_key_that_was_taken_away_is_hinted_at() -> None:
+    async with a_lab(SOCKETS, may_complain=True) as lab, a_screen(lab, read_only=True) as (pilot, app):
+        lab.faults.inject("latency", "sockets", {})
+        for key in "14561":
+            await look_at(pilot, app, key)
+            shown = on_the_screen(app)
+            assert "read-only" in shown.partition("\n")[0]
+            for hint in ("press C", "injects one", "undoes", "sends a signal", "makes one", "on a fault"):
+                assert hint not in shown
+        await lab.stop(drain=0)
+        app.view.repaint()
+        assert "starts again" not in app.view.header.render_line(0).text
+
+
+async def test_enter_on_a_fault_says_why_nothing_is_asked_where_one_may_only_look() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab, read_only=True) as (pilot, app):
+        await pilot.press("4", "enter")
+        assert said(app) == ["read-only: nothing can be injected here"]
+
+
+async def test_nobody_is_told_to_connect_where_no_server_listens() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (_, app):
+        port = lab.servers["sockets"].record.port
+        assert f"nc 127.0.0.1 {port}" in app.live.connections.why_empty()
+        await lab.stop(drain=0)
+        assert "nobody can connect" in app.live.connections.why_empty()
+
+
+async def test_how_a_connection_ended_is_marked_and_what_became_of_it_at_last_comes_first() -> None:
+    async with a_lab(SOCKETS, may_complain=True) as lab, a_screen(lab) as (_, app):
+        pane = app.live.connections
+        lab.treat(Treatment.RETAINED)
+        async with a_peer(lab, "sockets") as peer:
+            assert await peer.echoes(b"hello\r\n")
+            app.view.repaint()
+            (column,) = [column for column in pane.table.columns if column.field == "said-last"]
+            assert column.cell(peer.connection) == ("hello\\r\\n", "")
+            await peer.say(b"boom\r\n")
+            await happens(lab, HandlerFailed)
+            assert column.cell(peer.connection) == ("○ retained, socket left open", "alarm")
+            await lab.stop(drain=0)
+        assert column.cell(peer.connection) == (
+            "○ closed when the server stopped; before: retained, socket left open",
+            "dim",
+        )
+        for text, found in (("said:boom", 1), ("boom", 0), ("said-last:stopped", 1), ("retained", 1)):
+            pane.filter = parse(text, pane.askable)
+            app.view.repaint()
+            assert len(pane.table.rows) == found
+
+
+async def test_stalls_are_told_apart_in_their_rows_by_how_long_and_where() -> None:
+    async with a_lab(SOCKETS, may_complain=True) as lab, a_screen(lab) as (pilot, app):
+        lab.faults.inject("block", None, {"ms": 200.0})
+        stalled = await happens(lab, StallEnded)
+        await look_at(pilot, app, "6")
+        rows = [line for line in on_the_screen(app).split("\n") if " stall " in line]
+        assert stalled.place is not None
+        line = re.search(r"\w+/\w+\.py:\d+", stalled.place)
+    assert line is not None
+    assert any(re.search(rf"\d+ ms at {line[0]}", row) for row in rows), rows

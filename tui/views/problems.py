@@ -15,7 +15,7 @@ from echotui.server.observe.places import Place
 from echotui.server.observe.stalls import Stall
 
 from .. import numbers
-from ..bindings import bound
+from ..bindings import bound, hint
 from ..links import Kind, problem_key
 from ..picture import Picture
 from ..text import clean
@@ -67,9 +67,9 @@ class ProblemsPane(RowsPane[Problem]):
             [
                 Column("ago", 6, self._ago, right=True, order=lambda row: row.at),
                 Column("count", 6, lambda row: numbers.count(row.count), right=True, order=lambda row: row.count),
-                Column("kind", 26, _kind, order=lambda row: row.kind),
-                Column("who", 18, lambda row: row.who, rank=1, order=lambda row: row.who),
-                Column("what", 0, lambda row: row.what, least=20),
+                Column("kind", 18, _kind, order=lambda row: row.kind),
+                Column("who", 16, lambda row: row.who, rank=1, order=lambda row: row.who),
+                Column("what", 0, lambda row: row.what, least=30),
             ],
             key=lambda row: (row.kind, row.place),
             empty="",
@@ -134,7 +134,7 @@ class ProblemsPane(RowsPane[Problem]):
         """Return what there is to know."""
         if self.picture.watched is None:
             return NOT_OBSERVED
-        return "no problems so far: e in view 1, and then boom, makes one"
+        return f"no problems so far{hint(self, 'app.treat', 'in view 1, and then boom, makes one')}"
 
     def _ago(self, row: Problem) -> Piece:
         return ("now", "alarm") if row.lasts else (numbers.ago(max(self.picture.now() - row.at, 0)), "dim")
@@ -260,7 +260,8 @@ def _of_complaint(one: Complaint) -> Problem:
 def _of_stall(one: Stall, owner: str | None) -> Problem:
     _, where = problem_key("stall", one.where)
     lasts = one.ended is None
-    what = f"the loop {'is' if lasts else 'was'} blocked for {duration(one.lasted)}" + (f" at {where}" if where else "")
+    # What tells stalls apart comes first: there is not always room for all of it.
+    what = f"{duration(one.lasted)}{f' at {where}' if where else ''}: the loop {'is' if lasts else 'was'} blocked"
     at = one.began if one.ended is None else one.ended
     who = clean(one.task_name or "")
     return Problem(
