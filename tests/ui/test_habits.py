@@ -226,3 +226,21 @@ async def test_stalls_are_told_apart_in_their_rows_by_how_long_and_where() -> No
         line = re.search(r"\w+/\w+\.py:\d+", stalled.place)
     assert line is not None
     assert any(re.search(rf"\d+ ms at {line[0]}", row) for row in rows), rows
+
+
+async def test_the_detail_of_a_connection_wraps_what_is_long_and_grows_with_the_terminal() -> None:
+    async with a_lab(SOCKETS, may_complain=True) as lab:
+        lab.treat(Treatment.RETAINED)
+        async with a_peer(lab, "sockets") as peer:
+            await peer.say(b"boom\r\n")
+            await happens(lab, HandlerFailed)
+            await lab.stop(drain=0)
+        widths = []
+        for size in ((140, 45), (200, 60)):
+            async with a_screen(lab, size) as (pilot, app):
+                await pilot.pause()
+                detail = app.live.detail
+                widths.append(detail.size.width)
+                shown = " ".join(" ".join(line.text for line in detail.lines(*detail.content_size)).split())
+                assert peer.connection.outcome in shown
+        assert widths[1] > widths[0]

@@ -55,7 +55,7 @@ class DetailPane(Detail):
             facts.append([("waits    ", "dim"), *_waits_for(connection)])
             facts += self._served_by(connection)
         elif connection.state is ConnectionState.LEFT_OPEN:
-            facts.append([("left open", "alarm"), (f" {clean(connection.outcome)}", "")])
+            facts.append([("left open ", "alarm"), (f"{clean(connection.outcome)}", "")])
         else:
             facts.append([("ended    ", "dim"), (clean(connection.outcome), "warn")])
         until = connection.closed_at if connection.closed_at is not None else now

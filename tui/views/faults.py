@@ -173,7 +173,7 @@ class RadiusPane(Detail):
         """Return whose blast radius it is."""
         return "Blast radius" if self.fault is None else f"Blast radius of {self.fault.name}"
 
-    def said(self, width: int) -> Sequence[Sequence[Piece]]:  # noqa: ARG002 - its lines are cut, and not wrapped
+    def said(self, width: int) -> Sequence[Sequence[Piece]]:  # noqa: ARG002 - its lines are the same for every width
         """Return the blast radius."""
         fault = self.fault
         if fault is None:

@@ -88,7 +88,7 @@ class StepsPane(Detail):
         """Return which tick it is."""
         return "The five steps" if self._tick is None else f"The five steps of tick {numbers.count(self._tick.number)}"
 
-    def said(self, width: int) -> Sequence[Sequence[Piece]]:  # noqa: ARG002 - its lines are cut, and not wrapped
+    def said(self, width: int) -> Sequence[Sequence[Piece]]:  # noqa: ARG002 - its lines are the same for every width
         """Return the steps."""
         watched = self.picture.watched
         self._tick = None
