@@ -15,6 +15,7 @@ from echotui.server.observe.timers import LiveTimer
 from .. import numbers
 from ..bindings import bound
 from ..links import Kind, timer_key
+from ..numbers import counted
 from ..picture import Picture
 from ..text import clean, shortened
 from ..watched import Watched
@@ -100,12 +101,16 @@ class StepsPane(Detail):
             return [[("no tick is over yet", "dim")]]
         # Most ticks only finish what is left from the one before: the latest that waited for something says more.
         self._tick = tick = next((one for one in reversed(ticks) if one.ready_count or one.asked), ticks[-1])
+        called = counted(tick.callbacks, "callback")
         rows: list[list[Piece]] = [
-            [("1 run what is ready       ", "dim"), (f"{tick.callbacks} callbacks in {duration(tick.ran)}", "")],
-            [("2 register new sockets    ", "dim"), (f"{watched.registered} descriptors are watched", "")],
+            [("1 run what is ready       ", "dim"), (f"{called} in {duration(tick.ran)}", "")],
+            [
+                ("2 register new sockets    ", "dim"),
+                (f"watches {counted(watched.registered, 'descriptor')}", ""),
+            ],
             [("3 calculate the timeout   ", "dim"), *_timeout(tick, watched)],
             [("4 select                  ", "dim"), (f"slept {duration(tick.slept)}", "")],
-            [("5 turn events into ready  ", "dim"), (f"{tick.ready_count} descriptors", "")],
+            [("5 turn events into ready  ", "dim"), (counted(tick.ready_count, "descriptor"), "")],
         ]
         for fd, mask in tick.ready:
             registration = watched.registration(fd)

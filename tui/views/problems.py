@@ -123,8 +123,7 @@ class ProblemsPane(RowsPane[Problem]):
         watched = self.picture.watched
         # They are of all kinds: beside the numbers of a filter they would look like its result.
         forgotten = 0 if watched is None or self.filter else watched.problems.forgotten
-        many = len(self._rows)
-        rows = f"{numbers.count(many)} {'row' if many == 1 else 'rows'}"
+        rows = numbers.counted(len(self._rows), "row")
         ours = f" · {numbers.count(self._hidden)} by this screen, u shows them" if self._hidden else ""
         return f"Problems · {numbers.count(total)} in {rows}{ours}" + (
             f" · {numbers.count(forgotten)} forgotten" if forgotten else ""
@@ -167,7 +166,7 @@ class ProblemDetail(Detail):
             ("where", problem.place or "at no line that could be seen", "accent"),
             ("means", problem.means, ""),
             ("fix", problem.fix, "good"),
-            ("seen", "once" if problem.count == 1 else f"{problem.count:,} times", ""),
+            ("seen", "once" if problem.count == 1 else numbers.counted(problem.count, "time"), ""),
         ]
         return [
             [(f"{label if number == 0 else '':<7}", "dim"), (line, style)]

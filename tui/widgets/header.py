@@ -69,7 +69,7 @@ class Header(LiveLines):
     def _state(self) -> Piece:
         missed, until = self.picture.missed, self.picture.draining_until()
         if missed is not None:
-            return f" ‖ PAUSED, {numbers.count(missed())} events since ", "warn"
+            return f" ‖ PAUSED, {numbers.counted(missed(), 'event')} since ", "warn"
         if until is not None:
             left = max(until - self.picture.now(), 0)
             return f" ◐ draining, {self._open()} open, {left:.1f} s left ", "warn"
