@@ -47,6 +47,16 @@ class ShutdownsPane(RowsPane[Shutdown]):
             id="shutdown-table",
         )
         super().__init__(picture, table, id="shutdowns")
+        self._newest: int | None = None
+
+    def repaint(self) -> None:
+        """Draw what is true now; who looks at the newest goes on to one that is newer."""
+        shutdowns = self.picture.shutdowns()
+        newest = shutdowns[-1].id if shutdowns else None
+        follows, self._newest = self.table.cursor == self._newest != newest, newest
+        super().repaint()
+        if follows and self.table.cursor != newest:
+            self.table.select(newest)
 
     def all_rows(self) -> Sequence[Shutdown]:
         """Return the shutdowns, the latest first."""
