@@ -63,6 +63,9 @@ class Linked(Framed):
             return self.table.select(thing.id)
         return True
 
+    def begin_anew(self) -> None:
+        """Forget that one may have come here by a link."""
+
     def widen(self) -> None:
         """Show all the rows there are."""
 

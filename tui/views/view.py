@@ -386,6 +386,8 @@ class View(Patience):
     def begin_anew(self) -> None:
         """Forget how one has come here."""
         self._arrived = None
+        for pane in self.linked():
+            pane.begin_anew()
 
 
 def is_seen(widget: Widget) -> bool:
