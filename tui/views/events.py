@@ -13,12 +13,12 @@ from echotui.server.journal import Entry, Journal
 from .. import numbers
 from ..bindings import key_of
 from ..filter import Filter
-from ..links import Kind
+from ..links import Kind, Thing
 from ..picture import Picture
 from ..text import clean, shortened
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
-from .linked import Linked
+from .linked import Linked, Stance
 
 
 class EventsPane(Linked):
@@ -37,6 +37,7 @@ class EventsPane(Linked):
         self._matching: list[int] = []
         self._looked_at = 0
         self._journal: Journal | None = None
+        self._before_link: Stance | None = None
         self._filter = Filter("", ())
         self.table = VirtualTable[int](
             [
@@ -70,6 +71,22 @@ class EventsPane(Linked):
         """Show all events."""
         self.filter = Filter("", ())
 
+    def reveal(self, thing: Thing) -> bool:
+        """Put the cursor on an event, or show some events only, until one begins anew."""
+        if self._before_link is None:
+            self._before_link = self.stance()
+        return super().reveal(thing)
+
+    def resume(self, stance: Stance) -> None:
+        """Be where one was."""
+        self._before_link = None
+        super().resume(stance)
+
+    def begin_anew(self) -> None:
+        """Follow again, if only a link has ended that: nobody wants to look at an old moment for ever."""
+        if self._before_link is not None:
+            self.resume(self._before_link)
+
     def compose(self) -> ComposeResult:
         """Yield the table."""
         yield self.table
@@ -84,7 +101,7 @@ class EventsPane(Linked):
             f" · {'following' if self.table.follows else looks_back}",
             f"{numbers.count(journal.recorded)} recorded"
             + (f" · {numbers.count(journal.overwritten)} overwritten" if journal.overwritten else "")
-            + (f" · {numbers.count(journal.details_skipped)} details skipped" if journal.details_skipped else ""),
+            + (f" · {numbers.counted(journal.details_skipped, 'detail')} skipped" if journal.details_skipped else ""),
         )
 
     def _rows(self) -> Sequence[int]:
