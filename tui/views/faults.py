@@ -179,18 +179,17 @@ class RadiusPane(Detail):
         if fault is None:
             return [[("what an injected fault has caused is listed here", "dim")]]
         params = ", ".join(f"{name} {value}" for name, value in fault.params.items()) or "no parameters"
-        limit = "until it is undone" if fault.duration is None else f"for {duration(fault.duration)}"
         rows: list[list[Piece]] = [
             [("in       ", "dim"), (clean(str(fault.target)), "accent"), (f"  {params}", "")],
-            [("limits   ", "dim"), (f"toxicity {fault.toxicity:g}, seed {fault.seed}, {limit}", "")],
-            [("struck   ", "dim"), (f"{fault.strikes:,} times", "")],
+            [("limits   ", "dim"), (f"toxicity {fault.toxicity:g}, seed {fault.seed}, {_limit(fault)}", "")],
+            [("struck   ", "dim"), (numbers.counted(fault.strikes, "time"), "")],
             [("healed   ", "dim"), *_healed(fault, hint(self, "faults.undo", "undoes it, and then"))],
         ]
         radius = fault.radius
         for number, what in radius.connections.items():
             rows.append([(f"connection {number:<6}", "dim"), (clean(what), "warn")])
         if radius.more_connections:
-            rows.append([(f"and {radius.more_connections:,} times another connection", "dim")])
+            rows.append([(f"and {numbers.counted(radius.more_connections, 'time')} another connection", "dim")])
         for name in ("tasks", "cancellations", "timeouts", "timers", "complaints", "clients", "peers", "others"):
             caused: Caused = getattr(radius, name)
             rows += [[(f"{name:<17}", "dim"), (shortened(clean(what)), "")] for what in caused.latest]
@@ -285,6 +284,14 @@ seed       what its random decisions come from: the same seed, the same decision
 
 def _name(row: Kind) -> Piece:
     return (f"{row.name} !", "alarm") if row.dangerous else (row.name, "accent")
+
+
+def _limit(fault: ActiveFault) -> str:
+    if fault.duration is not None:
+        return f"for {duration(fault.duration)}"
+    if fault.active:
+        return "until it is undone"
+    return "until it was ended" if fault.kind.lasting or fault.params.get("every") else "once"
 
 
 def _healed(fault: ActiveFault, undo: str) -> list[Piece]:
