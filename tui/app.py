@@ -182,7 +182,7 @@ class EchoApp(OrderlyApp[int]):
         restartable = any(
             record.wanted and record.state in (ServerState.STOPPED, ServerState.FAILED) for record in self._live.servers
         )
-        if restartable is not self._restartable:
+        if restartable is not self._restartable and self.screen_stack:  # there is none while a view is being mounted
             self._restartable = restartable
             self.refresh_bindings()
 
@@ -202,13 +202,19 @@ class EchoApp(OrderlyApp[int]):
         """Return whether the footer, which is short, should name a key now."""
         return binding.action != "restart" or self._restartable
 
-    def _do(self, command: Any, *arguments: object) -> Any:
-        """Give the lab a command; where it refuses, say why."""
+    def _do(self, command: Callable[..., object], *arguments: object) -> bool:
+        """Give the lab a command; where it refuses, say why. Returns whether it was done."""
         try:
-            return command(*arguments)
+            command(*arguments)
         except Refused as refused:
             self.notify(str(refused), severity="warning", markup=False)
-            return None
+            return False
+        return True
+
+    def _tell(self, done: str) -> None:
+        """Say what was done to what: the pane it is seen in may not have the keys, or stand still."""
+        paused = " (paused: not in the picture)" if self.view.picture.frozen else ""
+        self.notify(clean(done) + paused, markup=False)
 
     def _selected_connection(self) -> int | None:
         selected = self.live.connections.table.selected
@@ -225,8 +231,8 @@ class EchoApp(OrderlyApp[int]):
 
     def action_interrupt(self) -> None:
         """End the selected connection: cancel its task, or close it where it has none."""
-        if (selected := self._selected_connection()) is not None:
-            self._do(self.lab.interrupt, selected)
+        if (selected := self._selected_connection()) is not None and self._do(self.lab.interrupt, selected):
+            self._tell(f"connection {selected}: asked to end")
 
     def action_chat(self) -> None:
         """Let a built-in client chat with the selected server."""
@@ -240,10 +246,11 @@ class EchoApp(OrderlyApp[int]):
             return
 
         async def toggle() -> None:
-            if record.state in (ServerState.STOPPED, ServerState.FAILED):
+            if self.lab.servers[record.name].record.state in (ServerState.STOPPED, ServerState.FAILED):
                 await self.lab.start_server(record.name)
             else:
                 await self.lab.stop_server(record.name)
+            self._tell(f"{record.name}: {self.lab.servers[record.name].record.state}")
 
         self._in_background(toggle())
 
@@ -282,9 +289,8 @@ class EchoApp(OrderlyApp[int]):
 
     def action_treat(self) -> None:
         """Switch what becomes of a task of the sockets server that fails."""
-        treatment = self._do(self.lab.treat)
-        if treatment is not None:
-            self.notify(f"a failing task of sockets is now {treatment}", markup=False)
+        if self._do(self.lab.treat):
+            self._tell(f"a failing task of sockets is now {self.lab.servers['sockets'].record.treatment}")
 
     async def action_view(self, key: str) -> None:
         """Look at another view."""

@@ -2,12 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from support import PATIENCE, SELECTORS, SOCKETS, a_lab, a_peer, happens
+from support import PATIENCE, SELECTORS, SOCKETS, a_lab, a_peer, happens, told
 from support_picture import a_picture
 from textual.pilot import Pilot
 
@@ -20,7 +20,10 @@ from echotui.server.settings import Settings
 from echotui.tui.app import EchoApp
 from echotui.tui.filter import parse
 from echotui.tui.keys import Keymap
+from echotui.tui.links import Kind, Thing
 from echotui.tui.shots import Shot
+from echotui.tui.views.faults import FaultsView
+from echotui.tui.views.shutdown import ShutdownView
 from echotui.tui.views.tasks import TasksView
 from echotui.tui.views.view import View
 from echotui.tui.widgets.keys import Keys
@@ -37,13 +40,18 @@ async def a_screen(
         yield pilot, app
 
 
+async def until(what: Callable[[], bool]) -> None:
+    """Wait until this is so."""
+    async with asyncio.timeout(PATIENCE):
+        while not what():  # noqa: ASYNC110 - the screen tells nobody
+            await asyncio.sleep(0)
+
+
 async def look_at(pilot: Pilot[int], app: EchoApp, key: str) -> View:
     """Go to a view by its key, and draw it."""
     await pilot.press(key)
     view = app.views[key]
-    async with asyncio.timeout(PATIENCE):
-        while not (app.screen_stack[-1:] == [view] and view.is_mounted):  # noqa: ASYNC110 - the screen tells nobody
-            await asyncio.sleep(0)
+    await until(lambda: app.screen_stack[-1:] == [view] and view.is_mounted)
     view.repaint()
     await pilot.pause()
     return view
@@ -219,13 +227,10 @@ async def test_how_a_connection_ended_is_marked_and_what_became_of_it_at_last_co
 async def test_stalls_are_told_apart_in_their_rows_by_how_long_and_where() -> None:
     async with a_lab(SOCKETS, may_complain=True) as lab, a_screen(lab) as (pilot, app):
         lab.faults.inject("block", None, {"ms": 200.0})
-        stalled = await happens(lab, StallEnded)
+        await until(lambda: any("Block.do" in str(one.place) for one in told(lab, StallEnded)))
         await look_at(pilot, app, "6")
         rows = [line for line in on_the_screen(app).split("\n") if " stall " in line]
-        assert stalled.place is not None
-        line = re.search(r"\w+/\w+\.py:\d+", stalled.place)
-    assert line is not None
-    assert any(re.search(rf"\d+ ms at {line[0]}", row) for row in rows), rows
+        assert any(re.search(r"\d m?s at faults/on_loops.py:\d+", row) for row in rows), rows
 
 
 async def test_the_detail_of_a_connection_wraps_what_is_long_and_grows_with_the_terminal() -> None:
@@ -244,3 +249,83 @@ async def test_the_detail_of_a_connection_wraps_what_is_long_and_grows_with_the_
                 shown = " ".join(" ".join(line.text for line in detail.lines(*detail.content_size)).split())
                 assert peer.connection.outcome in shown
         assert widths[1] > widths[0]
+
+
+async def test_starting_stopping_and_ending_say_what_was_done_to_what_and_that_a_pause_hides_it() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        app.view.repaint()
+        await pilot.press("x")
+        assert said(app) == [f"connection {peer.connection.id}: asked to end"]
+        await happens(lab, events.Closed, connection=peer.connection.id)
+        await pilot.press("t")
+        await until(lambda: "sockets: stopped" in said(app))
+        await pilot.press("space", "t")
+        await until(lambda: any(note.startswith("sockets: serving (paused") for note in said(app)))
+
+
+async def test_the_shutdown_one_looks_at_is_the_newest_until_one_looks_at_another() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        view = await look_at(pilot, app, "5")
+        assert isinstance(view, ShutdownView)
+        table = view.shutdowns.table
+
+        async def shut_down() -> None:
+            await lab.stop(drain=0)
+            await lab.restart()
+            view.repaint()
+
+        for number in (1, 2):
+            await shut_down()
+            assert view.waterfall.shutdown is lab.shutdowns[-1]
+            assert table.cursor == number
+        await pilot.press("down")
+        await shut_down()
+        assert table.cursor == 1
+        await pilot.press("g")
+        await shut_down()
+        assert table.cursor == 4
+
+
+async def test_events_follow_again_when_a_view_is_begun_anew_after_a_link_had_stopped_them() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets"):
+        table = app.live.events.table
+        await look_at(pilot, app, "3")
+        await app.navigator.go(Thing(Kind.EVENT, 1))
+        await until(lambda: app.screen_stack[-1:] == [app.live])
+        assert not table.follows
+        await pilot.press("escape")
+        await until(lambda: app.view is app.views["3"] and app.screen_stack[-1:] == [app.view])
+        await look_at(pilot, app, "1")
+        assert table.follows
+        app.view.set_focus(table)
+        await pilot.press("home")
+        looked_at = table.cursor
+        await look_at(pilot, app, "3")
+        await look_at(pilot, app, "1")
+        assert table.cursor == looked_at, "where somebody has gone without a link is left as it is"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "during", "after"),
+    [
+        ("latency", {}, "until it is undone", "until it was ended"),
+        ("latency", {"duration": 60.0}, "for 60.0 s", "for 60.0 s"),
+        ("block", {}, "once", "once"),
+    ],
+)
+async def test_how_long_a_fault_lasts_is_said_as_it_is(
+    kind: str, options: dict[str, float], during: str, after: str
+) -> None:
+    async with a_lab(SOCKETS, may_complain=True) as lab, a_screen(lab) as (pilot, app):
+        target = "sockets" if kind == "latency" else None
+        fault = lab.faults.inject(kind, target, {}, duration=options.get("duration"))
+        view = await look_at(pilot, app, "4")
+        assert isinstance(view, FaultsView)
+
+        def limits() -> str:
+            view.repaint()
+            return next("".join(text for text, _ in line) for line in view.radius.said(100) if "limits" in line[0][0])
+
+        assert limits().endswith(during)
+        fault.undo()
+        assert limits().endswith(after)
