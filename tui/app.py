@@ -76,6 +76,7 @@ class EchoApp(OrderlyApp[int]):
 
     CSS_PATH = "echotui.tcss"
     TITLE = "echotui"
+    NOTIFICATION_TIMEOUT = 2.5  # they cover the newest events
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (18, "-short"), (32, "-tall")]  # noqa: RUF012 - Textual declares it so
 
@@ -299,9 +300,10 @@ class EchoApp(OrderlyApp[int]):
             await self.show_view(key)
 
     async def show_view(self, key: str) -> None:
-        """Bring a view to the screen, drawing the picture one was looking at."""
+        """Bring a view to the screen, drawing the picture one was looking at. What was said in another one is over."""
         view = self.views[key]
         if view is not self.view:
+            self.clear_notifications()
             picture = self.view.picture
             self.view = view
             await self.switch_mode(key)

@@ -306,7 +306,10 @@ class View(Patience):
             self.notify(f"there is nothing to copy here: {copy} copies the row or the detail that has the keys")
 
     async def action_save(self) -> None:
-        """Ask how to save what is on the screen now, and save it."""
+        """Ask how to save what is on the screen now, without the notifications that cover some of it, and save it."""
+        self.app.clear_notifications()
+        await self.query("Toast").remove()
+        self._refresh_layout()
 
         def tell(written: list[Path] | None) -> None:
             if written:
