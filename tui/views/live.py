@@ -28,6 +28,7 @@ class LiveView(View):
     name_ = "Live"
     notes: ClassVar[str] = """\
 reads/s    reads that brought data; TCP has no messages, a line may take several reads or share one
+bytes/s    those that came in and those that went out, together
 no events  how often select came back empty after its timeout
 busy       share of the last second the server, or its tasks, were running; – where it is not observed: nobody times
            the callbacks that protocol is made of
