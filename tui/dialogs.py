@@ -10,7 +10,10 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from .bindings import textual_keys
 from .dialog import Dialog
+from .keys import BY_ID
+from .widgets.glossary import Glossary
 
 #: What is said below the keys of every view.
 NOTES = """\
@@ -29,9 +32,14 @@ _SIGNALS = {
 }
 
 
-def _closing(key: str, action: str, name: str | None = None) -> Binding:
-    """Return a binding that closes a dialog. It has priority, so that the next key, typed fast, is the view's again."""
-    return Binding(key, action, show=False, id=name, priority=True)
+def _closing(key: str, action: str) -> Binding:
+    """Return a binding that closes a dialog. It has priority, so that the next key, typed fast, is the view's again.
+
+    A key that is an id of the keymap is what the user has made of it.
+    """
+    if key in BY_ID:
+        return Binding(textual_keys(BY_ID[key].keys), action, show=False, id=key, priority=True)
+    return Binding(key, action, show=False, priority=True)
 
 
 class AskSignal(Dialog[signal.Signals | None]):
@@ -44,7 +52,7 @@ class AskSignal(Dialog[signal.Signals | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         _closing("escape", "dismiss(None)"),
-        _closing("q", "dismiss(None)", "app.quit"),
+        _closing("app.quit", "dismiss(None)"),
     ]
 
     def __init__(self, drain: float, restart: str) -> None:
@@ -89,14 +97,14 @@ class Help(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         _closing("escape", "dismiss"),
         # The keys that leave, and that opened it, whatever they are: with their ids they follow the user's keymap.
-        _closing("q", "dismiss", "app.quit"),
-        _closing("question_mark", "dismiss", "app.help"),
+        _closing("app.quit", "dismiss"),
+        _closing("app.help", "dismiss"),
     ]
 
     def __init__(self, keys: list[tuple[str, str]], notes: str) -> None:
         super().__init__()
         self._keys = keys
-        self._notes = f"{notes}{NOTES}"
+        self._notes = f"{notes}\n{NOTES}"
 
     def compose(self) -> ComposeResult:
         """Show."""
@@ -107,4 +115,4 @@ class Help(Dialog[None]):
                 with Horizontal(classes="row"):
                     yield Static(Content(key), classes="key")
                     yield Static(Content(what), classes="what")
-            yield Static(self._notes, markup=False, classes="notes")
+            yield Glossary(self._notes)

@@ -13,14 +13,14 @@ INDENT = 2
 _WORD = re.compile(r"\s*\S+|\s+$")
 
 
-def wrapped(pieces: Sequence[Piece], width: int) -> list[Sequence[Piece]]:
+def wrapped(pieces: Sequence[Piece], width: int, indent: int = INDENT) -> list[Sequence[Piece]]:
     """Return a line as lines of at most `width` cells, broken between words, or within those that fit into none.
 
-    What is too long for the first line goes on below where its label ends.
+    What is too long for the first line goes on below where its label ends; without a label, indented by `indent`.
     """
     if cell_len("".join(text for text, _ in pieces).rstrip()) <= width:
         return [pieces]
-    indent = _indent(pieces, width)
+    indent = min(_label(pieces) or indent, width // 2)
     lines: list[list[Piece]] = [[]]
     room = width
     for text, style in _words(pieces, max(width - indent, 1)):
@@ -34,10 +34,10 @@ def wrapped(pieces: Sequence[Piece], width: int) -> list[Sequence[Piece]]:
     return [*lines]
 
 
-def _indent(pieces: Sequence[Piece], width: int) -> int:
+def _label(pieces: Sequence[Piece]) -> int:
+    """Return how many cells its label has; 0 if it has none."""
     label = pieces[0][0]
-    has_label = len(pieces) > 1 and (label.endswith(" ") or label.startswith(" "))
-    return min(cell_len(label) if has_label else INDENT, width // 2)
+    return cell_len(label) if len(pieces) > 1 and label[:1].isspace() | label[-1:].isspace() else 0
 
 
 def _words(pieces: Sequence[Piece], most: int) -> Iterator[Piece]:
