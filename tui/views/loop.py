@@ -228,7 +228,6 @@ tick       one turn of the loop: run what is ready, register, calculate the time
 ran        how long the loop ran in a tick: everything else had to wait for that long
 slept      how long it slept in its select; the timer that set the limit is named in step 3
 due in     when a timer fires; its bar is ten seconds long
-lag        the latest that a timer fired late in a second
 charts     c: the longest turn of each second, the share of it in which the loop ran, and the lag
 On uvloop libuv owns the selector: ticks and registrations cannot be seen there, and are not shown as zero.
 """
@@ -245,7 +244,7 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
         self.timers = TimersPane(picture)
         self.registrations = RegistrationsPane(picture)
         self._column = self.timers.detail = Vertical(self.registrations, id="registration-column")
-        self.charts = ChartsPane(picture, turn, load, lag, id="charts")
+        self.charts = ChartsPane(picture, turn, load, lag, id="charts", key="loop.charts")
 
     def body(self) -> Iterable[Widget]:
         """Yield the panes."""

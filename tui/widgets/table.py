@@ -15,6 +15,7 @@ from textual.strip import Strip
 
 from ..bindings import bound
 from .lines import LiveLines, Piece, fit
+from .wrapping import wrapped
 
 Row = TypeVar("Row")
 
@@ -280,7 +281,8 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         self._scroll_to_cursor()
         strips = [self._title_line(width)] if self._titles else []
         if not self._rows:
-            return [*strips, self.strip([(f"  {self.empty}", "dim")], width)][:height]
+            why = wrapped([("  ", ""), (self.empty, "dim")], width)
+            return [*strips, *(self.strip(pieces, width) for pieces in why)][:height]
         visible = range(self._top, min(self._top + self._height, len(self._rows)))
         return [*strips, *(self._row_line(at, width) for at in visible)][:height]
 
