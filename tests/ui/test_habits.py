@@ -18,14 +18,17 @@ from echotui.server.observe.events import StallEnded
 from echotui.server.records import ServerState, Treatment
 from echotui.server.settings import Settings
 from echotui.tui.app import EchoApp
+from echotui.tui.dialogs import Help
 from echotui.tui.filter import parse
 from echotui.tui.keys import Keymap
 from echotui.tui.links import Kind, Thing
+from echotui.tui.save_form import SaveForm
 from echotui.tui.shots import Shot
 from echotui.tui.views.faults import FaultsView
 from echotui.tui.views.shutdown import ShutdownView
 from echotui.tui.views.tasks import TasksView
 from echotui.tui.views.view import View
+from echotui.tui.widgets.glossary import WORD, Glossary
 from echotui.tui.widgets.keys import Keys
 
 
@@ -35,7 +38,7 @@ async def a_screen(
 ) -> AsyncIterator[tuple[Pilot[int], EchoApp]]:
     """Run the app over a lab, without a terminal."""
     app = EchoApp(lab, "a loop", **options)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         app.view.repaint()
         yield pilot, app
 
@@ -329,3 +332,70 @@ async def test_how_long_a_fault_lasts_is_said_as_it_is(
         assert limits().endswith(during)
         fault.undo()
         assert limits().endswith(after)
+
+
+async def test_what_was_said_in_a_view_is_not_said_on_in_another_and_covers_nothing_that_is_saved() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        await pilot.press("b")
+        await until(lambda: bool(app.view.query("Toast")))
+        await pilot.pause()
+        assert "connect one, or press C" in on_the_screen(app)
+        await pilot.press("ctrl+s")
+        form = app.screen
+        assert isinstance(form, SaveForm)
+        assert "connect one, or press C" not in form._shot.text()
+        await pilot.press("escape", "b")
+        assert said(app)
+        await look_at(pilot, app, "2")
+        assert not said(app)
+
+
+@pytest.mark.parametrize(("key", "does"), [("f1", "help"), ("f10", "quit")])
+async def test_the_keys_of_htop_work_as_well(key: str, does: str) -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        await pilot.press(key)
+        if does == "quit":
+            assert app.return_code == 0
+        else:
+            assert isinstance(app.screen, Help)
+            await pilot.press(key)
+            assert app.screen is app.view
+
+
+async def test_where_there_is_no_room_for_the_names_of_the_views_the_footer_names_their_keys() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab, (80, 24)) as (pilot, app):
+        await look_at(pilot, app, "3")
+        assert "1-6 views" in on_the_screen(app)
+        await pilot.resize_terminal(140, 45)
+        await pilot.pause()
+        app.view.query_one(Keys).repaint()
+        assert "1-6 views" not in app.view.query_one(Keys).render_line(0).text
+
+
+async def test_charts_say_in_whole_why_there_are_none_and_which_key_brings_back_what_they_cover() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab, (80, 24)) as (pilot, app):
+        await look_at(pilot, app, "2")
+        await pilot.press("c")
+        await until(lambda: "c: back" in on_the_screen(app))
+        if app.view.picture.watched is not None and app.view.picture.watched.why_no_ticks is not None:
+            assert "owns the selector  " in on_the_screen(app)
+            assert "Longest turn ─" in on_the_screen(app)
+
+
+async def test_a_meaning_in_the_help_goes_on_beside_its_word() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab, (80, 24)) as (pilot, app):
+        await pilot.press("question_mark")
+        glossary = app.screen.query_one(Glossary)
+        await until(lambda: bool(glossary.content_size))
+        lines = ["".join(text for text, _ in line) for line in glossary.lines(60)]
+        (at,) = [at for at, line in enumerate(lines) if line.startswith("painting")]
+        assert lines[at + 1].startswith(" " * WORD)
+        assert glossary.content_size.height == len(glossary.lines(glossary.content_size.width))
+        assert all(len(line) <= 60 for line in lines)
+
+
+async def test_the_remark_on_errors_does_not_touch_the_frame() -> None:
+    async with a_lab() as lab, a_screen(lab) as (_, app):
+        lab.treat(Treatment.UNRETRIEVED)
+        app.view.repaint()
+        assert "errors: unretrieved " in "\n".join(line.text for line in app.live.servers.table.lines(138, 8))
