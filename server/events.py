@@ -375,7 +375,8 @@ class CutShort(Event):
 
     @property
     def sentence(self) -> str:
-        lost = f"{self.open} connections have not finished, {self.unsent} B of their answers are lost"
+        who = "1 connection has" if self.open == 1 else f"{self.open} connections have"
+        lost = f"{who} not finished, {self.unsent} B of answers are lost"
         return f"cut short by {self.by} after {duration(self.after)} of {duration(self.drain)}: {lost}"
 
 

@@ -76,6 +76,7 @@ class EchoApp(OrderlyApp[int]):
 
     CSS_PATH = "echotui.tcss"
     TITLE = "echotui"
+    NOTIFICATION_TIMEOUT = 2.5  # they cover the newest events
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (18, "-short"), (32, "-tall")]  # noqa: RUF012 - Textual declares it so
 
@@ -182,7 +183,7 @@ class EchoApp(OrderlyApp[int]):
         restartable = any(
             record.wanted and record.state in (ServerState.STOPPED, ServerState.FAILED) for record in self._live.servers
         )
-        if restartable is not self._restartable:
+        if restartable is not self._restartable and self.screen_stack:  # there is none while a view is being mounted
             self._restartable = restartable
             self.refresh_bindings()
 
@@ -196,19 +197,25 @@ class EchoApp(OrderlyApp[int]):
         """Return whether an action makes sense in the view one looks at."""
         if self.view.typing or (action in CHANGING and self.read_only):
             return False
-        if action in ON_CONNECTIONS:
-            return self.view is self.live
-        if action == "restart":
-            return self._restartable
-        return True
+        return action not in ON_CONNECTIONS or self.view is self.live
 
-    def _do(self, command: Any, *arguments: object) -> Any:
-        """Give the lab a command; where it refuses, say why."""
+    def is_of_use(self, binding: Binding) -> bool:
+        """Return whether the footer, which is short, should name a key now."""
+        return binding.action != "restart" or self._restartable
+
+    def _do(self, command: Callable[..., object], *arguments: object) -> bool:
+        """Give the lab a command; where it refuses, say why. Returns whether it was done."""
         try:
-            return command(*arguments)
+            command(*arguments)
         except Refused as refused:
             self.notify(str(refused), severity="warning", markup=False)
-            return None
+            return False
+        return True
+
+    def _tell(self, done: str) -> None:
+        """Say what was done to what: the pane it is seen in may not have the keys, or stand still."""
+        paused = " (paused: not in the picture)" if self.view.picture.frozen else ""
+        self.notify(clean(done) + paused, markup=False)
 
     def _selected_connection(self) -> int | None:
         selected = self.live.connections.table.selected
@@ -225,8 +232,8 @@ class EchoApp(OrderlyApp[int]):
 
     def action_interrupt(self) -> None:
         """End the selected connection: cancel its task, or close it where it has none."""
-        if (selected := self._selected_connection()) is not None:
-            self._do(self.lab.interrupt, selected)
+        if (selected := self._selected_connection()) is not None and self._do(self.lab.interrupt, selected):
+            self._tell(f"connection {selected}: asked to end")
 
     def action_chat(self) -> None:
         """Let a built-in client chat with the selected server."""
@@ -240,10 +247,11 @@ class EchoApp(OrderlyApp[int]):
             return
 
         async def toggle() -> None:
-            if record.state in (ServerState.STOPPED, ServerState.FAILED):
+            if self.lab.servers[record.name].record.state in (ServerState.STOPPED, ServerState.FAILED):
                 await self.lab.start_server(record.name)
             else:
                 await self.lab.stop_server(record.name)
+            self._tell(f"{record.name}: {self.lab.servers[record.name].record.state}")
 
         self._in_background(toggle())
 
@@ -268,6 +276,7 @@ class EchoApp(OrderlyApp[int]):
     async def _ask_for_fault(self, kind: Kind) -> None:
         """Ask how a fault is to be injected."""
         if self.read_only:
+            self.say("read-only: nothing can be injected here")
             return
         targets = targets_of(kind, self.live.connections.table.selected, self._live.servers)
         if targets:
@@ -281,9 +290,8 @@ class EchoApp(OrderlyApp[int]):
 
     def action_treat(self) -> None:
         """Switch what becomes of a task of the sockets server that fails."""
-        treatment = self._do(self.lab.treat)
-        if treatment is not None:
-            self.notify(f"a failing task of sockets is now {treatment}", markup=False)
+        if self._do(self.lab.treat):
+            self._tell(f"a failing task of sockets is now {self.lab.servers['sockets'].record.treatment}")
 
     async def action_view(self, key: str) -> None:
         """Look at another view."""
@@ -292,9 +300,10 @@ class EchoApp(OrderlyApp[int]):
             await self.show_view(key)
 
     async def show_view(self, key: str) -> None:
-        """Bring a view to the screen, drawing the picture one was looking at."""
+        """Bring a view to the screen, drawing the picture one was looking at. What was said in another one is over."""
         view = self.views[key]
         if view is not self.view:
+            self.clear_notifications()
             picture = self.view.picture
             self.view = view
             await self.switch_mode(key)
@@ -315,8 +324,17 @@ class EchoApp(OrderlyApp[int]):
         self.view.look_at(self._live if self.view.picture.frozen else self._live.freeze())
 
     def action_restart(self) -> None:
-        """Start the servers that are stopped, or could not listen."""
-        self._in_background(self.lab.restart())
+        """Start the servers that a signal has stopped, or that could not listen."""
+        asleep = [
+            record.name for record in self.lab.records if record.state in (ServerState.STOPPED, ServerState.FAILED)
+        ]
+        if self.lab.draining_until is not None or any(
+            record.wanted for record in self.lab.records if record.name in asleep
+        ):
+            self._in_background(self.lab.restart())
+        else:
+            by_hand = f"; {self.keymap.first('app.start_or_stop')} starts {', '.join(asleep)}" if asleep else ""
+            self.say(f"there is nothing to start again{by_hand}")
 
     def _in_background(self, command: Coroutine[Any, Any, None]) -> None:
         """Give the lab a command that takes its time; where it refuses, say why."""
@@ -377,14 +395,16 @@ class EchoApp(OrderlyApp[int]):
         action = binding.action.partition("(")[0]
         return bool(self._offers(action) and self.view.offers(action))
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Offer every key's action in the palette, and what Textual has: themes, a screenshot."""
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:  # noqa: ARG002 - as Textual has it
+        """Offer every key's action in the palette, and the themes.
+
+        What else Textual offers there does not fit: a widget that is maximized stays so, a panel of keys that no key
+        closes takes a third of the screen, and a screenshot of its own lies beside ours.
+        """
         for binding in self._offered():
-            if binding.action != "leave":
-                yield SystemCommand(
-                    binding.tooltip, f"key {self.keymap.shown(binding.id or '')}", partial(self._run, binding)
-                )
-        yield from super().get_system_commands(screen)
+            title = "Quit" if binding.action == "leave" else binding.tooltip
+            yield SystemCommand(title, f"key {self.keymap.shown(binding.id or '')}", partial(self._run, binding))
+        yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
 
     async def _run(self, binding: Binding) -> None:
         await self.run_action(binding.action, self if binding in self.BINDINGS else self.view)

@@ -40,6 +40,7 @@ def explained(keymap: Keymap, offered: Iterable[Binding]) -> list[tuple[str, str
         ("tab", "The next pane"),
         *((keymap.shown(name), BY_ID[name].says) for name in of_tables),
         ("ctrl+p", "Every action by name, and themes"),
+        ("ctrl+c", "Leave at once, from everywhere: status 0, no drain"),
     ]
 
 
@@ -50,3 +51,13 @@ def key_of(widget: Widget, name: str) -> str:
     """Return the key for something, in the app this widget is in, for a sentence that says to press it."""
     keymap = getattr(widget.app, "keymap", DEFAULT_KEYS)
     return str(keymap.first(name))
+
+
+def may_change(widget: Widget) -> bool:
+    """Return whether the keys that change something are there, in the app this widget is in."""
+    return not getattr(widget.app, "read_only", False)
+
+
+def hint(widget: Widget, name: str, does: str) -> str:
+    """Return the end of a sentence that says which key does something about it; nothing where it was taken away."""
+    return f": {key_of(widget, name)} {does}" if may_change(widget) else ""

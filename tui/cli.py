@@ -50,7 +50,12 @@ def _screen(arguments: list[str]) -> int:
     known = (*SERVER_OPTIONS, *SCREEN_OPTIONS)
     add_options(parser, known)
     add_config(parser)
-    chosen = choose(parser, parser.parse_args(arguments), known)
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        late = next((word for word in unknown if word in COMMANDS), None)
+        not_known = f"unrecognized arguments: {' '.join(unknown)}"
+        parser.error(not_known if late is None else f"the command comes first: echotui {late} …")
+    chosen = choose(parser, given, known)
     options = chosen.options
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         parser.error("there is no terminal to draw on: use `echotui serve`")
@@ -89,7 +94,13 @@ def _faults(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="list | run FILE", parser_class=Parser)
     listing = commands.add_parser("list", help="every kind of fault, with its parameters")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
-    running = commands.add_parser("run", help="run a fault script; exit 0 if all it expects is met, 1 if not")
+    running = commands.add_parser(
+        "run",
+        help="run a fault script; exit 0 if all it expects is met, 1 if not",
+        description="Run a fault script without a screen; exit 0 if all it expects is met, 1 if not.",
+        epilog=parser.epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     running.add_argument("file", type=Path, metavar="FILE", help="a fault script (TOML)")
     running.add_argument("--seed", type=checks.seed, help="in place of the script's own: other random decisions")
     running.add_argument("--loop", type=checks.loop, default="asyncio", help="asyncio (default) or uvloop")

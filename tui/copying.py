@@ -2,6 +2,8 @@
 
 from typing import Protocol, runtime_checkable
 
+from .numbers import counted
+
 #: How much of what was copied is repeated on the screen, in characters.
 REPEATED = 60
 
@@ -23,5 +25,5 @@ def told(text: str) -> str:
     first, *more = text.split("\n")
     first = first.replace("\t", "  ")
     cut = first if len(first) <= REPEATED else f"{first[: REPEATED - 1]}…"
-    lines = f" and {len(more)} more lines" if more else ""
+    lines = f" and {counted(len(more), 'more line')}" if more else ""
     return f"copied: {cut}{lines}\n(if your terminal lets programs copy, with OSC 52)"

@@ -1,7 +1,6 @@
 """Questions and help, on top of a view."""
 
 import signal
-import textwrap
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -12,9 +11,13 @@ from textual.geometry import Size
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from .bindings import textual_keys
 from .dialog import Dialog
+from .keys import BY_ID
 from .widgets.detail import Detail
+from .widgets.glossary import glossary
 from .widgets.lines import Piece
+from .widgets.wrapping import wrapped
 
 #: How wide the column of keys in the help is, in cells.
 KEY = 11
@@ -24,7 +27,8 @@ NOTES = """\
 lag        the latest that a timer of the loop fired late in the last second
 painting   share of the last second that went into drawing this screen; the rate is halved above 5 %
 
-A filter is words, field:value, field=value (the whole of it) and !not.
+A filter is words, field:value, field=value (the whole of it), !not, and "several words" in quotes.
+A word is looked for in what the rows show; a field finds what is named, shown or not.
 A field that does not exist is answered with those that do.
 """
 
@@ -35,9 +39,14 @@ _SIGNALS = {
 }
 
 
-def _closing(key: str, action: str, name: str | None = None) -> Binding:
-    """Return a binding that closes a dialog. It has priority, so that the next key, typed fast, is the view's again."""
-    return Binding(key, action, show=False, id=name, priority=True)
+def _closing(key: str, action: str) -> Binding:
+    """Return a binding that closes a dialog. It has priority, so that the next key, typed fast, is the view's again.
+
+    A key that is an id of the keymap is what the user has made of it.
+    """
+    if key in BY_ID:
+        return Binding(textual_keys(BY_ID[key].keys), action, show=False, id=key, priority=True)
+    return Binding(key, action, show=False, priority=True)
 
 
 class AskSignal(Dialog[signal.Signals | None]):
@@ -50,7 +59,7 @@ class AskSignal(Dialog[signal.Signals | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         _closing("escape", "dismiss(None)"),
-        _closing("q", "dismiss(None)", "app.quit"),
+        _closing("app.quit", "dismiss(None)"),
     ]
 
     def __init__(self, drain: float, restart: str) -> None:
@@ -105,17 +114,12 @@ class HelpText(Detail):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 - Textual's
         """Return how many lines there are."""
-        return len(self.said(width))
+        return sum(len(wrapped(line, width)) for line in self.said(width))
 
-    def said(self, width: int) -> list[list[Piece]]:
+    def said(self, width: int) -> list[list[Piece]]:  # noqa: ARG002 - what is too long is wrapped
         """Return the keys in a column beside what they do, and the notes."""
-        said: list[list[Piece]] = []
-        for key, what in self._keys:
-            for number, line in enumerate(textwrap.wrap(what, max(width - KEY - 2, 1)) or [""]):
-                said.append([(f"{key if number == 0 else '':>{KEY}}  ", "accent"), (line, "")])
-        for note in ("", *self._notes.splitlines()):
-            said += [[(line, "")] for line in textwrap.wrap(note, max(width, 1)) or [""]]
-        return said
+        keys: list[list[Piece]] = [[(f"{key:>{KEY}}  ", "accent"), (what, "")] for key, what in self._keys]
+        return [*keys, [("", "")], *glossary(self._notes)]
 
 
 class Help(Dialog[None]):
@@ -124,13 +128,13 @@ class Help(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         _closing("escape", "dismiss"),
         # The keys that leave, and that opened it, whatever they are: with their ids they follow the user's keymap.
-        _closing("q", "dismiss", "app.quit"),
-        _closing("question_mark", "dismiss", "app.help"),
+        _closing("app.quit", "dismiss"),
+        _closing("app.help", "dismiss"),
     ]
 
     def __init__(self, keys: list[tuple[str, str]], notes: str) -> None:
         super().__init__()
-        self._text = HelpText(keys, f"{notes}{NOTES}")
+        self._text = HelpText(keys, f"{notes}\n{NOTES}")
 
     def compose(self) -> ComposeResult:
         """Show."""

@@ -11,6 +11,7 @@ from echotui.server.faults.script import BadScript, load
 from echotui.server.faults.sequence import digest, sequence
 from echotui.server.loops import LoopKind, new_event_loop
 
+from .numbers import counted
 from .rows import row_of
 from .text import clean
 
@@ -82,7 +83,8 @@ def _print(report: Report) -> None:
     for verdict in report.verdicts:
         print(f"{'ok' if verdict.met else 'FAILED':7} {verdict.expectation}: {verdict.why}")
     lines = sequence(report.journal.since(0))
-    print(f"seed {report.seed}, {report.echoes:,} echoes, {len(lines)} events, sequence {digest(lines)}")
+    echoes, entries = counted(report.echoes, "echo", "echoes"), counted(len(lines), "event")
+    print(f"seed {report.seed}, {echoes}, {entries}, sequence {digest(lines)}")
 
 
 def _print_json(report: Report) -> None:

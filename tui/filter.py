@@ -1,8 +1,9 @@
-"""What is typed after ``/``: words, ``field:value``, ``field=value`` and ``!not``.
+"""What is typed after ``/``: words, ``field:value``, ``field=value``, ``"several words"`` and ``!not``.
 
-All parts have to match. A word matches anywhere in a row, without regard to case; ``field:value`` looks only into
-that field (``server:sockets``), and ``field=value`` wants the whole of it (``id=1``, which is not 17); ``!`` in front
-turns a part round. A field is also the title of a column, with hyphens where it has spaces (``said-last:hello``).
+All parts have to match. A word matches anywhere in what a row shows, without regard to case; ``field:value`` looks only
+into that field (``server:sockets``), and ``field=value`` wants the whole of it (``id=1``, which is not 17); ``!`` in
+front turns a part round; what stands in quotes is one part, spaces and colons too. A field is also the title of a
+column, with hyphens where it has spaces (``waits-at:sock_recv``).
 """
 
 import re
@@ -11,6 +12,12 @@ from dataclasses import dataclass
 
 #: A field, a sign, and what to look for in it.
 _NAMED = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)([:=])(.*)", re.DOTALL)
+
+#: A comparison, as other programs have them.
+_COMPARED = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)([<>]=?)[-.\d]")
+
+#: A part: what is in quotes goes on over spaces, to the end if they are not closed (yet).
+_PART = re.compile(r'(?:"[^"]*"?|[^\s"])+')
 
 
 class BadFilter(ValueError):
@@ -39,7 +46,7 @@ class Filter:
         return bool(self.parts)
 
     def matches(self, row: Mapping[str, str], column: Callable[[str], str] = _no_column) -> bool:
-        """Return whether a row matches: its fields by name, which words look into, and what else it has by `column`."""
+        """Return whether a row matches: what words look into, by name, and what else it has, by `column`."""
         for negated, field, text, whole in self.parts:
             looked_into = row.values() if not field else (row[field] if field in row else column(field),)
             found = any(text == value.lower() if whole else text in value.lower() for value in looked_into)
@@ -55,12 +62,17 @@ def parse(text: str, fields: Sequence[str]) -> Filter:
         BadFilter: if it names a field the rows do not have, or a part is empty.
     """
     parts = []
-    for word in text.split():
+    for word in _PART.findall(text):
         negated = word.startswith("!")
         body = word[1:] if negated else word
+        compared = _COMPARED.match(body)
+        if compared is not None and compared[1] in fields:
+            field, sign = compared.groups()
+            raise BadFilter(f"{sign} is no operator here: use {field}:value, or {field}=value for the whole of it")
         named = _NAMED.match(body)
         field, sign, value = named.groups() if named is not None else ("", "", body)
         known = field in fields
+        body, value = body.replace('"', ""), value.replace('"', "")
         if not body or (known and not value):
             raise BadFilter(f"what should {word!r} find? write something after it")
         if known:

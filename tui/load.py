@@ -135,7 +135,7 @@ def as_row(order: Order, processes: int, report: Report) -> dict[str, Any]:
 
 def as_text(order: Order, processes: int, report: Report) -> str:
     """Return what came of an order, for people."""
-    many = f"{numbers.count(order.connections)} connections × {numbers.size(order.size)}"
+    many = f"{numbers.counted(order.connections, 'connection')} × {numbers.size(order.size)}"
     pipelined = f", {order.pipelining} on their way on each" if order.pipelining > 1 else ""
     how = "flat out" if order.rate is None else f"{numbers.count(order.rate)} msg/s"
     stopped = " until it was stopped" if report.interrupted else ""

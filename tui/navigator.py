@@ -72,8 +72,8 @@ class Navigator:
         else:
             at = datetime.fromtimestamp(entry.time).astimezone()
             seen = shortened(clean(entry.event.sentence))
-            self._stage.say(f"{thing} is gone; last seen at {at:%H:%M:%S}: {seen}")
             await self._reveal(Thing(Kind.EVENT, entry.seq))
+            self._stage.say(f"{thing} is gone; last seen at {at:%H:%M:%S}: {seen}")
 
     async def back(self) -> None:
         """Go back where one came from. Nothing happens where one has come by no link."""

@@ -12,6 +12,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def counted(number: int, what: str, many: str | None = None) -> str:
+    """Return so many of something: ``1 boom``, ``1,204 booms``. `many` is what more are called, if not with an s."""
+    return f"{number:,} {what if number == 1 else many or f'{what}s'}"
+
+
 def size(number: float) -> str:
     """Return a size in bytes: ``64 B``, ``1.2 kB``, ``77 kB``, ``3.4 MB``. Units are powers of 1000."""
     if number < 1000:

@@ -109,11 +109,11 @@ def describe_loop() -> str:
 def _summary(lab: Lab) -> str:
     """Return what there was, to the byte: this is what somebody compares with what their client has counted."""
     lines = [
-        f"  {record.name:<10} {record.accepted:,} connections, {record.bytes_in:,} B in, {record.bytes_out:,} B out, "
-        f"{record.booms:,} booms"
+        f"  {record.name:<10} {numbers.counted(record.accepted, 'connection')}, {record.bytes_in:,} B in, "
+        f"{record.bytes_out:,} B out, {numbers.counted(record.booms, 'boom')}"
         for record in lab.records
         if record.accepted
     ]
     up = numbers.clock(monotonic() - lab.started_at)
-    most = numbers.count(lab.connections.most_open)
-    return "\n".join([f"echotui: up {up}, at most {most} connections at once", *lines])
+    most = numbers.counted(lab.connections.most_open, "connection")
+    return "\n".join([f"echotui: up {up}, at most {most} at once", *lines])

@@ -102,7 +102,7 @@ class Block(Repeated):
         for when, name in late[:TIMERS_NAMED]:
             self.fault.radius.timers.add(f"{name} is {duration(ended - when)} late")
         self.fault.radius.timers.count += len(late[TIMERS_NAMED:])
-        timers = f"; {len(late)} timers were due meanwhile" if late else ""
+        timers = f"; {len(late)} timer{' was' if len(late) == 1 else 's were'} due meanwhile" if late else ""
         self.scene.tell(self.fault, "the loop was blocked", measured=f"for {duration(ended - began)}{timers}")
 
     def explains(self, event: Event) -> bool:

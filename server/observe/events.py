@@ -135,11 +135,11 @@ class StallEnded(Event):
     @property
     def sentence(self) -> str:
         delayed = [
-            f"{count} {what}"
+            f"{count} {what}{'' if count == 1 else 's'}"
             for count, what in (
-                (self.delayed_timers, "timers"),
-                (self.delayed_descriptors, "descriptors"),
-                (self.delayed_callbacks, "callbacks"),
+                (self.delayed_timers, "timer"),
+                (self.delayed_descriptors, "descriptor"),
+                (self.delayed_callbacks, "callback"),
             )
             if count
         ]

@@ -1,13 +1,16 @@
 """The command line: bad usage is one line that says what to do, and nothing loads a screen that needs none."""
 
 import os
+import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from support_serve import ECHOTUI, echotui, serving
 
 from echotui.server.settings import SERVER_NAMES
+from echotui.tui.option_table import OPTIONS
 
 BAD_NUMBERS = ["-1", "nan", "inf", "-inf", "1e400", "86401", "one", "", "1,5", "0x10"]
 
@@ -136,3 +139,21 @@ def test_serve_imports_no_screen_and_on_asyncio_no_uvloop() -> None:
         assert " echotui.server.lab\n" in served.stderr
         for needless in ("textual", "rich", "uvloop"):
             assert f" {needless}\n" not in served.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "connect", "faults"])
+def test_a_command_behind_an_option_is_told_that_it_comes_first(command: str) -> None:
+    assert f"the command comes first: echotui {command} …" in refused("--host", "127.0.0.1", command, "--port", "1")
+
+
+def test_the_help_of_faults_run_shows_a_script() -> None:
+    done = echotui("faults", "run", "--help")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"[[fault" in done.stdout or b"[[step" in done.stdout
+
+
+def test_the_readme_names_every_option() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (usage,) = re.findall(r"## Command line\n\n(.*?)\n\n", readme, re.DOTALL)
+    for name in OPTIONS:
+        assert f"--{name}" in usage or f"--no-{name}" in usage

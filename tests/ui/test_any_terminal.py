@@ -57,7 +57,8 @@ async def test_what_is_cut_ends_in_an_ellipsis(size: tuple[int, int]) -> None:
         keys = wide[-1].rstrip()
         cut = (await resized(pilot, *size))[-1].rstrip()
         assert cut == keys or cut.endswith(" …")
-        assert keys.startswith(cut.removesuffix("…").rstrip())
+        # Where there is no line with the names of the views, their keys are named among the others.
+        assert keys.startswith(cut.replace(" 1-6 views ", "").removesuffix("…").rstrip())
 
 
 def test_a_real_terminal_can_be_made_tiny_and_large_again_under_traffic(loop_kind: str) -> None:

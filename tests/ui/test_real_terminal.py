@@ -337,7 +337,7 @@ def test_leaving_says_what_there_was() -> None:
         assert echoes(one, b"hello\r\n")
         terminal.press("q")
         assert terminal.status() == 0
-        assert "sockets    1 connections, 7 B in, 7 B out, 0 booms" in terminal.text
+        assert "sockets    1 connection, 7 B in, 7 B out, 0 booms" in terminal.text
         assert terminal.modes == terminal.modes_before
 
 

@@ -56,7 +56,7 @@ def test_keys_are_set_by_their_ids_one_or_several(tmp_path: Path) -> None:
     assert keymap["app.boom"] == ("f5",)
     assert keymap["app.chat"] == ("m", "ctrl+n", "ctrl+shift+up", ",")
     assert keymap["table.up"] == ("w",)
-    assert keymap["app.quit"] == ("q",)
+    assert keymap["app.quit"] == ("q", "f10")
     assert set(keymap.changed) == {"app.boom", "app.chat", "table.up"}
 
 

@@ -30,6 +30,12 @@ ROW = {"id": "17", "server": "sockets", "peer": "127.0.0.1:53211"}
         ("!server=sock", True),
         ("peer=127.0.0.1:53211", True),
         ("a=b", False),
+        ('"17 sockets"', False),
+        ('peer:"127.0.0.1:53211"', True),
+        ('"peer:127"', False),
+        ('!"server:sockets"', True),
+        ('"sock', True),
+        ("port>5", False),
     ],
 )
 def test_all_parts_have_to_match(text: str, found: bool) -> None:  # noqa: FBT001 - a table of examples
@@ -52,6 +58,9 @@ def test_a_column_is_looked_into_only_where_it_is_named() -> None:
     [
         ("colour:red", "there is no field 'colour' here, only id, server, peer"),
         ("!", "what should '!' find? write something after it"),
+        ('server:""', "what should 'server:\"\"' find? write something after it"),
+        ("id>5", "> is no operator here: use id:value, or id=value for the whole of it"),
+        ("!id<=5", "<= is no operator here: use id:value"),
         ("server:", "what should 'server:' find? write something after it"),
     ],
 )

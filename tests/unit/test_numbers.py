@@ -22,6 +22,11 @@ def test_a_share_that_is_there_is_never_shown_as_zero(fraction: float, text: str
     assert numbers.share(fraction) == text
 
 
+def test_one_of_something_is_not_called_as_several_are() -> None:
+    assert [numbers.counted(many, "boom") for many in (0, 1, 1_204)] == ["0 booms", "1 boom", "1,204 booms"]
+    assert [numbers.counted(many, "echo", "echoes") for many in (1, 2)] == ["1 echo", "2 echoes"]
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.9, "59 s"), (192, "3m12"), (7500, "2h05")])
 def test_how_long_ago_is_in_whole_units(seconds: float, text: str) -> None:
     assert numbers.ago(seconds) == text

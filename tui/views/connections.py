@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from echotui.server.records import Connection, ConnectionState
+from echotui.server.naming import reached_at
+from echotui.server.records import Connection, ConnectionState, ServerState
 
 from .. import numbers
-from ..bindings import key_of
+from ..bindings import key_of, may_change
 from ..links import Kind
 from ..picture import Picture
 from ..text import clean, clean_bytes
@@ -22,6 +23,9 @@ _STATE_STYLES = {
     "left open": "alarm",
     "closed": "dim",
 }
+
+#: What stands before how a connection ended, to tell it from what one has said.
+ENDED = "○"
 
 
 class ConnectionsPane(RowsPane[Connection]):
@@ -49,7 +53,7 @@ class ConnectionsPane(RowsPane[Connection]):
                     rank=1,
                     order=lambda row: row.bytes_out,
                 ),
-                Column("said last", 0, _said),
+                Column("said last / ended", 0, _said, field="said-last"),
             ],
             key=lambda row: row.id,
             empty="",
@@ -73,8 +77,12 @@ class ConnectionsPane(RowsPane[Connection]):
             "server": row.server,
             "peer": row.peer,
             "state": row.condition,
-            "said": clean_bytes(row.last_in) + clean(row.outcome),
+            "said-last": _said(row)[0],
         }
+
+    def unseen_of(self, row: Connection) -> Mapping[str, str]:
+        """Return what a filter looks into only where it names it: of one that has ended, what it said as well."""
+        return {"said": clean_bytes(row.last_in) + clean(row.outcome)}
 
     def title(self) -> str:
         """Return how many there are."""
@@ -82,8 +90,12 @@ class ConnectionsPane(RowsPane[Connection]):
         return f"Connections · {numbers.count(len(connections.open))} open · {numbers.count(connections.closed)} ended"
 
     def why_empty(self) -> str:
-        """Return what to do about it."""
-        return f"nobody has connected yet: nc 127.0.0.1 PORT in another terminal, or press {key_of(self, 'app.chat')}"
+        """Return what to do about it, if that is up to who connects."""
+        serving = next((one for one in self.picture.servers if one.state is ServerState.SERVING), None)
+        if serving is None:
+            return "no server is listening, so nobody can connect: its row says why"
+        chat = f", or press {key_of(self, 'app.chat')}" if may_change(self) else ""
+        return f"nobody has connected yet: nc {reached_at(serving.host)} {serving.port} in another terminal{chat}"
 
     def _age(self, row: Connection) -> Piece:
         until = row.closed_at if row.closed_at is not None else self.picture.now()
@@ -99,6 +111,9 @@ def _state(row: Connection) -> Piece:
 
 
 def _said(row: Connection) -> Piece:
-    if row.outcome:
-        return clean(row.outcome), "alarm" if row.state is ConnectionState.LEFT_OPEN else "dim"
-    return clean_bytes(row.last_in), ""
+    """Return what it said last; behind a mark, how it ended: how in the end, where there was more to it."""
+    if not row.outcome:
+        return clean_bytes(row.last_in), ""
+    before, _, last = clean(row.outcome).rpartition("; ")
+    how = f"{last}; before: {before}" if before else last
+    return f"{ENDED} {how}", "alarm" if row.state is ConnectionState.LEFT_OPEN else "dim"

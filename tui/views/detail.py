@@ -55,7 +55,7 @@ class DetailPane(Detail):
             facts.append([("waits    ", "dim"), *_waits_for(connection)])
             facts += self._served_by(connection)
         elif connection.state is ConnectionState.LEFT_OPEN:
-            facts.append([("left open", "alarm"), (f" {clean(connection.outcome)}", "")])
+            facts.append([("left open ", "alarm"), (f"{clean(connection.outcome)}", "")])
             # Nobody serves it, and the system goes on: that is what leaving a socket open means.
             facts += self._tcp(connection)
         else:
@@ -68,7 +68,7 @@ class DetailPane(Detail):
         facts.append(
             [
                 ("in       ", "dim"),
-                (f"{connection.bytes_in:,} B in {connection.reads:,} read{'' if connection.reads == 1 else 's'}", ""),
+                (f"{connection.bytes_in:,} B in {numbers.counted(connection.reads, 'read')}", ""),
             ]
         )
         facts.append([("out      ", "dim"), (f"{connection.bytes_out:,} B", "")])
@@ -79,7 +79,7 @@ class DetailPane(Detail):
         task = None if watched is None or connection.task is None else watched.task(connection.task)
         if task is None or task.ended:
             return []
-        ran = f", {task.steps:,} steps in {duration(task.busy)}"
+        ran = f", {numbers.counted(task.steps, 'step')} in {duration(task.busy)}"
         return [[("task     ", "dim"), (clean(task.name), "accent"), (f" {task.state.value}{ran}", "")]]
 
     def _tcp(self, connection: Connection) -> list[list[Piece]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,12 +13,12 @@ from echotui.server.journal import Entry, Journal
 from .. import numbers
 from ..bindings import key_of
 from ..filter import Filter
-from ..links import Kind
+from ..links import Kind, Thing
 from ..picture import Picture
 from ..text import clean, shortened
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
-from .linked import Linked
+from .linked import Linked, Stance
 
 
 class EventsPane(Linked):
@@ -36,6 +37,7 @@ class EventsPane(Linked):
         self._matching: list[int] = []
         self._looked_at = 0
         self._journal: Journal | None = None
+        self._before_link: Stance | None = None
         self._filter = Filter("", ())
         self.table = VirtualTable[int](
             [
@@ -69,6 +71,22 @@ class EventsPane(Linked):
         """Show all events."""
         self.filter = Filter("", ())
 
+    def reveal(self, thing: Thing) -> bool:
+        """Put the cursor on an event, or show some events only, until one begins anew."""
+        if self._before_link is None:
+            self._before_link = self.stance()
+        return super().reveal(thing)
+
+    def resume(self, stance: Stance) -> None:
+        """Be where one was."""
+        self._before_link = None
+        super().resume(stance)
+
+    def begin_anew(self) -> None:
+        """Follow again, if only a link has ended that: nobody wants to look at an old moment for ever."""
+        if self._before_link is not None:
+            self.resume(self._before_link)
+
     def compose(self) -> ComposeResult:
         """Yield the table."""
         yield self.table
@@ -83,7 +101,7 @@ class EventsPane(Linked):
             f" · {'following' if self.table.follows else looks_back}",
             f"{numbers.count(journal.recorded)} recorded"
             + (f" · {numbers.count(journal.overwritten)} overwritten" if journal.overwritten else "")
-            + (f" · {numbers.count(journal.details_skipped)} details skipped" if journal.details_skipped else ""),
+            + (f" · {numbers.counted(journal.details_skipped, 'detail')} skipped" if journal.details_skipped else ""),
         )
 
     def _rows(self) -> Sequence[int]:
@@ -93,7 +111,7 @@ class EventsPane(Linked):
         if journal is not self._journal:
             self._journal, self._matching, self._looked_at = journal, [], 0
         for entry in journal.since(self._looked_at):
-            if self._filter.matches(_entry_fields(entry)):
+            if self._filter.matches(_shown_of(entry), partial(_unseen_of, entry)):
                 self._matching.append(entry.seq)
         self._looked_at = journal.recorded
         if self._matching and self._matching[0] < journal.first_seq:
@@ -137,13 +155,17 @@ def _is_dull(event: Event) -> bool:
     return event.detail or isinstance(event, DetailsSkipped)
 
 
-def _entry_fields(entry: Entry) -> dict[str, str]:
+def _shown_of(entry: Entry) -> dict[str, str]:
+    """Return what the words of a filter look into: what the columns show."""
     event = entry.event
-    number = event.about_connection
     return {
         "server": event.about_server or "loop",
         "kind": event.kind.replace("_", " "),
-        "id": "" if number is None else str(number),
-        "fault": "" if entry.fault is None else str(entry.fault),
-        "text": clean(event.sentence),
+        "text": shortened(clean(event.sentence)),
     }
+
+
+def _unseen_of(entry: Entry, field: str) -> str:
+    """Return what a filter looks into only where it names it: the number of the connection, or of the fault."""
+    number = entry.event.about_connection if field == "id" else entry.fault
+    return "" if number is None else str(number)

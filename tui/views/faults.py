@@ -15,7 +15,7 @@ from echotui.server.faults.catalogue import CATALOGUE, Kind
 from echotui.server.faults.radius import Caused
 
 from .. import links, numbers
-from ..bindings import bound, key_of
+from ..bindings import bound, hint, may_change
 from ..picture import Picture
 from ..text import clean, shortened
 from ..widgets.detail import Detail
@@ -54,12 +54,15 @@ class CataloguePane(RowsPane[Kind]):
 
     def fields_of(self, row: Kind) -> Mapping[str, str]:
         """Return what a filter looks into."""
-        targets = " ".join(target.value for target in row.targets)
-        return {"name": row.name, "group": row.group.value, "target": targets, "what": row.sentence}
+        return {"name": row.name, "group": row.group.value, "what": row.sentence}
+
+    def unseen_of(self, row: Kind) -> Mapping[str, str]:
+        """Return what a filter looks into only where it names it."""
+        return {"target": " ".join(target.value for target in row.targets)}
 
     def title(self) -> str:
         """Return how to inject one."""
-        return f"Catalogue · {len(CATALOGUE)} faults · enter injects one"
+        return f"Catalogue · {len(CATALOGUE)} faults{hint(self, 'table.choose', 'injects one')}"
 
     def why_empty(self) -> str:
         """Return nothing: there is always a catalogue."""
@@ -139,12 +142,12 @@ class InjectedPane(RowsPane[ActiveFault]):
         """Return how many there are."""
         active = sum(row.active for row in self._rows)
         return f"Injected · {active} active · {len(self._rows) - active} over" + (
-            f" · {key_of(self, 'faults.undo')} undoes" if active else ""
+            hint(self, "faults.undo", "undoes") if active else ""
         )
 
     def why_empty(self) -> str:
         """Return what to do about it."""
-        return f"nothing was injected yet: {key_of(self, 'table.choose')} on a fault of the catalogue"
+        return f"nothing was injected yet{hint(self, 'table.choose', 'on a fault of the catalogue')}"
 
     def _state(self, row: ActiveFault) -> Piece:
         if row.ended_at is None:
@@ -170,24 +173,23 @@ class RadiusPane(Detail):
         """Return whose blast radius it is."""
         return "Blast radius" if self.fault is None else f"Blast radius of {self.fault.name}"
 
-    def said(self, width: int) -> Sequence[Sequence[Piece]]:  # noqa: ARG002 - its lines are cut, and not wrapped
+    def said(self, width: int) -> Sequence[Sequence[Piece]]:  # noqa: ARG002 - its lines are the same for every width
         """Return the blast radius."""
         fault = self.fault
         if fault is None:
             return [[("what an injected fault has caused is listed here", "dim")]]
         params = ", ".join(f"{name} {value}" for name, value in fault.params.items()) or "no parameters"
-        limit = "until it is undone" if fault.duration is None else f"for {duration(fault.duration)}"
         rows: list[list[Piece]] = [
             [("in       ", "dim"), (clean(str(fault.target)), "accent"), (f"  {params}", "")],
-            [("limits   ", "dim"), (f"toxicity {fault.toxicity:g}, seed {fault.seed}, {limit}", "")],
-            [("struck   ", "dim"), (f"{fault.strikes:,} times", "")],
-            [("healed   ", "dim"), *_healed(fault, key_of(self, "faults.undo"))],
+            [("limits   ", "dim"), (f"toxicity {fault.toxicity:g}, seed {fault.seed}, {_limit(fault)}", "")],
+            [("struck   ", "dim"), (numbers.counted(fault.strikes, "time"), "")],
+            [("healed   ", "dim"), *_healed(fault, hint(self, "faults.undo", "undoes it, and then"))],
         ]
         radius = fault.radius
         for number, what in radius.connections.items():
             rows.append([(f"connection {number:<6}", "dim"), (clean(what), "warn")])
         if radius.more_connections:
-            rows.append([(f"and {radius.more_connections:,} times another connection", "dim")])
+            rows.append([(f"and {numbers.counted(radius.more_connections, 'time')} another connection", "dim")])
         for name in ("tasks", "cancellations", "timeouts", "timers", "complaints", "clients", "peers", "others"):
             caused: Caused = getattr(radius, name)
             rows += [[(f"{name:<17}", "dim"), (shortened(clean(what)), "")] for what in caused.latest]
@@ -260,7 +262,7 @@ seed       what its random decisions come from: the same seed, the same decision
 
     def offers(self, action: str) -> bool:
         """Leave what is injected as it is where the app is only to look."""
-        only_looks = action in {"undo", "undo_all"} and getattr(self.app, "read_only", False)
+        only_looks = action in {"undo", "undo_all"} and not may_change(self)
         return not only_looks and super().offers(action)
 
     def action_undo(self) -> None:
@@ -273,18 +275,28 @@ seed       what its random decisions come from: the same seed, the same decision
 
     def action_undo_all(self) -> None:
         """Undo every active fault, the newest first."""
-        for fault in reversed(self.picture.faults()):
-            if fault.active:
-                fault.undo()
+        active = [fault for fault in self.picture.faults() if fault.active]
+        for fault in reversed(active):
+            fault.undo()
+        if not active:
+            self.notify("no fault is active", severity="warning", markup=False)
 
 
 def _name(row: Kind) -> Piece:
     return (f"{row.name} !", "alarm") if row.dangerous else (row.name, "accent")
 
 
+def _limit(fault: ActiveFault) -> str:
+    if fault.duration is not None:
+        return f"for {duration(fault.duration)}"
+    if fault.active:
+        return "until it is undone"
+    return "until it was ended" if fault.kind.lasting or fault.params.get("every") else "once"
+
+
 def _healed(fault: ActiveFault, undo: str) -> list[Piece]:
     if fault.active:
-        return [(f"not over: {undo} undoes it, and then: ", "warn"), (fault.kind.undo, "dim")]
+        return [(f"not over{undo}: ", "warn"), (fault.kind.undo, "dim")]
     if fault.recovered_after is None:
         return [("not known (yet)", "dim")]
     return [(f"every server answered {duration(fault.recovered_after)} after its end", "good")]

@@ -32,7 +32,7 @@ class Linked(Framed):
     many: ClassVar[Kind | None] = None
     """What the rows that a filter lets through are, where one can go to them as well."""
     fields: ClassVar[tuple[str, ...]] = ()
-    """What a filter looks into, and can ask for by name."""
+    """What a filter can ask for by name."""
     chosen_by: ClassVar[tuple[str, ...]] = ()
     """The names of the attributes that say which rows are shown."""
     detail: Shown | None = None
@@ -62,6 +62,9 @@ class Linked(Framed):
             self.repaint()
             return self.table.select(thing.id)
         return True
+
+    def begin_anew(self) -> None:
+        """Forget that one may have come here by a link."""
 
     def widen(self) -> None:
         """Show all the rows there are."""

@@ -15,6 +15,7 @@ from echotui.server.observe.timers import LiveTimer
 from .. import numbers
 from ..bindings import bound
 from ..links import Kind, timer_key
+from ..numbers import counted
 from ..picture import Picture
 from ..text import clean, shortened
 from ..watched import Watched
@@ -88,7 +89,7 @@ class StepsPane(Detail):
         """Return which tick it is."""
         return "The five steps" if self._tick is None else f"The five steps of tick {numbers.count(self._tick.number)}"
 
-    def said(self, width: int) -> Sequence[Sequence[Piece]]:  # noqa: ARG002 - its lines are cut, and not wrapped
+    def said(self, width: int) -> Sequence[Sequence[Piece]]:  # noqa: ARG002 - its lines are the same for every width
         """Return the steps."""
         watched = self.picture.watched
         self._tick = None
@@ -100,12 +101,16 @@ class StepsPane(Detail):
             return [[("no tick is over yet", "dim")]]
         # Most ticks only finish what is left from the one before: the latest that waited for something says more.
         self._tick = tick = next((one for one in reversed(ticks) if one.ready_count or one.asked), ticks[-1])
+        called = counted(tick.callbacks, "callback")
         rows: list[list[Piece]] = [
-            [("1 run what is ready       ", "dim"), (f"{tick.callbacks} callbacks in {duration(tick.ran)}", "")],
-            [("2 register new sockets    ", "dim"), (f"{watched.registered} descriptors are watched", "")],
+            [("1 run what is ready       ", "dim"), (f"{called} in {duration(tick.ran)}", "")],
+            [
+                ("2 register new sockets    ", "dim"),
+                (f"watches {counted(watched.registered, 'descriptor')}", ""),
+            ],
             [("3 calculate the timeout   ", "dim"), *_timeout(tick, watched)],
             [("4 select                  ", "dim"), (f"slept {duration(tick.slept)}", "")],
-            [("5 turn events into ready  ", "dim"), (f"{tick.ready_count} descriptors", "")],
+            [("5 turn events into ready  ", "dim"), (counted(tick.ready_count, "descriptor"), "")],
         ]
         for fd, mask in tick.ready:
             registration = watched.registration(fd)
@@ -145,7 +150,7 @@ class TimersPane(RowsPane[LiveTimer]):
 
     def fields_of(self, row: LiveTimer) -> Mapping[str, str]:
         """Return what a filter looks into."""
-        return {"for": clean(row.behind), "callback": clean(row.callback)}
+        return {"for": clean(row.behind), "callback": shortened(clean(row.callback))}
 
     def title(self) -> str:
         """Return how many there are and were."""
@@ -223,7 +228,6 @@ tick       one turn of the loop: run what is ready, register, calculate the time
 ran        how long the loop ran in a tick: everything else had to wait for that long
 slept      how long it slept in its select; the timer that set the limit is named in step 3
 due in     when a timer fires; its bar is ten seconds long
-lag        the latest that a timer fired late in a second
 charts     c: the longest turn of each second, the share of it in which the loop ran, and the lag
 On uvloop libuv owns the selector: ticks and registrations cannot be seen there, and are not shown as zero.
 """
@@ -240,7 +244,7 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
         self.timers = TimersPane(picture)
         self.registrations = RegistrationsPane(picture)
         self._column = self.timers.detail = Vertical(self.registrations, id="registration-column")
-        self.charts = ChartsPane(picture, turn, load, lag, id="charts")
+        self.charts = ChartsPane(picture, turn, load, lag, id="charts", key="loop.charts")
 
     def body(self) -> Iterable[Widget]:
         """Yield the panes."""

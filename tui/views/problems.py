@@ -16,7 +16,7 @@ from echotui.server.observe.stalls import Stall
 from echotui.server.observe.task_record import TaskRecord
 
 from .. import numbers
-from ..bindings import bound
+from ..bindings import bound, hint
 from ..links import Kind, problem_key
 from ..picture import Picture
 from ..text import clean
@@ -71,9 +71,9 @@ class ProblemsPane(RowsPane[Problem]):
             [
                 Column("ago", 6, self._ago, right=True, order=lambda row: row.at),
                 Column("count", 6, lambda row: numbers.count(row.count), right=True, order=lambda row: row.count),
-                Column("kind", 26, _kind, order=lambda row: row.kind),
-                Column("who", 18, lambda row: row.who, rank=1, order=lambda row: row.who),
-                Column("what", 0, lambda row: row.what, least=20),
+                Column("kind", 18, _kind, order=lambda row: row.kind),
+                Column("who", 16, lambda row: row.who, rank=1, order=lambda row: row.who),
+                Column("what", 0, lambda row: row.what, least=30),
             ],
             key=lambda row: (row.kind, row.place),
             empty="",
@@ -116,15 +116,19 @@ class ProblemsPane(RowsPane[Problem]):
 
     def fields_of(self, row: Problem) -> Mapping[str, str]:
         """Return what a filter looks into."""
-        return {"kind": row.kind, "who": row.who, "what": row.what, "place": row.place}
+        return {"kind": row.kind, "who": row.who, "what": row.what}
+
+    def unseen_of(self, row: Problem) -> Mapping[str, str]:
+        """Return what a filter looks into only where it names it."""
+        return {"place": row.place}
 
     def title(self) -> str:
         """Return how many there are."""
         total = sum(row.count for row in self._rows)
         watched = self.picture.watched
-        forgotten = 0 if watched is None else watched.problems.forgotten
-        many = len(self._rows)
-        rows = f"{numbers.count(many)} {'row' if many == 1 else 'rows'}"
+        # They are of all kinds: beside the numbers of a filter they would look like its result.
+        forgotten = 0 if watched is None or self.filter else watched.problems.forgotten
+        rows = numbers.counted(len(self._rows), "row")
         ours = f" · {numbers.count(self._hidden)} by this screen, u shows them" if self._hidden else ""
         return f"Problems · {numbers.count(total)} in {rows}{ours}" + (
             f" · {numbers.count(forgotten)} forgotten" if forgotten else ""
@@ -134,7 +138,7 @@ class ProblemsPane(RowsPane[Problem]):
         """Return what there is to know."""
         if self.picture.watched is None:
             return NOT_OBSERVED
-        return "no problems so far: e in view 1, and then boom, makes one"
+        return f"no problems so far{hint(self, 'app.treat', 'in view 1, and then boom, makes one')}"
 
     def _ago(self, row: Problem) -> Piece:
         return ("now", "alarm") if row.lasts else (numbers.ago(max(self.picture.now() - row.at, 0)), "dim")
@@ -167,7 +171,7 @@ class ProblemDetail(Detail):
             ("where", problem.place or "at no line that could be seen", "accent"),
             ("means", problem.means, ""),
             ("fix", problem.fix, "good"),
-            ("seen", "once" if problem.count == 1 else f"{problem.count:,} times", ""),
+            ("seen", "once" if problem.count == 1 else numbers.counted(problem.count, "time"), ""),
         ]
         return [
             [(f"{label if number == 0 else '':<7}", "dim"), (line, style)]
@@ -264,7 +268,8 @@ def _of_complaint(one: Complaint) -> Problem:
 def _of_stall(one: Stall) -> Problem:
     _, where = problem_key("stall", one.where)
     lasts = one.ended is None
-    what = f"the loop {'is' if lasts else 'was'} blocked for {duration(one.lasted)}" + (f" at {where}" if where else "")
+    # What tells stalls apart comes first: there is not always room for all of it.
+    what = f"{duration(one.lasted)}{f' at {where}' if where else ''}: the loop {'is' if lasts else 'was'} blocked"
     at = one.began if one.ended is None else one.ended
     who = clean(one.task_name or "")
     return Problem(

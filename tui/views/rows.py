@@ -29,7 +29,7 @@ class RowsPane(Linked, Generic[Row]):
     """
 
     fields: ClassVar[tuple[str, ...]]
-    """What a filter looks into, and can ask for by name; it can ask for every column with a title, too."""
+    """What a filter can ask for by name; it can ask for every column with a title, too."""
     chosen_by: ClassVar[tuple[str, ...]] = ("filter",)
     changes_always: ClassVar[bool] = False
     """Whether the rows are others in nearly every frame; where there are many they are worked out once a second."""
@@ -41,7 +41,7 @@ class RowsPane(Linked, Generic[Row]):
         self.picture = picture
         self.table = table
         self.filter = Filter("", ())
-        self._by_field = {as_field(column.title): column for column in table.columns if column.title}
+        self._by_field = {column.field or as_field(column.title): column for column in table.columns if column.title}
         self._sortable = [column for column in table.columns if column.order is not None]
         self._sorted_by = 0
         self._downwards = True
@@ -65,7 +65,11 @@ class RowsPane(Linked, Generic[Row]):
 
     @abstractmethod
     def fields_of(self, row: Row) -> Mapping[str, str]:
-        """Return what a filter looks into, by the names in `fields`."""
+        """Return what the words of a filter look into, by name: what the columns show, and nothing that none does."""
+
+    def unseen_of(self, row: Row) -> Mapping[str, str]:  # noqa: ARG002 - mostly there is nothing
+        """Return what a filter looks into only where it names it, because no column shows it."""
+        return {}
 
     @abstractmethod
     def title(self) -> str:
@@ -134,4 +138,5 @@ class RowsPane(Linked, Generic[Row]):
         return rows if self._downwards else rows[::-1]
 
     def _cell(self, row: Row, field: str) -> str:
-        return text_of(self._by_field[field], row)
+        unseen = self.unseen_of(row)
+        return unseen[field] if field in unseen else text_of(self._by_field[field], row)

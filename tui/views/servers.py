@@ -49,7 +49,7 @@ class ServersPane(Linked):
                 Column("bytes/s", 8, lambda record: numbers.size(self._rates(record).bytes), right=True, rank=2),
                 Column("no events", 9, lambda record: _count(record.select_timeouts), right=True, rank=3),
                 Column("booms", 5, lambda record: numbers.count(record.booms), right=True),
-                Column("busy", 6, self._busy, right=True, rank=3),
+                Column("busy", 5, self._busy, right=True, rank=3),
                 Column("", 0, self._remark, rank=1, least=19),
             ],
             key=lambda record: record.name,

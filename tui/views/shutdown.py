@@ -10,6 +10,7 @@ from echotui.server.events import duration
 from echotui.server.waterfall import Shutdown, Step, What
 
 from .. import numbers
+from ..bindings import hint
 from ..links import Kind
 from ..picture import Picture
 from ..text import clean
@@ -22,8 +23,6 @@ from .view import Pane, View
 BAR = 24
 
 _STYLES = {What.SIGNAL: "alarm", What.HANDLER: "warn", What.LISTENER: "accent", What.CONNECTION: "good"}
-
-NEVER = "nothing was shut down yet: s sends a signal, and this screen stays"
 
 
 class ShutdownsPane(RowsPane[Shutdown]):
@@ -48,6 +47,16 @@ class ShutdownsPane(RowsPane[Shutdown]):
             id="shutdown-table",
         )
         super().__init__(picture, table, id="shutdowns")
+        self._newest: int | None = None
+
+    def repaint(self) -> None:
+        """Draw what is true now; who looks at the newest goes on to one that is newer."""
+        shutdowns = self.picture.shutdowns()
+        newest = shutdowns[-1].id if shutdowns else None
+        follows, self._newest = self.table.cursor == self._newest != newest, newest
+        super().repaint()
+        if follows and self.table.cursor != newest:
+            self.table.select(newest)
 
     def all_rows(self) -> Sequence[Shutdown]:
         """Return the shutdowns, the latest first."""
@@ -67,7 +76,7 @@ class ShutdownsPane(RowsPane[Shutdown]):
 
     def why_empty(self) -> str:
         """Return what to do about it."""
-        return NEVER
+        return _never(self)
 
 
 class WaterfallPane(RowsPane[Step]):
@@ -126,7 +135,7 @@ class WaterfallPane(RowsPane[Step]):
 
     def why_empty(self) -> str:
         """Return what there is to know."""
-        return NEVER if self.shutdown is None else "it has no steps yet"
+        return _never(self) if self.shutdown is None else "it has no steps yet"
 
     @property
     def _whole(self) -> float:
@@ -190,6 +199,10 @@ short. Bars are to scale; the latest shutdowns are kept, so that SIGINT, SIGTERM
         if selected is not self.waterfall.shutdown:
             self.waterfall.shutdown = selected
             self.waterfall.repaint()
+
+
+def _never(pane: Widget) -> str:
+    return f"nothing was shut down yet{hint(pane, 'app.send_signal', 'sends a signal, and this screen stays')}"
 
 
 def _took(row: Shutdown) -> Piece:

@@ -94,8 +94,11 @@ class TasksPane(RowsPane[TaskRow]):
             "owner": row.owner,
             "state": row.state,
             "waits": _waits(row)[0],
-            "function": row.function,
         }
+
+    def unseen_of(self, row: TaskRow) -> Mapping[str, str]:
+        """Return what a filter looks into only where it names it."""
+        return {"function": clean(row.function)}
 
     def title(self) -> str:
         """Return how many there are, and whose are left out."""
@@ -105,6 +108,8 @@ class TasksPane(RowsPane[TaskRow]):
         forgotten = 0 if watched is None else watched.tasks_forgotten
         if watched is not None and self.with_ui:
             forgotten += watched.ui_tasks_forgotten
+        if self.filter:
+            forgotten = 0  # they are of all tasks: beside the numbers of a filter they would look like its result
         gone = f" · {numbers.count(forgotten)} forgotten" if forgotten else ""
         return f"Tasks · {numbers.count(live)} live · {numbers.count(len(self._rows) - live)} ended{gone}{hidden}"
 

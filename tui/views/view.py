@@ -141,6 +141,10 @@ class View(Patience):
         """Draw at once what has changed while another view was looked at."""
         self._drawn = None
 
+    def maximize(self, widget: Widget, container: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002 - Textual's
+        """Leave everything where it is: a view says itself what there is room for, and no key would end this."""
+        return False
+
     # -- frames -------------------------------------------------------------------------------------------------
 
     def look_at(self, picture: Picture) -> None:
@@ -237,15 +241,20 @@ class View(Patience):
 
     @on(Input.Changed, "#filter")
     def narrow(self, changed: Input.Changed) -> None:
-        """Filter while it is being typed."""
-        if self._filtering is None:
+        """Filter while it is being typed; by nothing while it is wrong: half of it would not be what one asked for."""
+        pane = self._filtering
+        if pane is None:
             return
         try:
-            self._filtering.filter = parse(changed.value, self._filtering.askable)
-            self._line.say_what_is_wrong("")
-        except BadFilter as wrong:
-            self._line.say_what_is_wrong(str(wrong))
+            chosen, wrong = parse(changed.value, pane.askable), ""
+        except BadFilter as bad:
+            chosen, wrong = parse("", ()), str(bad)
+        self._line.say_what_is_wrong(wrong)
+        pane.table.remember()
+        pane.filter = chosen
         self.repaint()
+        if not (chosen or wrong):
+            pane.table.recall()
 
     @on(Input.Submitted, "#filter")
     def keep_filter(self) -> None:
@@ -272,6 +281,8 @@ class View(Patience):
             for pane in self._filterable():
                 pane.filter = parse("", ())
             self.repaint()
+            for pane in self._filterable():
+                pane.table.recall()
         else:
             self.action_return()
 
@@ -295,7 +306,10 @@ class View(Patience):
             self.notify(f"there is nothing to copy here: {copy} copies the row or the detail that has the keys")
 
     async def action_save(self) -> None:
-        """Ask how to save what is on the screen now, and save it."""
+        """Ask how to save what is on the screen now, without the notifications that cover some of it, and save it."""
+        self.app.clear_notifications()
+        await self.query("Toast").remove()
+        self._refresh_layout()
 
         def tell(written: list[Path] | None) -> None:
             if written:
@@ -375,6 +389,8 @@ class View(Patience):
     def begin_anew(self) -> None:
         """Forget how one has come here."""
         self._arrived = None
+        for pane in self.linked():
+            pane.begin_anew()
 
 
 def is_seen(widget: Widget) -> bool:

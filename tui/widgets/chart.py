@@ -4,15 +4,18 @@ It is drawn anew when there is a new number, at most once a second, and not at a
 whole number of seconds and keeps its seconds as it moves to the left: what one sees stays what it is.
 """
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from rich.segment import Segment
 from textual.app import ComposeResult
 from textual.strip import Strip
 from textual.widgets import Sparkline
 
 from .framed import Framed
+from .lines import fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Series:
     """What a chart shows: a number for each second."""
 
     title: str
-    """What it is of, in clean text."""
+    """What it is of, in clean text, for a number behind it."""
     values: Sequence[float]
     """The numbers, the newest last."""
     says: Callable[[float], str]
@@ -34,9 +37,15 @@ class Bars(Sparkline):
 
     unknown = 0
     """How many cells on the left are left empty."""
+    why_none = ""
+    """Why there are no bars at all, to be read in their place."""
 
     def render_line(self, y: int) -> Strip:
         """Return a line of the bars, in as few pieces as it can be written to the terminal."""
+        width = self.size.width
+        if self.why_none and width:
+            why = textwrap.wrap(self.why_none, width)
+            return Strip([Segment(fit(why[y] if y < len(why) else "", width), self.rich_style)], width)
         strip = super().render_line(y).crop(self.unknown).simplify()
         return Strip.join([Strip.blank(self.unknown, self.rich_style), strip])
 
@@ -66,10 +75,10 @@ class Chart(Framed):
         """How many cells wide its bars can be; 0 as long as it has no place on the screen."""
         return self._bars.size.width
 
-    def show(self, series: Series, samples: int, a_bar: int) -> None:
+    def show(self, series: Series, samples: int, a_bar: int, hint: str = "") -> None:
         """Draw a series of which `samples` numbers were measured in all, unless this is what was drawn last.
 
-        A bar is `a_bar` seconds; what does not fit is left out on the left.
+        A bar is `a_bar` seconds; what does not fit is left out on the left. A hint stands before the title.
         """
         width = self.room
         drawn = series.title, samples, width
@@ -78,14 +87,16 @@ class Chart(Framed):
         self._drawn = drawn
         values = series.values
         if series.why_not is not None or not values:
-            self._bars.unknown, self._bars.data = width, [0.0, 0.0]
-            self.label(series.title, series.why_not or "nothing is measured yet")
+            self._bars.why_none, self._bars.data = series.why_not or "nothing is measured yet", None
+            self._bars.refresh()
+            self.label(f"{hint}{series.title}")
             return
         heights = bars(values, samples, a_bar)[1 - width :]
         # Textual draws the lowest as nothing: there is always a zero, where nobody sees it, and nothing is the zero.
-        self._bars.unknown = width - len(heights)
+        self._bars.why_none, self._bars.unknown = "", width - len(heights)
         self._bars.data = [0.0] * self._bars.unknown + heights
-        self.label(f"{series.title} {series.says(values[-1])}", f"most {series.says(max(values))} · {a_bar} s/bar")
+        now, most = series.says(values[-1]), series.says(max(values))
+        self.label(f"{hint}{series.title}: {now}", f"most {most} · {a_bar} s/bar")
 
     def on_resize(self) -> None:
         """Fit the bars to the new size when there is a new number."""

@@ -9,6 +9,7 @@ from textual.strip import Strip
 
 from ..bindings import bound
 from .lines import LiveLines, Piece
+from .wrapping import wrapped
 
 #: Lines the mouse wheel moves.
 WHEEL = 3
@@ -42,14 +43,14 @@ class Detail(LiveLines, can_focus=True):
         raise NotImplementedError
 
     def said(self, width: int) -> Sequence[Sequence[Piece]]:
-        """Return every line there is to say, for a pane that is `width` cells wide."""
+        """Return every line there is to say, for a pane that is `width` cells wide; longer ones will be wrapped."""
         raise NotImplementedError
 
     def lines(self, width: int, height: int) -> Sequence[Strip]:
         """Return the lines that are to be seen now, and tell in the frame which of them these are."""
         if self.subject() != self._subject:
             self._subject, self._top = self.subject(), 0
-        said = self.said(width)
+        said = [line for pieces in self.said(width) for line in wrapped(pieces, width)]
         self._count = len(said)
         self._top = max(0, min(self._top, self._count - height))
         last = self._top + height

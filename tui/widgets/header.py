@@ -7,7 +7,7 @@ from textual.strip import Strip
 from echotui.server.records import ServerRecord, ServerState
 
 from .. import numbers
-from ..bindings import key_of
+from ..bindings import hint, may_change
 from ..picture import Picture
 from .lines import LiveLines, Piece
 
@@ -19,6 +19,9 @@ UNKNOWN = "–"
 
 #: What is said while other machines may connect.
 EXPOSED = " ! open to the network "
+
+#: What is said while the keys that change something are taken away.
+READ_ONLY = " read-only "
 
 
 class Header(LiveLines):
@@ -42,6 +45,7 @@ class Header(LiveLines):
             (0, (f" echotui › {self._way()} ", "accent")),
             (1, (f" {self.picture.loop} ", "")),
             (3, (f" {self.picture.python} ", "dim")),
+            (0, ("" if may_change(self) else READ_ONLY, "accent")),
             (0, self._state()),
             (0, (EXPOSED if any(map(_is_exposed, self.picture.servers)) else "", "alarm")),
             (2, (f" up {numbers.clock(self.picture.now() - self.picture.started_at)} ", "")),
@@ -63,9 +67,9 @@ class Header(LiveLines):
         return " › ".join([*left_out, *self.trail[-WAY:], self._view])
 
     def _state(self) -> Piece:
-        if self.picture.missed is not None:
-            return f" ‖ PAUSED, {numbers.count(self.picture.missed())} events since ", "warn"
-        until = self.picture.draining_until()
+        missed, until = self.picture.missed, self.picture.draining_until()
+        if missed is not None:
+            return f" ‖ PAUSED, {numbers.counted(missed(), 'event')} since ", "warn"
         if until is not None:
             left = max(until - self.picture.now(), 0)
             return f" ◐ draining, {self._open()} open, {left:.1f} s left ", "warn"
@@ -76,8 +80,10 @@ class Header(LiveLines):
         if ServerState.SERVING in states:
             return " ◐ serving in part ", "warn"
         if ServerState.FAILED in states:
-            return f" ✗ not serving: {key_of(self, 'app.restart')} tries again ", "alarm"
-        return f" ○ stopped: {key_of(self, 'app.restart')} starts again ", "warn"
+            return f" ✗ not serving{hint(self, 'app.restart', 'tries again')} ", "alarm"
+        # Where none is wanted, each was stopped by a key of its own.
+        starts = ("app.restart", "starts again") if states else ("app.start_or_stop", "starts one")
+        return f" ○ stopped{hint(self, *starts)} ", "warn"
 
     def _open(self) -> int:
         return len(self.picture.connections.open)

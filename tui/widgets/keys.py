@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.cells import cell_len
+from textual.binding import Binding
 from textual.events import Click
 from textual.screen import Screen
 from textual.strip import Strip
 
+from ..bindings import key_of
 from .lines import LiveLines, Piece
+from .tabs import Tabs
 
 #: The key that is always to be seen: it leads to all others.
 ALWAYS = "help"
@@ -57,14 +60,30 @@ class Keys(LiveLines):
         """Return each key, how it is written, and what it does in a word; below a dialog, what there was before."""
         if self._keys and self.screen is not self.app.screen:
             return self._keys
-        found = [active.binding for active in self.screen.active_bindings.values() if active.binding.show]
+        of_use = getattr(self.app, "is_of_use", _always)
+        active = [one.binding for one in self.screen.active_bindings.values()]
+        shown = (binding for binding in active if binding.show)
+        # What has several keys is named once, with the first of them.
+        found = [*{binding.action: binding for binding in reversed([*filter(of_use, shown)])}.values()][::-1]
         found.sort(key=lambda binding: binding.action != ALWAYS)
         self._keys = [(binding.key, self.app.get_key_display(binding), binding.description) for binding in found]
+        if not self.screen.query_one(Tabs).display and any(binding.action.startswith("view(") for binding in active):
+            self._keys.insert(1, ("", self._keys_of_views(), "views"))
         return self._keys
+
+    def _keys_of_views(self) -> str:
+        """Return the keys of the views, which nothing else names where there is no line of tabs."""
+        keys = [key_of(self, f"app.{name.lower()}") for name in self.screen.query_one(Tabs).names]
+        return "1-6" if keys == [*"123456"] else " ".join(keys)
 
     def on_click(self, event: Click) -> None:
         """Press the key that was clicked."""
         for end, key in self._ends:
             if event.x < end:
-                self.app.simulate_key(key)
+                if key:
+                    self.app.simulate_key(key)
                 return
+
+
+def _always(_: Binding) -> bool:
+    return True

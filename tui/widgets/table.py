@@ -15,6 +15,7 @@ from textual.strip import Strip
 
 from ..bindings import bound
 from .lines import LiveLines, Piece, fit
+from .wrapping import wrapped
 
 Row = TypeVar("Row")
 
@@ -42,6 +43,8 @@ class Column(Generic[Row]):
     """What to sort by; None where the column cannot be sorted by."""
     least: int = 10
     """For the column with width 0: how many cells it should have before others are left out."""
+    field: str = ""
+    """What a filter calls it, if not as its title does."""
 
 
 def text_of(column: Column[Row], row: Row) -> str:
@@ -117,6 +120,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         self._across = across
         self._rows: Sequence[Row] = ()
         self._cursor: Hashable = None
+        self._remembered: Hashable = None
         self._at = 0
         self._top = 0
         self._layout_for = -1
@@ -159,6 +163,17 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
                 self._move_to(at)
                 return True
         return False
+
+    def remember(self) -> None:
+        """Keep in mind which row the cursor is on, until somebody moves it: rows may be about to go for a while."""
+        if self._remembered is None:
+            self._remembered = self._cursor
+
+    def recall(self) -> None:
+        """Put the cursor back on the row that was kept in mind, unless somebody has moved it, or it follows."""
+        key, self._remembered = self._remembered, None
+        if key not in (None, self._cursor) and not self.follows:
+            self.select(key)
 
     def step(self, rows: int) -> None:
         """Move the cursor by so many rows; after the last comes the first again."""
@@ -204,6 +219,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
     def _move_to(self, at: int) -> None:
         if not self._rows:
             return
+        self._remembered = None
         self._at = max(0, min(at, len(self._rows) - 1))
         self.follows = self._can_follow and self._at == len(self._rows) - 1
         self._cursor = self._key(self._rows[self._at])
@@ -265,7 +281,8 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         self._scroll_to_cursor()
         strips = [self._title_line(width)] if self._titles else []
         if not self._rows:
-            return [*strips, self.strip([(f"  {self.empty}", "dim")], width)][:height]
+            why = wrapped([("  ", ""), (self.empty, "dim")], width)
+            return [*strips, *(self.strip(pieces, width) for pieces in why)][:height]
         visible = range(self._top, min(self._top + self._height, len(self._rows)))
         return [*strips, *(self._row_line(at, width) for at in visible)][:height]
 

@@ -22,6 +22,11 @@ class Tabs(LiveLines):
         self._views = views
         self._current = current
 
+    @property
+    def names(self) -> list[str]:
+        """What the views are called, in their order."""
+        return [*self._views.values()]
+
     def lines(self, width: int, height: int) -> Sequence[Strip]:  # noqa: ARG002
         """Return the line."""
         pieces: list[Piece] = []
