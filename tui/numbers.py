@@ -60,6 +60,17 @@ def ago(seconds: float) -> str:
     return f"{minutes // 60}h{minutes % 60:02}"
 
 
+def age(seconds: float) -> str:
+    """Return how long something has been, as `ago` does, but in whole minutes from two on: ``119 s``, ``2m``, ``2h05``.
+
+    For columns: thousands of old rows in which another second has passed would be drawn anew each second.
+    """
+    if seconds < 120:
+        return f"{int(seconds)} s"
+    minutes = int(seconds) // 60
+    return f"{minutes}m" if minutes < 60 else ago(seconds)
+
+
 def spark(values: Sequence[float], width: int) -> str:
     """Return the newest `width` values as bars from zero to the largest of them; a zero is the lowest bar."""
     newest = values[-width:] if width else []

@@ -5,7 +5,9 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
+from echotui.server.events import SelectTimeout
 from echotui.server.faults.active import ActiveFault
 from echotui.server.journal import Journal
 from echotui.server.lab import Lab
@@ -50,7 +52,7 @@ class Picture:
         """Whether it stays as it is."""
         return self.missed is not None
 
-    def stamp(self) -> object:
+    def stamp(self) -> tuple[Any, ...]:
         """Return something that is another one whenever there is something new to draw.
 
         Times are drawn in whole seconds, and the vitals are measured once a second: what only time has changed is drawn
@@ -65,6 +67,11 @@ class Picture:
             self.vitals().samples,
             *[(record.state, record.bytes_in, record.bytes_out, record.treatment) for record in self.servers],
         )
+
+    def stamp_of_connections(self) -> object:
+        """Return something that is another one whenever something may have happened to a connection."""
+        _, recorded, *others = self.stamp()
+        return recorded - self.journal.counts[SelectTimeout.kind], *others
 
     def freeze(self) -> "Picture":
         """Return a picture of this moment."""

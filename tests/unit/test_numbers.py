@@ -46,3 +46,10 @@ def test_a_spark_has_a_bar_for_each_of_the_newest_values_and_the_largest_is_the_
     if any(newest):
         assert bars[newest.index(max(newest))] == "█"
         assert all(bar == "▁" for value, bar in zip(newest, bars, strict=True) if value == 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (119.9, "119 s"), (120, "2m"), (3599, "59m"), (7500, "2h05")]
+)
+def test_an_age_in_a_column_is_in_whole_minutes_from_two_on(seconds: float, text: str) -> None:
+    assert numbers.age(seconds) == text

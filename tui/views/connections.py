@@ -99,7 +99,7 @@ class ConnectionsPane(RowsPane[Connection]):
 
     def _age(self, row: Connection) -> Piece:
         until = row.closed_at if row.closed_at is not None else self.picture.now()
-        return numbers.ago(until - row.opened_at), "dim"
+        return numbers.age(until - row.opened_at), "dim"
 
 
 def _peer(row: Connection) -> Piece:

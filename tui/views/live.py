@@ -52,6 +52,7 @@ charts     c: of all servers, of the selected one, none; a bar is the highest of
         self.events = EventsPane(picture)
         self.charts = ChartsPane(picture, self._throughput, lag, id="charts")
         self._charts_of_all = False
+        self._told: object = None
 
     def body(self) -> Iterable[Widget]:
         """Yield the panes."""
@@ -69,10 +70,15 @@ charts     c: of all servers, of the selected one, none; a bar is the highest of
         """Return the connections."""
         return self.connections.table
 
-    def repaint(self) -> None:
-        """Draw what is true now."""
-        super().repaint()
+    def paint(self, panes: Sequence[Pane]) -> None:
+        """Draw these panes, and the detail of what the cursor is on now."""
+        super().paint(panes)
         self._show_selected()
+
+    def changed_panes(self) -> Sequence[Pane]:
+        """Leave the connections out where nothing has happened but a select that came back empty: every second."""
+        told, self._told = self._told, self.picture.stamp_of_connections()
+        return (self.servers, self.events) if self._told == told else self.panes()
 
     def action_charts(self) -> None:
         """Show charts of all servers, then of the selected one, then none."""

@@ -165,7 +165,7 @@ class View(Patience):
         stamp = self.stamp()
         if stamp != self._drawn:
             self._drawn = stamp
-            self.repaint()
+            self.paint(self.changed_panes())
 
     def stamp(self) -> object:
         """Return something that is another one whenever there is something new to draw."""
@@ -173,9 +173,17 @@ class View(Patience):
 
     def repaint(self) -> None:
         """Draw what is true now."""
+        self.paint(self.panes())
+
+    def paint(self, panes: Sequence[Pane]) -> None:
+        """Draw the header and these panes, as things are now."""
         self.header.repaint()
-        for pane in self.panes():
+        for pane in panes:
             pane.repaint()
+
+    def changed_panes(self) -> Sequence[Pane]:
+        """Return the panes that may have something new to draw, since there is something: all, if it cannot tell."""
+        return self.panes()
 
     # -- keys ---------------------------------------------------------------------------------------------------
 

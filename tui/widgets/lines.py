@@ -18,6 +18,9 @@ from .framed import Framed
 #: A piece of a line: text, and the name of its style ("" for plain). The names are `LiveLines.COMPONENT_CLASSES`.
 Piece = tuple[str, str]
 
+#: How many lines of a widget are kept, to be drawn again.
+MADE_KEPT = 500
+
 
 class LiveLines(Framed):
     """Lines that are worked out anew on every frame. Subclasses say what they are in `lines`."""
@@ -49,6 +52,7 @@ class LiveLines(Framed):
         super().__init__(id=id)
         self._strips: list[Strip] = []
         self._styles: dict[str, Style] = {}
+        self._made: dict[tuple[object, ...], Strip] = {}
 
     def lines(self, width: int, height: int) -> Sequence[Strip]:
         """Return what is to be seen now: at most `height` lines. Called once a frame; make it cheap."""
@@ -79,6 +83,7 @@ class LiveLines(Framed):
         super().notify_style_update()
         self._styles = {}
         self._strips = []
+        self._made = {}
 
     def render_line(self, y: int) -> Strip:
         """Return a line that was worked out by `repaint`."""
@@ -100,8 +105,18 @@ class LiveLines(Framed):
     def strip(self, pieces: Sequence[Piece], width: int, over: str = "") -> Strip:
         """Return a line of exactly `width` cells made of these pieces, cut with an ellipsis where they are longer.
 
-        A style `over` the pieces' own, such as the cursor's, takes their colours away.
+        A style `over` the pieces' own, such as the cursor's, takes their colours away. Most lines are the same as in
+        the frame before, and are not made again.
         """
+        asked = (*pieces, width, over)
+        made = self._made.get(asked)
+        if made is None:
+            if len(self._made) >= MADE_KEPT:
+                self._made.clear()
+            made = self._made[asked] = self._make(pieces, width, over)
+        return made
+
+    def _make(self, pieces: Sequence[Piece], width: int, over: str) -> Strip:
         segments = []
         left = width
         for at, (text, name) in enumerate(pieces):
