@@ -23,7 +23,17 @@ ECHOTUI = Path(sys.executable).with_name("echotui")
 
 
 #: What there may be in our own environment that a program would draw by, and should not.
-DRAWN_BY = ("NO_COLOR", "COLORTERM", "LC_ALL", "LC_CTYPE", "PYTHONIOENCODING", "TEXTUAL_COLOR_SYSTEM", "TEXTUAL_THEME")
+DRAWN_BY = (
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "COLORTERM",
+    "LC_ALL",
+    "LC_CTYPE",
+    "PYTHONIOENCODING",
+    "TEXTUAL_COLOR_SYSTEM",
+    "TEXTUAL_THEME",
+)
 
 
 class Terminal:

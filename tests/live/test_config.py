@@ -54,7 +54,7 @@ def test_show_says_where_each_value_comes_from(file: Path) -> None:
     assert says["drain"] == ("1.0", "file")
     assert says["read-only"] == ("false", "command line")
     assert says["app.boom"] == ('["f5", "B"]', "file")
-    assert says["app.quit"] == ('"q"', "default")
+    assert says["app.quit"] == ('["q", "f10"]', "default")
 
 
 def test_what_show_prints_is_a_file_that_says_the_same(file: Path) -> None:

@@ -219,6 +219,8 @@ async def test_one_server_can_be_stopped_and_the_others_go_on(name: str) -> None
     other = "sockets" if name != "sockets" else "selectors"
     async with a_lab(Flavour(name), Flavour(other)) as lab, a_peer(lab, other) as bystander:
         async with a_peer(lab, name) as peer:
+            await peer.say(b"HERE\n")
+            assert await peer.hear(5) == b"HERE\n"  # else it may be ended before its first step, and says so
             await lab.stop_server(name)
             assert await peer.hear_out() in (b"", b"Connection dropped!\r\n")
             assert lab.servers[name].record.state is ServerState.STOPPED

@@ -127,6 +127,7 @@ async def test_a_task_leads_to_its_connection_to_who_made_it_and_to_its_lines() 
 
 async def test_a_timer_is_reached_from_its_connection_and_leads_on_to_its_task() -> None:
     async with a_lab(SOCKETS, idle_timeout=60.0) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        assert await peer.echoes()  # so that it has begun to wait
         app.live.repaint()
         await follow(pilot, "its timer", "timer")
         view = app.view
@@ -146,6 +147,7 @@ async def test_a_timer_of_a_connection_without_a_task_is_known_by_its_connection
         a_screen(lab) as (pilot, app),
         a_peer(lab, "protocol") as peer,
     ):
+        assert await peer.echoes()  # so that it has begun to wait
         app.live.repaint()
         await follow(pilot, "its timer", "timer")
         assert app.view.name_ == "Loop"
