@@ -270,7 +270,6 @@ def test_a_form_that_is_sent_several_times_at_once_injects_one_fault() -> None:
         terminal.press("\r")
         terminal.shows("Inject latency", "how much later")
         terminal.press("\r\r\r\r")
-        terminal.shows("latency", "1 active")
         # The other three acted on the fault that has the keys now, and may have led anywhere.
         terminal.wait(lambda: terminal.press("\x1b", "4") or "1 active · 0 over" in terminal.text, "back at the faults")
 
