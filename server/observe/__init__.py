@@ -8,6 +8,7 @@ A reader's map, in the order the data flows; nothing flows back:
         → cancellations.py each cancellation's life-line
       → timers.py        each call_later and call_at
       → ticks.py         each turn of the loop, and who is registered (asyncio only)
+        selecting.py      the selector it waits with, in fewer calls
       → complaints.py    what asyncio complains about, or would in debug mode
       → stalls.py        what blocks the loop, while it does
     observation.py     holds these instruments, and hands what matters to the journal
