@@ -188,8 +188,10 @@ class Faults:
         for fault in reversed([*self.active.values()]):
             self._end(fault, why)
 
-    def _end(self, fault: ActiveFault, why: str) -> None:
-        if not fault.active:
+    def _end(self, told: ActiveFault, why: str) -> None:
+        # Who undoes a fault while the view is paused has a copy of it, which may not have heard that it is over.
+        fault = self.active.get(told.id)
+        if fault is None:
             return
         fault.ended_at = monotonic()
         del self.active[fault.id]

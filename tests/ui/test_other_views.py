@@ -172,6 +172,21 @@ async def test_a_fault_is_injected_by_form_and_undone_by_key() -> None:
         assert not lab.faults.active
 
 
+async def test_a_fault_is_undone_while_the_view_is_paused_even_if_it_was_over_before() -> None:
+    async with a_lab(SOCKETS) as lab, at(lab, FaultsView, "4") as (pilot, view):
+        over, active = (lab.faults.inject("latency", "sockets", {"ms": 1}) for _ in range(2))
+        view.repaint()
+        view.injected.table.focus()
+        await pilot.press("space")
+        over.undo()
+        for fault in (over, active):
+            view.injected.table.select(fault.id)
+            await pilot.press("z")
+        assert not lab.faults.active
+        assert not active.active
+        assert {fault.id for fault in lab.faults.ended} == {over.id, active.id}
+
+
 async def test_a_shutdown_is_a_waterfall_of_all_its_steps() -> None:
     async with a_lab(SOCKETS) as lab, at(lab, ShutdownView, "5") as (_, view):
         assert "nothing was shut down yet" in text_of(view.waterfall.table)
