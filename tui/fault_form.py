@@ -1,5 +1,6 @@
 """The form that asks how a fault is to be injected: where, with what parameters, how probably, for how long."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -127,9 +128,12 @@ class FaultForm(Dialog[ActiveFault | None]):
         if not text:
             return None
         try:
-            return float(text)
+            number = float(text)
         except ValueError:
-            raise BadFault(f"{name} = {text!r} is not possible: {allowed}") from None
+            number = math.nan
+        if not math.isfinite(number):
+            raise BadFault(f"{name} = {text!r} is not possible: {allowed}")
+        return number
 
 
 def _row(name: str, value: str, says: str) -> ComposeResult:

@@ -160,6 +160,11 @@ async def test_a_fault_is_injected_by_form_and_undone_by_key() -> None:
         await pilot.press("enter")
         assert "ms = 'much' is not possible" in str(form.query_one("#form-wrong", Static).content)
         form.query_one("#field-ms", Input).value = "1"
+        for field, typed in (("seed", "nan"), ("seed", "1e999"), ("duration", "inf"), ("toxicity", "-nan")):
+            form.query_one(f"#field-{field}", Input).value = typed
+            await pilot.press("enter")
+            assert f"{field} = '{typed}' is not possible" in str(form.query_one("#form-wrong", Static).content)
+            form.query_one(f"#field-{field}", Input).value = ""
         await pilot.press("enter")
         assert pilot.app.screen is view
         (fault,) = lab.faults.active.values()
