@@ -37,8 +37,9 @@ class Load:
     def __enter__(self) -> Self:
         try:
             with undisturbed():
-                self._workers = [_worker(order) for order in self._orders]
-        except BaseException:
+                for order in self._orders:
+                    self._workers.append(_worker(order))  # noqa: PERF401 - where one cannot be started, the others end
+        except BaseException:  # a signal that had to wait, or no process left: it goes on once the workers have ended
             self._end()
             raise
         return self
