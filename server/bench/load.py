@@ -38,7 +38,7 @@ class Load:
         try:
             with undisturbed():
                 for order in self._orders:
-                    self._workers.append(_worker(order))  # noqa: PERF401 - where one cannot be started, the others end
+                    self._workers.append(_worker(order))  # one by one: where one cannot be started, the others end
         except BaseException:  # a signal that had to wait, or no process left: it goes on once the workers have ended
             self._end()
             raise
