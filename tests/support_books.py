@@ -22,7 +22,7 @@ books or not.
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -38,9 +38,11 @@ _SUMMARY = re.compile(r"^ *(\w+) +([\d,]+) connections, ([\d,]+) B in, ([\d,]+) 
 #: The complaints that keys and faults provoke: a program that handles its own mistakes has no others.
 PROVOKED = frozenset({"never retrieved", "never awaited", "destroyed pending", "slow step", "wrong thread"})
 
+#: One that a single fault provokes: without it nobody makes a task while being cancelled.
+WHILE_CANCELLED = ("task made while cancelled", "task-in-cancel")
+
 #: The outcomes of a handler that raised.
 _FAILED = re.compile(r"(handled, socket closed|unretrieved, socket left open|retained, socket left open)")
-
 
 #: How far two clocks of one machine, of two processes and read at two moments, may be apart, in seconds.
 CLOCKS = 0.05
@@ -118,7 +120,7 @@ def compare(rows: Sequence[Row], crowd: Books, summary: str) -> Verdict:
     verdict.faults.update(row["name"] for row in rows if row["kind"] == "fault_injected")
     complaints = [row for row in rows if row["kind"] in ("complaint", "instrument_disabled")]
     verdict.complaints.update(_complaint(row) for row in complaints)
-    verdict.wrong += [f"{_complaint(row)}: {row}" for row in complaints if not _is_provoked(row)]
+    verdict.wrong += [f"{_complaint(row)}: {row}" for row in complaints if not _is_provoked(row, verdict.faults)]
     return verdict
 
 
@@ -139,20 +141,22 @@ def _compare_summary(verdict: Verdict, closed: Iterable[Row], booms: Iterable[Ro
 
 
 def _pairs(verdict: Verdict, records: list[Row], visits: list[Visit]) -> Iterable[tuple[Row, Visit]]:
-    """Yield which record is which visit's: the latest that had begun when the app took it in.
+    """Yield which record is which visit's: from the last on, the latest that had begun when the app took it in.
 
-    A port that is used again was free, so what came before has ended, and was taken in before or never.
+    Who comes from one port to one server comes, and is taken in, one after the other. On who was never taken in
+    nobody can have heard anything.
     """
     left = list(visits)
-    for row in records:
+    for row in reversed(records):
         opened = datetime.fromisoformat(row["time"]).timestamp() - row["seconds"]
         begun = sum(visit.at <= opened + CLOCKS for visit in left)
+        _never_there(verdict, left[begun:])
         if not begun:
             verdict.wrong.append(f"{_name(row)}: in the app's books once more than its clients'")
+            left = []
             continue
-        _never_there(verdict, left[: begun - 1])
         yield row, left[begun - 1]
-        left = left[begun:]
+        left = left[: begun - 1]
     _never_there(verdict, left)
 
 
@@ -196,9 +200,11 @@ def _name(row: Row) -> str:
     return f"connection {row['connection']} of {row['server']}"
 
 
-def _is_provoked(row: Row) -> bool:
+def _is_provoked(row: Row, faults: Container[str]) -> bool:
     """Return whether keys and faults explain a complaint; of the screen's own tasks only that they are slow."""
     about = row.get("about")
+    if about == WHILE_CANCELLED[0]:
+        return WHILE_CANCELLED[1] in faults
     return about in PROVOKED and (row.get("owner") != "ui" or about == "slow step")
 
 

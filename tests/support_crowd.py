@@ -242,9 +242,10 @@ class _Crowd:
             server = chance.choice([*self._order.ports])
             with socket.socket() as sock:
                 sock.setblocking(False)
+                begun = time()  # before it is taken in: how much later we hear of that is our own affair
                 why = await self._connect(sock, self._order.ports[server])
                 if why is None:
-                    visit = Visit(server, sock.getsockname()[1], time())
+                    visit = Visit(server, sock.getsockname()[1], begun)
                     self.books.visits.append(visit)
                     await _Client(sock, visit, chance, self._order.pause).live(until)
                     continue

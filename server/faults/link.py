@@ -118,14 +118,16 @@ class Link:
     def next(self, now: float) -> Step | None:
         """Return what is to be done at this time, in seconds of any steady clock; None if nothing is.
 
-        Every step but `Wait` is handed out once. `Wait` is handed out, with what is left of it, until it is over.
+        Every step but `Wait` is handed out once. `Wait` is handed out, with what is left of it, until it is over; one
+        of no time at all once, so that others have their turn.
         """
         while self._steps:
             step = self._steps[0]
             if isinstance(step, Wait):
-                if self._wait_ends is None:
+                begins = self._wait_ends is None
+                if begins:
                     self._wait_ends = math.inf if step.seconds is None else now + step.seconds
-                if now < self._wait_ends:
+                if begins or now < self._wait_ends:
                     return Wait(None if self._wait_ends == math.inf else self._wait_ends - now, step.fault)
                 self._wait_ends = None
             self._steps.popleft()

@@ -128,7 +128,8 @@ class _Talk(asyncio.Protocol):
         if transport is None or self.ended_by is not None:
             return
         try:
-            while not self.connection.unsent:
+            # What is written to a connection that is lost would be counted as sent.
+            while not self.connection.unsent and not transport.is_closing():
                 step = link.next(monotonic())
                 if isinstance(step, Wait):
                     self._rest(link, transport, step.seconds)

@@ -82,7 +82,7 @@ class StreamsServer(AcceptingServer):
                 self.half_closed(connection)
                 outcome = "closed by peer"
             except asyncio.CancelledError:
-                if not connection.unsent:
+                if not connection.unsent and not writer.transport.is_closing():
                     writer.write(DROPPED)
                     self.count_sent(connection, len(DROPPED), 0)
                 raise
@@ -113,7 +113,7 @@ class StreamsServer(AcceptingServer):
     async def _send(self, connection: Connection, writer: asyncio.StreamWriter, data: bytes) -> None:
         """Send a part of an answer, when faults want it sent."""
         connection.unsent = len(data)
-        writer.write(data)
+        _write(writer, data)
         await writer.drain()
         self.sent(connection, len(data))
 
@@ -142,7 +142,10 @@ class StreamsServer(AcceptingServer):
                     link = connection.link
                     if link is None:
                         size = connection.unsent = len(answer)
-                        writer.write(answer)
+                        try:
+                            writer.write(answer)
+                        except RuntimeError as error:
+                            raise _lost(writer, error) from error
                         await writer.drain()
                         self.sent(connection, size)
                     else:
@@ -188,6 +191,23 @@ async def _open(reader: asyncio.StreamReader, sock: socket.socket) -> asyncio.St
     transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
     transport.set_write_buffer_limits(high=0)  # drain waits until all is taken
     return asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Write.
+
+    Raises:
+        ConnectionResetError: on uvloop if the connection is lost; asyncio says so at the next `drain`.
+    """
+    try:
+        writer.write(data)
+    except RuntimeError as error:
+        raise _lost(writer, error) from error
+
+
+def _lost(writer: asyncio.StreamWriter, error: RuntimeError) -> Exception:
+    """Return what uvloop means by refusing to write: that the connection is lost, if it is."""
+    return ConnectionResetError("Connection lost") if writer.transport.is_closing() else error
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

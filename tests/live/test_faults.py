@@ -50,6 +50,9 @@ def shows(name: str) -> Callable[[Show], Show]:
 #: In upper case and with an end: the streams server answers lines, in upper case.
 LINE = b"SAID BY THE VICTIM\r\n"
 
+#: How a connection ends that its peer has torn.
+TORN = ("Connection reset by peer (ECONNRESET)", "Broken pipe (EPIPE)", "Connection lost")
+
 #: What a victim says that nobody reads; long, so that there are not too many lines of it.
 UNREAD = b"NEVER READ".ljust(1022) + b"\r\n"
 
@@ -541,6 +544,22 @@ async def test_several_faults_at_once_work_together_and_end_one_by_one(server: s
         assert await case.victim.echoes(b"Z" * 298 + b"\r\n")
         slicer.undo()
         assert case.victim.connection.link is None
+
+
+@pytest.mark.parametrize("fault", [("slicer", {"size": 4, "spread": 0}), ("bandwidth", {"rate": 100_000})])
+@pytest.mark.parametrize("server", LINKED)
+async def test_a_peer_that_tears_its_connection_before_a_fault_has_sent_its_answer_is_no_boom(
+    server: str, fault: tuple[str, dict[str, object]]
+) -> None:
+    async with a_case(server) as case:
+        case.inject(*fault)
+        await case.victim.say(b"X" * 9_998 + b"\r\n")
+        await case.victim.hear(400)
+        case.victim.reset()
+        closed = await happens(case.lab, events.Closed, connection=case.victim.connection.id)
+        assert closed.reason in TORN
+        assert not told(case.lab, Complained)
+        assert not told(case.lab, events.HandlerFailed)
 
 
 @pytest.mark.parametrize("server", LINKED)

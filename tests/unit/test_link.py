@@ -171,6 +171,16 @@ def test_a_wait_is_handed_out_with_what_is_left_of_it() -> None:
     ]
 
 
+def test_many_segments_without_a_pause_let_the_others_have_their_turn() -> None:
+    link = Link()
+    link.add(Slicer(part(), 1, 0, 0.0))
+    link.answer(b"x" * 40)
+    steps = [link.next(10.0) for _ in range(43)]
+    assert [at for at, step in enumerate(steps) if step == Wait(0.0, 1)] == [16, 33]
+    assert steps.count(Send(b"x")) == 40
+    assert steps[-1] is None
+
+
 def test_faults_work_one_after_the_other_and_only_the_one_taken_away_stops() -> None:
     link = Link()
     link.add(Slicer(part(1), 2, 0, 0.0))
