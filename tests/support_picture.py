@@ -18,7 +18,7 @@ from echotui.server.observe.waiting import Wait
 from echotui.server.records import Connection, Connections, ConnectionState, ServerRecord, ServerState, Treatment
 from echotui.server.vitals import Rates, Vitals
 from echotui.server.waterfall import Shutdown, Step, What
-from echotui.tui.picture import Picture
+from echotui.tui.picture import Painting, Picture
 from echotui.tui.watched import Problems, Still, Watched
 
 #: The wall clock: 2026-11-20 12:00:00 UTC.
@@ -41,7 +41,7 @@ def a_picture(*, connections: int = 6) -> Picture:
         journal=journal,
         vitals=_vitals,
         draining_until=lambda: None,
-        painting=lambda: 0.011,
+        painting=lambda: Painting(0.011, 10),
         watched=_watched(),
         faults=_faults,
         shutdowns=_shutdowns,

@@ -97,6 +97,11 @@ class Terminal:
                 return self._screen.buffer[y][line.index(text)]
         return self._screen.default_char
 
+    def cells_below(self, row: int) -> list[list[pyte.screens.Char]]:
+        """Return every cell of the rows from this one on, with its colours; the rows count from 0."""
+        screen = self._screen
+        return [[screen.buffer[y][x] for x in range(screen.columns)] for y in range(row, screen.lines)]
+
     @property
     def slave(self) -> int:
         """The descriptor of the terminal, as the program has it."""

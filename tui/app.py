@@ -2,13 +2,14 @@
 
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.events import Event, InputEvent, Resize
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -126,8 +127,8 @@ class EchoApp(OrderlyApp[int]):
             lab.observation.untold = frozenset({"ui"})
         self.read_only = read_only
         self.paint_meter = PaintMeter()
-        self._live = picture_of(lab, loop, lambda: self.paint_meter.cost) if picture is None else picture
-        self._clock = FrameClock(refresh, self.paint_meter, self._paint)
+        self._live = picture_of(lab, loop, lambda: self.paint_meter.measured) if picture is None else picture
+        self._clock = FrameClock(refresh, self.paint_meter, self._frame, lambda: self.view.drawing)
         self.live = LiveView(lab, self._live)
         self.views: dict[str, View] = {
             "1": self.live,
@@ -156,6 +157,12 @@ class EchoApp(OrderlyApp[int]):
     async def _leave_when_ended(self) -> None:
         self.exit(return_code=128 + await self.lab.ended_by)
 
+    async def on_event(self, event: Event) -> None:
+        """Let who presses a key, moves the mouse, or gives the screen another size see at once what becomes of it."""
+        if isinstance(event, InputEvent | Resize):
+            self._clock.attend()
+        await super().on_event(event)
+
     def check_terminal(self) -> bool:
         """Look whether the terminal was closed; nothing is drawn any more then. Returns whether it was."""
         driver = self._driver
@@ -164,11 +171,12 @@ class EchoApp(OrderlyApp[int]):
         driver.check()
         return driver.gone
 
-    def _paint(self) -> None:
+    def _frame(self) -> Iterator[None]:
+        """Draw a frame of the view one looks at, step by step, and what a slow terminal has held back."""
         if self.check_terminal():
             self.lab.hang_up()
             return
-        self.view.frame()
+        yield from self.view.frame()
         for screen in self.screen_stack[-1:]:  # none at all while a view is being mounted
             if isinstance(screen, Patience):
                 screen.catch_up()

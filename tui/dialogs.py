@@ -25,7 +25,8 @@ KEY = 11
 #: What is said below the keys of every view.
 NOTES = """\
 lag        the latest that a timer of the loop fired late in the last second
-painting   share of the last second that went into drawing this screen; the rate is halved above 5 %
+painting   share of the last second that went into drawing this screen, and how often it was drawn: up to ten times
+           a second; while the loop is busy, and nobody presses a key, once in two seconds or so, a line at a time
 
 A filter is words, field:value, field=value (the whole of it), !not, and "several words" in quotes.
 A word is looked for in what the rows show; a field finds what is named, shown or not.

@@ -1,84 +1,158 @@
 """The frame clock: when the screen is painted, what that costs, and when it waits.
 
 One clock paints everything. Between two frames nothing is drawn however much happens; a frame in which nothing has
-changed paints nothing. When painting takes more than `MOST_COST` of the time the clock halves its rate, and goes
-back when there is room again: the screen must never cost the servers more than it shows. While the terminal has not
-taken the last frame the next one is held back.
+changed paints nothing. While the terminal has not taken the last frame the next one is held back.
+
+A frame takes the loop for a millisecond or more, in which it serves nobody. While the servers keep the loop busy, every
+message that comes meanwhile would be late; so a frame is drawn line by line then, with room for others in between, and
+painting has an allowance, a share of the time: a frame waits until there is some of it left. Who presses a key wants to
+see what becomes of it, and does not wait.
 """
 
 import asyncio
-from collections.abc import Callable
-from time import perf_counter
+from collections.abc import Callable, Iterator
+from time import perf_counter, thread_time
 
 from textual.events import Resize
 
+from .drawing import Drawing
 from .early_keys import AnsweredOnce
+from .picture import Painting
 from .terminal import PatientDriver
 
-#: The share of the time painting may take before the frame rate is halved.
-MOST_COST = 0.05
+#: The share of the time painting may take, while the loop has little else to do.
+EASY_SHARE = 0.05
 
-#: The slowest the clock gets by itself: seconds between two frames.
-SLOWEST = 1.0
+#: The same while the loop is busy: of the messages that come, one in a hundred at the most then finds it painting, or
+#: has to queue up behind those that did.
+BUSY_SHARE = 0.002
+
+#: The time between two lines of a frame while the loop is busy, in seconds.
+BREATH = 0.001
+
+#: The share of a core from which on the loop is busy, with all but painting.
+BUSY = 0.1
+
+#: After how much time without being busy it no longer counts as such, in seconds.
+CALM = 1.0
+
+#: Of how much time the allowance may be saved up, in seconds: what happens after a quiet time is shown at once.
+SAVED = 0.2
+
+#: The longest a frame waits for its allowance, in seconds.
+SLOWEST = 2.0
+
+#: How long after a key frames come as fast as they can, in seconds.
+ATTENTION = 1.0
 
 #: Over how many seconds the cost is measured.
 WINDOW = 1.0
 
 
 class PaintMeter:
-    """How much of the time goes into painting."""
+    """How much of the time goes into painting, and how much may."""
 
     def __init__(self) -> None:
-        self.cost: float | None = None
-        """The share of the last full `WINDOW` that painting took, from 0 to 1; None until one has passed."""
+        self.measured: Painting | None = None
+        """What painting took in the last full `WINDOW`; None until one has passed."""
         self._spent = 0.0
+        self._frames = 0
         self._since = perf_counter()
+        self._saved = SAVED
+        self._at = self._since
+        self._worked = thread_time()
+        self._painted = 0.0
+        self._busy_until = 0.0
+        self.loop_is_busy = False
+        """Whether the loop had more to do lately than painting."""
 
-    def spent(self, seconds: float) -> None:
-        """Note that painting took this long."""
+    def spent(self, seconds: float, *, frames: int = 0) -> None:
+        """Note that painting took this long, and brought so many frames to the terminal."""
         self._spent += seconds
+        self._painted += seconds
+        self._frames += frames
 
-    def settle(self) -> bool:
-        """Work out `cost` if a `WINDOW` has passed; return whether it has."""
-        now = perf_counter()
-        if now - self._since < WINDOW:
-            return False
-        self.cost = self._spent / (now - self._since)
-        self._since, self._spent = now, 0.0
-        return True
+    def affords(self, period: float) -> bool:
+        """Work out what the loop does, and return whether it is time for a frame. Asked once in each `period`."""
+        now, worked = perf_counter(), thread_time()
+        passed, painted = now - self._at, self._painted
+        busy = worked - self._worked - painted > BUSY * passed
+        self._at, self._worked, self._painted = now, worked, 0.0
+        if busy:
+            self._busy_until = now + CALM
+        self.loop_is_busy = now < self._busy_until
+        share = BUSY_SHARE if self.loop_is_busy else EASY_SHARE
+        # What keys have cost is not owed for longer than `SLOWEST`.
+        self._saved = max(min(self._saved + passed, SAVED) - painted / share, -max(SLOWEST - period, 0))
+        self._settle(now)
+        return self._saved > 0
+
+    def _settle(self, now: float) -> None:
+        """Work out what was `measured` if a `WINDOW` has passed."""
+        passed = now - self._since
+        if passed >= WINDOW:
+            self.measured = Painting(self._spent / passed, self._frames / passed)
+            self._since, self._spent, self._frames = now, 0.0, 0
 
 
 class FrameClock:
-    """Calls `paint` for every frame.
+    """Has a frame drawn when it is time for one.
 
     Args:
         rate: frames a second, at the most.
         meter: told what painting took.
-        paint: paints a frame.
+        frame: begins a frame, which is drawn step by step; one without a step has nothing new.
+        drawing: how the steps come to the terminal now.
     """
 
-    def __init__(self, rate: float, meter: PaintMeter, paint: Callable[[], None]) -> None:
-        self.fastest = 1 / rate
-        self.period = self.fastest
-        """Seconds from one frame to the next, as it is now."""
+    def __init__(
+        self, rate: float, meter: PaintMeter, frame: Callable[[], Iterator[None]], drawing: Callable[[], Drawing]
+    ) -> None:
+        self.period = 1 / rate
+        """Seconds from one frame to the next, at the least."""
         self._meter = meter
-        self._paint = paint
+        self._frame = frame
+        self._drawing = drawing
+        self._brought = 0
+        self.attend()
+
+    def attend(self) -> None:
+        """Somebody is there, who has pressed a key or has just come: for a while, wait for nothing."""
+        self._attentive_until = perf_counter() + ATTENTION
+
+    @property
+    def _is_attentive(self) -> bool:
+        return perf_counter() < self._attentive_until
 
     async def run(self) -> None:
-        """Paint until cancelled."""
+        """Draw until cancelled."""
         while True:
             await asyncio.sleep(self.period)
-            began = perf_counter()
-            self._paint()
-            self._meter.spent(perf_counter() - began)
-            if self._meter.settle():
-                self._adapt(self._meter.cost or 0)
+            if self._meter.affords(self.period) or self._is_attentive:
+                await self._draw()
 
-    def _adapt(self, cost: float) -> None:
-        if cost > MOST_COST:
-            self.period = min(self.period * 2, max(SLOWEST, self.fastest))
-        elif cost < MOST_COST / 3:
-            self.period = max(self.period / 2, self.fastest)
+    async def _draw(self) -> None:
+        """Draw a frame, at once or with room for others between its steps."""
+        frame, done = self._frame(), False
+        while not done:
+            done = self._advance(frame, at_once=self._is_attentive or not self._meter.loop_is_busy)
+            if not done:
+                await asyncio.sleep(BREATH)
+
+    def _advance(self, frame: Iterator[None], *, at_once: bool) -> bool:
+        """Draw a step of a frame, or what is left of it; return whether all of it is drawn."""
+        began, drawing = perf_counter(), self._drawing()
+        done, before = True, drawing.count
+        with drawing.drawn():
+            for _ in frame:
+                if not at_once:
+                    done = False
+                    break
+        self._brought += drawing.count - before
+        self._meter.spent(perf_counter() - began, frames=done and self._brought > 0)
+        if done:
+            self._brought = 0
+        return done
 
 
 class Patience(AnsweredOnce):
@@ -98,7 +172,7 @@ class Patience(AnsweredOnce):
         began = perf_counter()
         super()._compositor_refresh()
         if meter is not None:
-            meter.spent(perf_counter() - began)
+            meter.spent(perf_counter() - began, frames=1)
 
     def on_resize(self, event: Resize) -> None:
         """Be laid out for the size the terminal has now, whatever size it had when this was sent.

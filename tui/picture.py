@@ -5,7 +5,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from echotui.server.events import SelectTimeout
 from echotui.server.faults.active import ActiveFault
@@ -16,6 +16,15 @@ from echotui.server.vitals import Vitals
 from echotui.server.waterfall import Shutdown
 
 from .watched import Watched
+
+
+class Painting(NamedTuple):
+    """What painting took in a second."""
+
+    cost: float
+    """The share of the time, from 0 to 1."""
+    frames: float
+    """How often something was brought to the terminal, a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +45,8 @@ class Picture:
     vitals: Callable[[], Vitals]
     draining_until: Callable[[], float | None]
     """Until when open connections may finish, by `now`; None while nothing is stopping."""
-    painting: Callable[[], float | None]
-    """The share of the last second that went into drawing, from 0 to 1; None while that is not known."""
+    painting: Callable[[], Painting | None]
+    """What drawing took in the last second; None while that is not known."""
     watched: Watched | None = None
     """The loop itself; None where it is not an observed one."""
     faults: Callable[[], Sequence[ActiveFault]] = tuple
@@ -97,7 +106,7 @@ class Picture:
         )
 
 
-def picture_of(lab: Lab, loop: str, painting: Callable[[], float | None]) -> Picture:
+def picture_of(lab: Lab, loop: str, painting: Callable[[], Painting | None]) -> Picture:
     """Return the live picture of a lab, drawn at the cost that `painting` tells."""
     return Picture(
         loop,

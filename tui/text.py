@@ -28,7 +28,7 @@ def clean_bytes(data: bytes) -> str:
 
 def shortened(text: str) -> str:
     """Return text in which every path with a line number is cut to its last two parts: ``servers/sockets.py:48``."""
-    return _PLACE.sub(r"\1", text)
+    return _PLACE.sub(r"\1", text) if "/" in text else text
 
 
 def _escaped(character: str) -> str:

@@ -124,10 +124,10 @@ class Link:
         while self._steps:
             step = self._steps[0]
             if isinstance(step, Wait):
-                begins = self._wait_ends is None
-                if begins:
+                if self._wait_ends is None:
                     self._wait_ends = math.inf if step.seconds is None else now + step.seconds
-                if begins or now < self._wait_ends:
+                    return step
+                if now < self._wait_ends:
                     return Wait(None if self._wait_ends == math.inf else self._wait_ends - now, step.fault)
                 self._wait_ends = None
             self._steps.popleft()

@@ -388,7 +388,7 @@ async def test_a_meaning_in_the_help_goes_on_beside_its_word() -> None:
         await pilot.press("G")
         lines = on_the_screen(app).splitlines()
         (at,) = [at for at, line in enumerate(lines) if "painting   " in line]
-        assert lines[at + 1].index("the rate") == lines[at].index("share of")
+        assert lines[at + 1].index("and how often") == lines[at].index("share of")
 
 
 async def test_the_remark_on_errors_does_not_touch_the_frame() -> None:

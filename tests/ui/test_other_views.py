@@ -85,7 +85,7 @@ async def test_a_cancelled_task_shows_its_life_line() -> None:
 
 async def test_the_loop_shows_its_ticks_or_says_why_it_cannot() -> None:
     async with a_lab(SOCKETS) as lab, at(lab, LoopView, "2") as (_, view):
-        steps = text_of(view.steps)
+        steps = text_of(view.tick_steps)
         if view.picture.watched is not None and view.picture.watched.why_no_ticks is None:
             for number, step in enumerate(("run what is ready", "register", "calculate", "select", "turn events"), 1):
                 assert f"{number} {step}" in steps

@@ -135,6 +135,30 @@ def test_a_filter_that_is_wrong_says_why() -> None:
         terminal.shows("there is no field 'colour' here, only id, server, peer, state, said")
 
 
+@sizes
+def test_frames_draw_what_textual_composes_to_the_last_cell_and_its_colours(
+    loop_kind: str, width: int, height: int
+) -> None:
+    """A frame's lines go straight to the terminal; all else, as what comes to light behind a dialog, is composed."""
+    with echotui("--loop", loop_kind, width=width, height=height) as (terminal, ports), peer(ports["sockets"]) as one:
+        # The header counts while the view is paused.
+        for key, title in (("2", "Timers"), ("3", "Tasks"), ("1", "Connections")):
+            terminal.press(key)
+            terminal.shows(title)
+            for _ in range(300):
+                assert echoes(one, b"round and round\r\n")
+            terminal.press(" ")
+            terminal.shows("PAUSED")
+            terminal.read(0.2)  # all of it
+            before = terminal.cells_below(1)
+            terminal.press("?")
+            terminal.wait(lambda: terminal.cells_below(1) != before, "the help")  # noqa: B023 - waited for in here
+            terminal.press("\x1b")
+            terminal.wait(lambda: terminal.cells_below(1) == before, "the same as before")  # noqa: B023
+            terminal.press(" ")
+            terminal.shows_no("PAUSED")
+
+
 def test_pause_freezes_the_view_and_says_what_has_come_in_since() -> None:
     with echotui() as (terminal, ports):
         terminal.press(" ")

@@ -32,7 +32,7 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def drawn(pilot: Pilot[Any], pane: LiveLines) -> None:
     """Wait until a pane that may have been hidden is laid out, and its lines and its frame are drawn."""
     async with asyncio.timeout(PATIENCE):
-        while not (pane.content_size and pane._strips):
+        while not (pane.content_size and pane._lines):
             await pilot.pause()
     app = pilot.app
     assert isinstance(app, EchoApp)

@@ -247,7 +247,8 @@ async def test_a_dialog_that_was_held_back_is_painted_by_the_next_frame() -> Non
         dialog = app.screen
         assert isinstance(dialog, Help)
         dialog._owed = True  # as it is when the terminal was behind
-        app._paint()
+        for _ in app._frame():
+            pass
         assert not dialog._owed
 
 

@@ -1,6 +1,6 @@
 """What people would rather look at than read: how a few numbers went in the last minutes, beside each other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 
 from textual.app import ComposeResult
@@ -34,6 +34,11 @@ class ChartsPane(Horizontal):
     def compose(self) -> ComposeResult:
         """Yield the charts."""
         yield from self._charts
+
+    def steps(self) -> Iterator[None]:
+        """Draw what is new, at once: a chart is one picture."""
+        self.repaint()
+        yield
 
     def repaint(self) -> None:
         """Draw what is new."""

@@ -1,8 +1,8 @@
 """The journal, newest at the bottom; it follows as long as the cursor is on the last line."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
+from time import localtime, strftime
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -91,10 +91,10 @@ class EventsPane(Linked):
         """Yield the table."""
         yield self.table
 
-    def repaint(self) -> None:
-        """Draw what is true now."""
+    def steps(self) -> Iterator[None]:
+        """Draw what is true now, a row at a time."""
         journal = self.picture.journal
-        self.table.show(self._rows())
+        yield from self.table.showing(self._rows())
         looks_back = f"{key_of(self, 'table.last')} follows again"
         self.label(
             f"Events · {f'filter: {clean(self._filter.text)}' if self._filter else 'all'}"
@@ -103,6 +103,7 @@ class EventsPane(Linked):
             + (f" · {numbers.count(journal.overwritten)} overwritten" if journal.overwritten else "")
             + (f" · {numbers.counted(journal.details_skipped, 'detail')} skipped" if journal.details_skipped else ""),
         )
+        yield
 
     def _rows(self) -> Sequence[int]:
         journal = self.picture.journal
@@ -129,7 +130,8 @@ class EventsPane(Linked):
         entry = self._entry(seq)
         if entry is None:
             return "", ""
-        return f"{datetime.fromtimestamp(entry.time).astimezone():%H:%M:%S.%f}"[:-3], "dim"
+        second = int(entry.time)
+        return f"{_clock(second)}.{int((entry.time - second) * 1000):03}", "dim"
 
     def _server(self, seq: int) -> Piece:
         entry = self._entry(seq)
@@ -148,6 +150,12 @@ class EventsPane(Linked):
             return "overwritten", "dim"
         event = entry.event
         return shortened(clean(event.sentence)), "warn" if event.alarming else "dim" if _is_dull(event) else ""
+
+
+@lru_cache(16)
+def _clock(second: int) -> str:
+    """Return a second since the epoch as a clock of this place shows it."""
+    return strftime("%H:%M:%S", localtime(second))
 
 
 def _is_dull(event: Event) -> bool:

@@ -1,5 +1,6 @@
 """A pane with a cursor in it: it shows things of one kind, and one can go to any of them from elsewhere, and back."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from ..filter import Filter, parse
@@ -48,6 +49,11 @@ class Linked(Framed):
 
     def repaint(self) -> None:
         """Draw what is true now."""
+        for _ in self.steps():
+            pass
+
+    def steps(self) -> Iterator[None]:
+        """Draw what is true now, a line at a time."""
         raise NotImplementedError
 
     def reveal(self, thing: Thing) -> bool:

@@ -1,6 +1,6 @@
 """View 1, Live: the servers, their connections, one of them in detail, and what happens."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -70,9 +70,9 @@ charts     c: of all servers, of the selected one, none; a bar is the highest of
         """Return the connections."""
         return self.connections.table
 
-    def paint(self, panes: Sequence[Pane]) -> None:
+    def steps(self, panes: Sequence[Pane]) -> Iterator[None]:
         """Draw these panes, and the detail of what the cursor is on now."""
-        super().paint(panes)
+        yield from super().steps(panes)
         self._show_selected()
 
     def changed_panes(self) -> Sequence[Pane]:

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.strip import Strip
 from textual.widget import Widget
 
 from echotui.server.events import duration
@@ -20,7 +19,7 @@ from ..picture import Picture
 from ..text import clean, shortened
 from ..watched import Watched
 from ..widgets.detail import Detail
-from ..widgets.lines import LiveLines, Piece
+from ..widgets.lines import Line, LiveLines, Piece
 from ..widgets.table import Column, VirtualTable
 from .charts import ChartsPane, lag, load, turn
 from .rows import RowsPane
@@ -46,27 +45,27 @@ class TickStrip(LiveLines):
         super().__init__(id="ticks")
         self.picture = picture
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:
+    def lines(self, width: int, height: int) -> Sequence[Line]:
         """Return the strip, and what it means."""
         watched = self.picture.watched
         if watched is None:
-            return [self.strip([(NOT_OBSERVED, "dim")], width)][:height]
+            return [self.line([(NOT_OBSERVED, "dim")], width)][:height]
         if watched.why_no_ticks is not None:
             self.label("Ticks")
             lags = self.picture.vitals().lags
             now, worst = (duration(lag) for lag in (lags[-1] if lags else 0.0, max(lags, default=0.0)))
             return [
-                self.strip([(watched.why_no_ticks, "warn")], width),
-                self.strip([("lag is measured instead: ", "dim"), (f"{now} in the last second,", "")], width),
-                self.strip([(f"{worst} at worst in the last five minutes", "")], width),
+                self.line([(watched.why_no_ticks, "warn")], width),
+                self.line([("lag is measured instead: ", "dim"), (f"{now} in the last second,", "")], width),
+                self.line([(f"{worst} at worst in the last five minutes", "")], width),
             ][:height]
         self.label(f"Ticks · {numbers.count(watched.tick_count)} so far, a column each")
         ticks = watched.ticks[-(width - 8) :]
         longest_run, longest_sleep = (max(map(of, ticks), default=0.0) for of in (_ran, _slept))
         return [
-            self.strip([("ran     ", "dim"), (numbers.spark([*map(_ran, ticks)], width), "warn")], width),
-            self.strip([("slept   ", "dim"), (numbers.spark([*map(_slept, ticks)], width), "accent")], width),
-            self.strip(
+            self.line([("ran     ", "dim"), (numbers.spark([*map(_ran, ticks)], width), "warn")], width),
+            self.line([("slept   ", "dim"), (numbers.spark([*map(_slept, ticks)], width), "accent")], width),
+            self.line(
                 [(f"highest bar: ran {duration(longest_run)}, slept {duration(longest_sleep)}; newest right", "dim")],
                 width,
             ),
@@ -239,7 +238,7 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
     def __init__(self, picture: Picture) -> None:
         super().__init__(picture)
         self.ticks = TickStrip(picture)
-        self.steps = StepsPane(picture)
+        self.tick_steps = StepsPane(picture)
         self.lag = ChartsPane(picture, lag, id="lag")
         self.timers = TimersPane(picture)
         self.registrations = RegistrationsPane(picture)
@@ -249,7 +248,7 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
     def body(self) -> Iterable[Widget]:
         """Yield the panes."""
         yield self.ticks
-        yield Horizontal(self.steps, self.lag, id="tick-row")
+        yield Horizontal(self.tick_steps, self.lag, id="tick-row")
         yield Horizontal(self.timers, self._column, classes="middle")
         yield self.charts
 
@@ -259,7 +258,7 @@ On uvloop libuv owns the selector: ticks and registrations cannot be seen there,
 
     def panes(self) -> Sequence[Pane]:
         """Return the panes."""
-        return self.ticks, self.steps, self.lag, self.timers, self.registrations, self.charts
+        return self.ticks, self.tick_steps, self.lag, self.timers, self.registrations, self.charts
 
     def action_charts(self) -> None:
         """Show charts, on a small screen in the place of the timers, or none."""

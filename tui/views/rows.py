@@ -1,7 +1,7 @@
 """A pane with a table that can be filtered and sorted. Subclasses say what the rows are."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from time import monotonic
 from typing import ClassVar, Generic, TypeVar
@@ -83,14 +83,15 @@ class RowsPane(Linked, Generic[Row]):
         """Yield the table."""
         yield self.table
 
-    def repaint(self) -> None:
-        """Draw what is true now."""
+    def steps(self) -> Iterator[None]:
+        """Draw what is true now, a row at a time."""
         self.table.empty = self.nothing_matches if self.filter else self.why_empty()
-        self.table.show(self._current_rows())
+        yield from self.table.showing(self._current_rows())
         chosen = f" · filter: {clean(self.filter.text)}" if self.filter else ""
         first, last = self.table.window
         shown = f"{first}–{last} of {numbers.count(len(self._rows))}" if self._rows else ""
         self.label(self.title() + chosen, shown)
+        yield
 
     def on_resize(self) -> None:
         """Say at once how many rows are to be seen now."""

@@ -1,5 +1,7 @@
 """The servers, a row each: what they wait by, and what they get through."""
 
+from collections.abc import Iterator
+
 from textual.app import ComposeResult
 
 from echotui.server.records import ServerRecord, ServerState
@@ -62,13 +64,18 @@ class ServersPane(Linked):
         """Yield the table."""
         yield self.table
 
-    def repaint(self) -> None:
-        """Draw what is true now."""
+    def steps(self) -> Iterator[None]:
+        """Draw what is true now, a row at a time."""
         servers = self.picture.servers
-        self.table.show(servers)
+        yield from self.table.showing(servers)
         first, last = self.table.window
         cut = f"{first}–{last} of {len(servers)} · " if last - first + 1 < len(servers) else ""
         self.label("Servers", f"{cut}{key_of(self, 'live.charts')}: charts")
+        yield
+
+    def on_resize(self) -> None:
+        """Say at once how many rows are to be seen now."""
+        self.call_after_refresh(self.repaint)
 
     def _rates(self, record: ServerRecord) -> Rates:
         return self.picture.vitals().rates.get(record.name) or Rates()

@@ -1,6 +1,6 @@
 """View 5, Shutdown: a waterfall from the signal to the last byte, live while it happens, and kept for comparing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -49,12 +49,12 @@ class ShutdownsPane(RowsPane[Shutdown]):
         super().__init__(picture, table, id="shutdowns")
         self._newest: int | None = None
 
-    def repaint(self) -> None:
-        """Draw what is true now; who looks at the newest goes on to one that is newer."""
+    def steps(self) -> Iterator[None]:
+        """Draw what is true now, a row at a time; who looks at the newest goes on to one that is newer."""
         shutdowns = self.picture.shutdowns()
         newest = shutdowns[-1].id if shutdowns else None
         follows, self._newest = self.table.cursor == self._newest != newest, newest
-        super().repaint()
+        yield from super().steps()
         if follows and self.table.cursor != newest:
             self.table.select(newest)
 

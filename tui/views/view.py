@@ -1,7 +1,7 @@
 """What all views have in common: a header above, a filter line and the keys below, and frames in between."""
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from ..bindings import bound, in_order, key_of
 from ..copying import text_under, told
+from ..drawing import Drawing
 from ..filter import BadFilter, Filter, parse
 from ..frames import Patience
 from ..links import Thing
@@ -39,6 +40,7 @@ class Pane(Protocol):
     picture: Picture
 
     def repaint(self) -> None: ...
+    def steps(self) -> Iterator[None]: ...
 
 
 class Filtered(Protocol):
@@ -111,6 +113,8 @@ class View(Patience):
         self._drawn: object = None
         self._filtering: Filtered | None = None
         self._arrived: Choices | None = None
+        self.drawing = Drawing(self)
+        """How its frames come to the terminal."""
 
     @abstractmethod
     def body(self) -> Iterable[Widget]:
@@ -156,16 +160,15 @@ class View(Patience):
         self._drawn = None
         self.repaint()
 
-    def frame(self) -> None:
+    def frame(self) -> Iterator[None]:
         """Draw a frame, if anything has changed since the last one; while paused, only how much one has missed."""
         self.catch_up()
-        if self.picture.frozen:
-            self.header.repaint()
-            return
         stamp = self.stamp()
-        if stamp != self._drawn:
+        if self.picture.frozen:
+            yield from self.steps(())
+        elif stamp != self._drawn:
             self._drawn = stamp
-            self.paint(self.changed_panes())
+            yield from self.steps(self.changed_panes())
 
     def stamp(self) -> object:
         """Return something that is another one whenever there is something new to draw."""
@@ -177,9 +180,17 @@ class View(Patience):
 
     def paint(self, panes: Sequence[Pane]) -> None:
         """Draw the header and these panes, as things are now."""
+        with self.drawing.drawn():
+            for _ in self.steps(panes):
+                pass
+
+    def steps(self, panes: Sequence[Pane]) -> Iterator[None]:
+        """Draw the header and these panes, a line at a time."""
+        yield
         self.header.repaint()
+        yield
         for pane in panes:
-            pane.repaint()
+            yield from pane.steps()
 
     def changed_panes(self) -> Sequence[Pane]:
         """Return the panes that may have something new to draw, since there is something: all, if it cannot tell."""

@@ -5,10 +5,9 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.events import MouseScrollDown, MouseScrollUp
-from textual.strip import Strip
 
 from ..bindings import bound
-from .lines import LiveLines, Piece
+from .lines import Line, LiveLines, Piece
 from .wrapping import wrapped
 
 #: Lines the mouse wheel moves.
@@ -46,7 +45,7 @@ class Detail(LiveLines, can_focus=True):
         """Return every line there is to say, for a pane that is `width` cells wide; longer ones will be wrapped."""
         raise NotImplementedError
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:
+    def lines(self, width: int, height: int) -> Sequence[Line]:
         """Return the lines that are to be seen now, and tell in the frame which of them these are."""
         if self.subject() != self._subject:
             self._subject, self._top = self.subject(), 0
@@ -56,7 +55,7 @@ class Detail(LiveLines, can_focus=True):
         last = self._top + height
         cut = f"{self._top + 1}–{min(last, self._count)} of {self._count} lines" if self._count > height else ""
         self.label(self.title(), cut)
-        return [self.strip(pieces, width) for pieces in said[self._top : last]]
+        return [self.line(pieces, width) for pieces in said[self._top : last]]
 
     def plain(self) -> str:
         """Return every line as plain text, also what there is no room for; nothing where there is no subject."""

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from textual.strip import Strip
-
 from echotui.server.records import ServerRecord, ServerState
 
 from .. import numbers
 from ..bindings import hint, may_change
 from ..picture import Picture
-from .lines import LiveLines, Piece
+from .lines import Line, LiveLines, Piece
 
 #: How many views one has come through are named.
 WAY = 2
@@ -38,9 +36,9 @@ class Header(LiveLines):
         self.trail: tuple[str, ...] = ()
         """The views one has come through by links, the latest last."""
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:  # noqa: ARG002
+    def lines(self, width: int, height: int) -> Sequence[Line]:  # noqa: ARG002
         """Return the line."""
-        vitals = self.picture.vitals()
+        vitals, painting = self.picture.vitals(), self.picture.painting()
         known = [
             (0, (f" echotui › {self._way()} ", "accent")),
             (1, (f" {self.picture.loop} ", "")),
@@ -53,14 +51,15 @@ class Header(LiveLines):
             (2, (f" rss {_or_unknown(vitals.rss, numbers.memory)} ", "")),
             (2, (f" fds {_or_unknown(vitals.fds, numbers.count)} ", "")),
             (1, (f" lag {_or_unknown(vitals.lag, _milliseconds)} ", "warn" if (vitals.lag or 0) > 0.1 else "")),
-            (1, (f" painting {_or_unknown(self.picture.painting(), numbers.share)} ", "dim")),
+            (1, (f" painting {_or_unknown(painting and painting.cost, numbers.share)} ", "dim")),
+            (3, (f"{painting.frames:.0f}/s " if painting else "", "dim")),
         ]
         while sum(len(text) for _, (text, _) in known) > width:
             least = max(rank for rank, _ in known)
             if not least:
                 break
             known.remove(next(part for part in reversed(known) if part[0] == least))
-        return [self.strip([piece for _, piece in known], width)]
+        return [self.line([piece for _, piece in known], width)]
 
     def _way(self) -> str:
         left_out = ["…"] if len(self.trail) > WAY else []

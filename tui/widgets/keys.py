@@ -7,10 +7,9 @@ from rich.cells import cell_len
 from textual.binding import Binding
 from textual.events import Click
 from textual.screen import Screen
-from textual.strip import Strip
 
 from ..bindings import key_of
-from .lines import LiveLines, Piece
+from .lines import Line, LiveLines, Piece
 from .tabs import Tabs
 
 #: The key that is always to be seen: it leads to all others.
@@ -39,7 +38,7 @@ class Keys(LiveLines):
     def _changed(self, _: Screen[Any]) -> None:
         self.repaint()
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:  # noqa: ARG002
+    def lines(self, width: int, height: int) -> Sequence[Line]:  # noqa: ARG002
         """Return the line."""
         pieces: list[Piece] = []
         self._ends = []
@@ -54,7 +53,7 @@ class Keys(LiveLines):
             pieces += [(f" {shown}", "accent"), (f" {label} ", "")]
             used += length
             self._ends.append((used, key))
-        return [self.strip(pieces, width)]
+        return [self.line(pieces, width)]
 
     def _shown(self) -> list[tuple[str, str, str]]:
         """Return each key, how it is written, and what it does in a word; below a dialog, what there was before."""

@@ -4,17 +4,16 @@ The rows are given anew as often as one likes (`VirtualTable.show`); they are re
 its record only when it is seen. The cursor belongs to an item, not to a place: when rows come and go it stays with it.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textual.binding import BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
-from textual.strip import Strip
 
 from ..bindings import bound
-from .lines import LiveLines, Piece, fit
+from .lines import Line, LiveLines, Piece, fit
 from .wrapping import wrapped
 
 Row = TypeVar("Row")
@@ -124,6 +123,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         self._at = 0
         self._top = 0
         self._layout_for = -1
+        self._fits = False
         self._visible: list[tuple[Column[Row], int]] = []
 
     # -- rows and cursor --------------------------------------------------------------------------------------
@@ -147,9 +147,14 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
 
     def show(self, rows: Sequence[Row]) -> None:
         """Take these rows from now on, and paint what has changed. The cursor stays with its item."""
+        for _ in self.showing(rows):
+            pass
+
+    def showing(self, rows: Sequence[Row]) -> Iterator[None]:
+        """Do as `show` does, a row at a time."""
         self._rows = rows
         self._find_cursor()
-        self.repaint()
+        yield from self.steps()
 
     @property
     def cursor(self) -> Hashable:
@@ -273,41 +278,43 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
 
     # -- drawing ----------------------------------------------------------------------------------------------
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:
-        """Return the titles, and the rows that are visible."""
+    def lines(self, width: int, height: int) -> Iterator[Line]:  # noqa: ARG002 - a table knows how high it is
+        """Yield the titles, and the rows that are visible."""
         if width != self._layout_for:
             self._layout_for = width
             self._visible = _widths(self.columns, width - GAP)
+            self._fits = sum(GAP + room for _, room in self._visible) == width
         self._scroll_to_cursor()
-        strips = [self._title_line(width)] if self._titles else []
+        if self._titles:
+            yield self._title_line(width)
         if not self._rows:
-            why = wrapped([("  ", ""), (self.empty, "dim")], width)
-            return [*strips, *(self.strip(pieces, width) for pieces in why)][:height]
-        visible = range(self._top, min(self._top + self._height, len(self._rows)))
-        return [*strips, *(self._row_line(at, width) for at in visible)][:height]
+            for pieces in wrapped([("  ", ""), (self.empty, "dim")], width):
+                yield self.line(pieces, width)
+        for at in range(self._top, min(self._top + self._height, len(self._rows))):
+            yield self._row_line(at, width)
 
-    def _title_line(self, width: int) -> Strip:
+    def _title_line(self, width: int) -> Line:
         pieces: list[Piece] = []
         for column, room in self._visible:
             title = column.title
             if self.mark is not None and self.mark[0] == title:
                 title += "▾" if self.mark[1] else "▴"
             pieces.append((" " * GAP + fit(title, room, right=column.right), "head"))
-        return self.strip(pieces, width)
+        return self.line(pieces, width)
 
-    def _row_line(self, at: int, width: int) -> Strip:
+    def _row_line(self, at: int, width: int) -> Line:
         row, here = self._rows[at], at == self._at
         across = self._across(row)
         pieces: list[Piece] = []
+        gap = "▸ " if here else "  "
         for column, room in self._visible[:3] if across else self._visible:
             cell = column.cell(row)
             text, name = (cell, "") if isinstance(cell, str) else cell
-            pieces.append((" " * GAP, ""))
-            pieces.append((fit(text, room, right=column.right), name))
+            pieces.append((gap + fit(text, room, right=column.right), name))
+            gap = " " * GAP
         if across:
-            pieces += [(" " * GAP, ""), across]
-        pieces[0] = ("▸ " if here else "  ", "")
-        return self.strip(pieces, width, "cursor" if here else "")
+            pieces.append((gap + across[0], across[1]))
+        return self.line(pieces, width, "cursor" if here else "", fits=self._fits and not across)
 
 
 def _widths(columns: Sequence[Column[Row]], room: int) -> list[tuple[Column[Row], int]]:

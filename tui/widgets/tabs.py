@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 from textual.events import Click
-from textual.strip import Strip
 
 from ..bindings import key_of
-from .lines import LiveLines, Piece
+from .lines import Line, LiveLines, Piece
 
 
 class Tabs(LiveLines):
@@ -27,14 +26,14 @@ class Tabs(LiveLines):
         """What the views are called, in their order."""
         return [*self._views.values()]
 
-    def lines(self, width: int, height: int) -> Sequence[Strip]:  # noqa: ARG002
+    def lines(self, width: int, height: int) -> Sequence[Line]:  # noqa: ARG002
         """Return the line."""
         pieces: list[Piece] = []
         for name in self._views.values():
             key = self._key(name)
             here = name == self._current
             pieces += [(f" {key}", "accent"), (f" {name} ", "cursor" if here else "dim")]
-        return [self.strip(pieces, width)]
+        return [self.line(pieces, width)]
 
     def _key(self, name: str) -> str:
         return key_of(self, f"app.{name.lower()}")
