@@ -38,8 +38,8 @@ _SUMMARY = re.compile(r"^ *(\w+) +([\d,]+) connections, ([\d,]+) B in, ([\d,]+) 
 #: The complaints that keys and faults provoke: a program that handles its own mistakes has no others.
 PROVOKED = frozenset({"never retrieved", "never awaited", "destroyed pending", "slow step", "wrong thread"})
 
-#: One that a single fault provokes: without it nobody makes a task while being cancelled.
-WHILE_CANCELLED = ("task made while cancelled", "task-in-cancel")
+#: Those that one fault provokes, and nothing else does.
+PROVOKED_BY = {"task made while cancelled": "task-in-cancel", "cancellation swallowed": "swallow-cancel"}
 
 #: The outcomes of a handler that raised.
 _FAILED = re.compile(r"(handled, socket closed|unretrieved, socket left open|retained, socket left open)")
@@ -203,8 +203,8 @@ def _name(row: Row) -> str:
 def _is_provoked(row: Row, faults: Container[str]) -> bool:
     """Return whether keys and faults explain a complaint; of the screen's own tasks only that they are slow."""
     about = row.get("about")
-    if about == WHILE_CANCELLED[0]:
-        return WHILE_CANCELLED[1] in faults
+    if about in PROVOKED_BY:
+        return PROVOKED_BY[about] in faults
     return about in PROVOKED and (row.get("owner") != "ui" or about == "slow step")
 
 

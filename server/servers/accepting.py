@@ -30,6 +30,8 @@ class AcceptingServer(EchoServer):
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._accepting: asyncio.Task[None] | None = None
         """The task that accepts; None when none does."""
+        self._waits = 0
+        """How often it has begun to wait for somebody to accept."""
         self._busy_ended = 0.0
         """How long the tasks ran that have ended, in seconds."""
 
@@ -53,6 +55,7 @@ class AcceptingServer(EchoServer):
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            self._waits += 1
             try:
                 sock, _ = await loop.sock_accept(listener)
             except OSError as error:
@@ -91,8 +94,21 @@ class AcceptingServer(EchoServer):
         # and what is ready has its turn before the cancellation has.
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listening)
-        loop.call_soon(self._listener.cancel, "stop accepting")
+        loop.call_soon(self._end_listener, self._waits)
         self._listener.add_done_callback(lambda _: self._listening.close())
+
+    def _end_listener(self, waits: int) -> None:
+        """End the task that accepts; only after another turn if it has accepted somebody in this one.
+
+        It waits again then, and the next one may be there: asyncio would accept them for nobody, and complain of that
+        (https://github.com/python/cpython/issues/153761), and uvloop would lose the socket.
+        """
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listening)
+        if waits == self._waits:
+            self._listener.cancel("stop accepting")
+        else:
+            loop.call_soon(self._end_listener, self._waits)
 
     async def _stop_serving(self) -> None:
         await asyncio.wait([self._listener])

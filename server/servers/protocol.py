@@ -71,20 +71,31 @@ class ProtocolServer(AcceptingServer):
 class _Talk(asyncio.Protocol):
     """Holds the conversation with one peer. Every method but `end` is called by the loop."""
 
-    transport: asyncio.Transport | None = None
-    ended_by: Exception | None = None
-    """What ended it, where that was not its peer."""
-    deadline: asyncio.TimerHandle | None = None
-    alarm: asyncio.TimerHandle | None = None
-    """Wakes it when a fault has let it wait long enough."""
-    rests = False
-    """Whether a fault lets it wait, and nothing is read."""
-    peer_has_ended = False
+    __slots__ = (
+        "alarm",
+        "connection",
+        "conversation",
+        "deadline",
+        "ended_by",
+        "peer_has_ended",
+        "rests",
+        "server",
+        "transport",
+    )
 
     def __init__(self, server: ProtocolServer, connection: Connection) -> None:
         self.server = server
         self.connection = connection
         self.conversation = Conversation()
+        self.transport: asyncio.Transport | None = None
+        self.ended_by: Exception | None = None
+        """What ended it, where that was not its peer."""
+        self.deadline: asyncio.TimerHandle | None = None
+        self.alarm: asyncio.TimerHandle | None = None
+        """Wakes it when a fault has let it wait long enough."""
+        self.rests = False
+        """Whether a fault lets it wait, and nothing is read."""
+        self.peer_has_ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)

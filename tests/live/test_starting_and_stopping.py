@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from contextlib import ExitStack, suppress
 
 import psutil
 import pytest
@@ -21,6 +22,7 @@ from support import (
 
 from echotui.server import events
 from echotui.server.lab import Lab, Refused
+from echotui.server.observe.events import Complained
 from echotui.server.records import ServerState
 from echotui.server.settings import Settings
 
@@ -178,6 +180,21 @@ async def test_a_stop_in_the_very_turn_of_an_accept_leaks_no_socket(flavour: Fla
                 await asyncio.sleep(0)
             lab.servers[flavour.server].stop_accepting()
             await lab.stop(drain=0)
+
+
+@each_flavour
+@pytest.mark.parametrize("turns", range(6))
+async def test_somebody_who_comes_while_the_listener_ends_is_accepted_for_nobody(flavour: Flavour, turns: int) -> None:
+    async with a_lab(flavour) as lab:
+        address = "127.0.0.1", lab.records[0].port
+        with socket.create_connection(address), ExitStack() as others:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            lab.servers[flavour.server].stop_accepting()
+            with suppress(ConnectionError):  # the listener is closed at once, or in a moment
+                others.enter_context(socket.create_connection(address))
+            await lab.stop(drain=0)
+        assert not told(lab, Complained)
 
 
 async def test_an_exception_in_the_block_of_a_lab_stops_the_servers_and_passes() -> None:
