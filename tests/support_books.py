@@ -44,6 +44,9 @@ PROVOKED_BY = {"task made while cancelled": "task-in-cancel", "cancellation swal
 #: The outcomes of a handler that raised.
 _FAILED = re.compile(r"(handled, socket closed|unretrieved, socket left open|retained, socket left open)")
 
+#: How a visit ends on whose way bytes may have been.
+CUT_OFF = frozenset({"hung up", "gave up", "tears", "refused"})
+
 #: How far two clocks of one machine, of two processes and read at two moments, may be apart, in seconds.
 CLOCKS = 0.05
 
@@ -171,7 +174,7 @@ def _compare_one(verdict: Verdict, row: Row, visit: Visit, *, boomed: bool) -> N
     reason, received, sent = row["reason"], row["bytes_in"], row["bytes_out"]
     failed = bool(_FAILED.search(reason))
     verdict.reasons[re.sub(r"\d+", "N", reason)] += 1
-    whole = visit.heard == visit.owed and not visit.dropped and visit.end not in ("hung up", "gave up", "tears")
+    whole = visit.heard == visit.owed and not visit.dropped and visit.end not in CUT_OFF
     wrong = []
     if whole and (visit.end != "booms" or boomed) and received != visit.sent:
         wrong.append("not all that was sent has been received, though all is answered")

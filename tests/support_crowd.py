@@ -10,6 +10,7 @@ It connects from `SOURCE`, so that whoever reads the servers' books can tell it 
 import asyncio
 import contextlib
 import dataclasses
+import errno
 import json
 import random
 import select
@@ -49,7 +50,7 @@ class Visit:
     port: int
     """The client's own port."""
     at: float
-    """When it was connected, in seconds since the epoch."""
+    """When it began to connect, in seconds since the epoch."""
     sent: int = 0
     """Bytes the socket has taken."""
     heard: int = 0
@@ -62,7 +63,7 @@ class Visit:
     dropped: bool = False
     """Whether the server has said that it drops the connection; these bytes are among `heard`."""
     end: str = ""
-    """How it ended: one of `ENDINGS`, ``hung up`` by the server, or ``gave up`` waiting."""
+    """How it ended: one of `ENDINGS`, ``hung up`` by the server, ``gave up`` waiting, or ``refused`` at once."""
 
 
 @dataclass
@@ -244,21 +245,25 @@ class _Crowd:
                 sock.setblocking(False)
                 begun = time()  # before it is taken in: how much later we hear of that is our own affair
                 why = await self._connect(sock, self._order.ports[server])
+                visit = Visit(server, sock.getsockname()[1], begun)
                 if why is None:
-                    visit = Visit(server, sock.getsockname()[1], begun)
                     self.books.visits.append(visit)
                     await _Client(sock, visit, chance, self._order.pause).live(until)
                     continue
-            self.books.refused[why] += 1
+                if why.errno != errno.ECONNREFUSED:
+                    # It was reset before we looked whether it is there: somebody may have accepted it.
+                    visit.end = "refused"
+                    self.books.visits.append(visit)
+            self.books.refused[why.strerror or repr(why)] += 1
             await asyncio.sleep(chance.uniform(0.1, 0.5))
 
-    async def _connect(self, sock: socket.socket, port: int) -> str | None:
+    async def _connect(self, sock: socket.socket, port: int) -> OSError | None:
         """Connect; return why not, or None."""
         try:
             sock.bind((SOURCE, 0))
             await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
         except OSError as error:
-            return error.strerror or repr(error)
+            return error
         return None
 
 

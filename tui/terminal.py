@@ -59,6 +59,8 @@ class PatientDriver(LinuxDriver):
         again, self._was_started = self._was_started, True
         # A process that was stopped from outside goes on without having left: what the terminal was like is known.
         modes = self.attrs_before if self._output is not None else None
+        if again and self._output is not None:
+            super().close()  # a thread of Textual's, which is started anew each time, and has nothing to do
         self._give_back()
         self._input = _open_again(self.fileno)
         self._output = None if self._file is None else _open_again(self._file.fileno())

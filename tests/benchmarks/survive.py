@@ -55,7 +55,7 @@ def main() -> int:
     print(f"left after {run.left_after:.1f} s")
     if run.memory:
         print(f"memory, MiB: {[round(one) for one in run.memory[:: max(len(run.memory) // 12, 1)]]}")
-    for one in wrong[:20]:
+    for one in wrong[:200]:
         print(f"WRONG: {one}")
     print(f"{len(wrong)} wrong" if wrong else "all of it holds")
     return bool(wrong)

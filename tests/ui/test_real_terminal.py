@@ -6,6 +6,7 @@ import signal
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 from support import PATIENCE, a_listener_between_free_ports, reset
 from support_terminal import ECHOTUI, Terminal, echotui
@@ -366,6 +367,8 @@ def test_leaving_says_what_there_was() -> None:
 
 def test_after_a_stop_everything_is_drawn_again_and_keys_work(loop_kind: str) -> None:
     with echotui("--loop", loop_kind) as (terminal, _):
+        process = psutil.Process(terminal.process.pid)
+        threads = process.num_threads()
         for _ in range(2):
             terminal.process.send_signal(signal.SIGSTOP)
             os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOWAIT)
@@ -378,6 +381,7 @@ def test_after_a_stop_everything_is_drawn_again_and_keys_work(loop_kind: str) ->
         # Two descriptors of the terminal's own opening, and no more after two stops than before.
         descriptors = [str(entry.readlink()) for entry in Path(f"/proc/{terminal.process.pid}/fd").iterdir()]
         assert descriptors.count(os.ttyname(terminal.slave)) == 5
+        assert process.num_threads() == threads
         terminal.press("q")
         assert terminal.status() == 0
         assert terminal.modes == terminal.modes_before
