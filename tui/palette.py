@@ -10,12 +10,20 @@ from .frames import Patience
 class PatientPalette(CommandPalette, Patience):
     """Every action by name."""
 
+    _left = False
+
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Leave, and let go of what is still searched for or counted down to: Textual would look for its list then."""
+        self._left = True
         self._cancel_gather_commands()
         self._stop_no_matches_countdown()
         self._stop_busy_countdown()
         return super().dismiss(result)
+
+    def _start_no_matches_countdown(self, search_value: str) -> None:
+        # A search that has found nothing just before it was let go of counts no more.
+        if not self._left:
+            super()._start_no_matches_countdown(search_value)
 
     def _watch__list_visible(self) -> None:
         # A search that has found something just before it was let go of comes to nothing, too.

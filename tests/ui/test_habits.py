@@ -22,6 +22,7 @@ from echotui.tui.dialogs import Help
 from echotui.tui.filter import parse
 from echotui.tui.keys import Keymap
 from echotui.tui.links import Kind, Thing
+from echotui.tui.palette import PatientPalette
 from echotui.tui.save_form import SaveForm
 from echotui.tui.shots import Shot
 from echotui.tui.views.faults import FaultsView
@@ -67,6 +68,17 @@ async def test_the_palette_offers_nothing_that_no_key_takes_back() -> None:
         assert len(offered) == len(set(offered))
         await app.run_action("screen.maximize")
         assert app.screen.maximized is None
+
+
+async def test_a_search_that_ends_after_the_palette_was_left_comes_to_nothing() -> None:
+    async with a_lab() as lab, a_screen(lab) as (pilot, app):
+        await pilot.press("ctrl+p")
+        palette = app.screen
+        assert isinstance(palette, PatientPalette)
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.view)
+        palette._start_no_matches_countdown("found too late")
+        assert palette._no_matches_timer is None
 
 
 def said(app: EchoApp) -> list[str]:
