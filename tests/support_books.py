@@ -33,7 +33,7 @@ from support_crowd import DROPPED, SOURCE, Books, Visit
 Row = dict[str, Any]
 
 #: How the summary says what a server has done.
-_SUMMARY = re.compile(r"^ *(\w+) +([\d,]+) connections, ([\d,]+) B in, ([\d,]+) B out, ([\d,]+) booms$", re.MULTILINE)
+_SUMMARY = re.compile(r"^ *(\w+) +([\d,]+) connections?, ([\d,]+) B in, ([\d,]+) B out, ([\d,]+) booms?$", re.MULTILINE)
 
 #: The complaints that keys and faults provoke: a program that handles its own mistakes has no others.
 PROVOKED = frozenset({"never retrieved", "never awaited", "destroyed pending", "slow step", "wrong thread"})

@@ -77,11 +77,11 @@ class Monkey:
         """Leave every question, undo every fault, and start what is stopped."""
         go_on_if_stopped(self._terminal)
         self._press(ESC, ESC, ESC, "4")
-        self._terminal.read(0.3)
+        self._terminal.watch(0.3)
         self._press("Z")
-        self._terminal.read(0.3)
+        self._terminal.watch(0.3)
         self._press("1")
-        self._terminal.read(0.3)
+        self._terminal.watch(0.3)
         self._press("r")
 
     def _press(self, *keys: str) -> None:
@@ -89,7 +89,7 @@ class Monkey:
         for key in keys:
             self._terminal.press(key)
             if key == ESC:
-                self._terminal.read(0.12)
+                self._terminal.watch(0.12)
 
     def _look(self) -> None:
         self._press(self._chance.choice(LOOKING))
@@ -103,20 +103,20 @@ class Monkey:
 
     def _palette(self) -> None:
         self._press(PALETTE, *self._chance.choice(COMMANDS))
-        self._terminal.read(0.3)
+        self._terminal.watch(0.3)
         self._press(self._chance.choice([ENTER, ESC]))
-        self._terminal.read(0.2)
+        self._terminal.watch(0.2)
         self._press(ESC)
 
     def _start_or_stop(self) -> None:
         chance = self._chance
         self._press(ESC, ESC, "1", BACK_TAB, "g", *[DOWN] * chance.randrange(6), "t")
-        self._terminal.read(chance.uniform(0, 0.5))
+        self._terminal.watch(chance.uniform(0, 0.5))
         self._press("t")
 
     def _signal(self) -> None:
         self._press(ESC, ESC, "1", "s")
-        self._terminal.read(0.3)
+        self._terminal.watch(0.3)
         self._press(*[DOWN] * self._chance.randrange(4), ENTER)
         self._mending = self._chance.randint(3, 12)
 
@@ -127,11 +127,11 @@ class Monkey:
         self._press(
             ESC, ESC, "4", "\x1b[<0;10;6M", "\x1b[<0;10;6m", "g", *[DOWN] * [*CATALOGUE].index(kind.name), ENTER
         )
-        self._terminal.read(0.3)
+        self._terminal.watch(0.3)
         self._press(*_to_the_target(kind), ENTER)
-        self._terminal.read(0.15)
+        self._terminal.watch(0.15)
         self._press(*[DOWN] * chance.randrange(5), ENTER)
-        self._terminal.read(0.15)
+        self._terminal.watch(0.15)
         self._press(*[TAB] * (len(kind.parameters) + 1), chance.choice(["", "0.3", "1", "3", "nan", "-1"]), ENTER)
         self.pressed[f"inject {kind.name}"] += 1
         if chance.random() < 0.3:
@@ -151,7 +151,7 @@ class Monkey:
     def _suspend(self) -> None:
         """Suspend the app, and let it go on; SIGCONT may also come alone."""
         self._press("\x1a")
-        self._terminal.read(self._chance.uniform(0.1, 1))
+        self._terminal.watch(self._chance.uniform(0.1, 1))
         self._terminal.process.send_signal(signal.SIGCONT)
 
 

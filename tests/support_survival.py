@@ -88,7 +88,7 @@ class Survival:
         interval = max(self._order.seconds - 5, 1) / self._keys
         for number in range(self._keys):
             while (early := began + number * interval - monotonic()) > 0:
-                terminal.read(min(early, 0.05))
+                terminal.watch(min(early, 0.05))
             if terminal.process.poll() is not None:
                 break
             # On a slow machine the last keys come when the crowd has gone.
@@ -112,9 +112,9 @@ class Survival:
         except AssertionError as error:
             # It says on its terminal where each of its tasks waits, and each of its threads.
             terminal.process.send_signal(signal.SIGUSR1)
-            terminal.read(1)
+            terminal.watch(1)
             terminal.process.send_signal(signal.SIGABRT)
-            terminal.read(1)
+            terminal.watch(1)
             return [*wrong, str(error)]
         self.left_after = monotonic() - began
         status = terminal.status()
@@ -138,5 +138,5 @@ class Survival:
         for key in ("\x1b", "\x1b", "q"):
             if terminal.process.poll() is None:
                 terminal.press(key)
-                terminal.read(0.2)
+                terminal.watch(0.2)
         return terminal.process.poll() is not None

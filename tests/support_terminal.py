@@ -141,6 +141,14 @@ class Terminal:
             self._stream.feed(more)
         return drawn
 
+    def watch(self, seconds: float) -> None:
+        """Take what the program draws in so many seconds, however lively it is."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and select.select([self.master], [], [], left)[0]:
+            more = os.read(self.master, 65536)
+            self.raw += more
+            self._stream.feed(more)
+
     def wait(self, until: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         """Read until something is true, for at most so many seconds."""
         deadline = time.monotonic() + seconds
