@@ -8,7 +8,7 @@ from ..records import Connection, Treatment
 from .active import ActiveFault
 from .catalogue import EXCEPTIONS
 from .effect import Effect, Scene, StrikingEffect
-from .manners import DroppedTask, Habit, Manners, SlowCleanUp, Swallow
+from .manners import Collector, DroppedTask, Habit, Manners, SlowCleanUp, Swallow
 
 
 class Injected(Boom):
@@ -68,6 +68,10 @@ class FailTask(StrikingEffect):
 class BadHabit(StrikingEffect):
     """Gives the handler a bad habit."""
 
+    def __init__(self, fault: ActiveFault, scene: Scene) -> None:
+        super().__init__(fault, scene)
+        self._collector = Collector()
+
     def take(self, connection: Connection) -> None:
         """Give it the habit, and have it shown at once if that was asked for."""
         fault = self.fault
@@ -100,7 +104,7 @@ class BadHabit(StrikingEffect):
             case "slow-cleanup":
                 return SlowCleanUp(fault.id, fault.seconds("ms"), tell)
             case _:
-                return DroppedTask(fault.id, f"fault-{fault.id}-dropped-by-{connection.id}", tell)
+                return DroppedTask(fault.id, f"fault-{fault.id}-dropped-by-{connection.id}", self._collector, tell)
 
     def _tell(self, connection: Connection, what: str) -> None:
         self.fault.radius.tasks.add(f"the task of connection {connection.id}: {what}", number=connection.task)

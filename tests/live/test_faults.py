@@ -5,14 +5,16 @@ import gc
 import resource
 import warnings
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import pytest
-from support import PATIENCE, a_lab, a_peer, connected, happens, told
+from support import PATIENCE, SOCKETS, a_lab, a_peer, connected, happens, told
 from support_faults import Case, a_case, caused, is_slower, soon
 
 from echotui.server import events
 from echotui.server.faults.catalogue import CATALOGUE, EXCEPTIONS, On
 from echotui.server.faults.events import FaultActed, FaultEnded, FaultInjected, FaultStruck, Recovered
+from echotui.server.faults.manners import COLLECT_AFTER
 from echotui.server.faults.parameters import BadFault
 from echotui.server.observe.events import Complained, StallEnded
 from echotui.server.records import ConnectionState, ServerState
@@ -560,6 +562,27 @@ async def test_a_peer_that_tears_its_connection_before_a_fault_has_sent_its_answ
         assert closed.reason in TORN
         assert not told(case.lab, Complained)
         assert not told(case.lab, events.HandlerFailed)
+
+
+async def test_one_collection_is_enough_for_all_tasks_that_were_dropped_together() -> None:
+    collected = []
+
+    def count(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and info["generation"] == 2:
+            collected.append(phase)
+
+    async with a_lab(SOCKETS, may_complain=True) as lab, AsyncExitStack() as peers:
+        for _ in range(20):
+            await peers.enter_async_context(a_peer(lab, "sockets"))
+        gc.callbacks.append(count)
+        try:
+            fault = lab.faults.inject("task-in-cancel", "sockets", {"cancel": True})
+            await soon(lambda: sum(one.about == "destroyed pending" for one in told(lab, Complained)) == 20)
+            await asyncio.sleep(2 * COLLECT_AFTER)  # timers fire in their order: any other collection was due before
+        finally:
+            gc.callbacks.remove(count)
+        fault.undo()
+        assert len(collected) < 5
 
 
 @pytest.mark.parametrize("server", LINKED)
