@@ -10,6 +10,7 @@ A call that holds the interpreter's lock stops this thread too: such a stall is 
 import asyncio
 import logging
 import os
+import signal
 import sys
 import threading
 import weakref
@@ -351,6 +352,9 @@ class Stalls:
 
 def _look_when_it_rings(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
     """Look at the loop whenever it has not put the alarm off, until it is closed. The thread's main function."""
+    if hasattr(signal, "pthread_sigmask"):
+        # The loop's thread has to get it, before it goes on: a step that it was stopped in is timed from there.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
     while True:
         watch.alarm.wait()
         here = None if watch.closing else stalls()
