@@ -109,19 +109,25 @@ class Collector:
 
     def __init__(self) -> None:
         self._is_due = False
+        self._again = False
         self._took = 0.0
 
     def soon(self) -> None:
-        """Collect in a moment."""
-        if not self._is_due:
-            self._is_due = True
-            asyncio.get_running_loop().call_later(COLLECT_AFTER + COLLECT_AGAIN * self._took, self._collect)
+        """Collect in a moment; once more after the next time if that is due already: it may be too soon."""
+        if self._is_due:
+            self._again = True
+            return
+        self._is_due = True
+        asyncio.get_running_loop().call_later(COLLECT_AFTER + COLLECT_AGAIN * self._took, self._collect)
 
     def _collect(self) -> None:
         self._is_due = False
         began = perf_counter()
         gc.collect()
         self._took = perf_counter() - began
+        if self._again:
+            self._again = False
+            self.soon()
 
 
 class DroppedTask:

@@ -573,7 +573,8 @@ async def test_one_collection_is_enough_for_all_tasks_that_were_dropped_together
 
     async with a_lab(SOCKETS, may_complain=True) as lab, AsyncExitStack() as peers:
         for _ in range(20):
-            await peers.enter_async_context(a_peer(lab, "sockets"))
+            peer = await peers.enter_async_context(a_peer(lab, "sockets"))
+            assert await peer.echoes()  # its handler has begun
         gc.callbacks.append(count)
         try:
             fault = lab.faults.inject("task-in-cancel", "sockets", {"cancel": True})
