@@ -135,19 +135,20 @@ class Terminal:
         """Take what the program draws until it has drawn nothing for so long; return it."""
         drawn = b""
         while select.select([self.master], [], [], seconds)[0]:
-            more = os.read(self.master, 65536)
-            drawn += more
-            self.raw += more
-            self._stream.feed(more)
+            drawn += self._take()
         return drawn
 
     def watch(self, seconds: float) -> None:
         """Take what the program draws in so many seconds, however lively it is."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and select.select([self.master], [], [], left)[0]:
-            more = os.read(self.master, 65536)
-            self.raw += more
-            self._stream.feed(more)
+            self._take()
+
+    def _take(self) -> bytes:
+        more = os.read(self.master, 65536)
+        self.raw += more
+        self._stream.feed(more)
+        return more
 
     def wait(self, until: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         """Read until something is true, for at most so many seconds."""

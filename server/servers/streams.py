@@ -142,7 +142,7 @@ class StreamsServer(AcceptingServer):
                     link = connection.link
                     if link is None:
                         size = connection.unsent = len(answer)
-                        try:
+                        try:  # `_send`, said here once more: awaiting another coroutine would cost every line
                             writer.write(answer)
                         except RuntimeError as error:
                             raise _lost(writer, error) from error

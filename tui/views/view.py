@@ -163,10 +163,9 @@ class View(Patience):
     def frame(self) -> Iterator[None]:
         """Draw a frame, if anything has changed since the last one; while paused, only how much one has missed."""
         self.catch_up()
-        stamp = self.stamp()
         if self.picture.frozen:
             yield from self.steps(())
-        elif stamp != self._drawn:
+        elif (stamp := self.stamp()) != self._drawn:
             self._drawn = stamp
             yield from self.steps(self.changed_panes())
 
