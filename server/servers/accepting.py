@@ -30,8 +30,8 @@ class AcceptingServer(EchoServer):
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._accepting: asyncio.Task[None] | None = None
         """The task that accepts; None when none does."""
-        self._waits = 0
-        """How often it has begun to wait for somebody to accept."""
+        self._accepts = False
+        """Whether it goes on accepting once it has accepted somebody."""
         self._busy_ended = 0.0
         """How long the tasks ran that have ended, in seconds."""
 
@@ -40,7 +40,7 @@ class AcceptingServer(EchoServer):
         """Be the task of one connection."""
 
     def _serve(self, listener: socket.socket) -> None:
-        self._listening = listener
+        self._listening, self._accepts = listener, True
         loop = asyncio.get_running_loop()
         self._listener = loop.create_task(self._accept(listener), name=f"{self.name}-listener")
         self._accepting = self._listener
@@ -54,8 +54,7 @@ class AcceptingServer(EchoServer):
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            self._waits += 1
+        while self._accepts:
             try:
                 sock, _ = await loop.sock_accept(listener)
             except OSError as error:
@@ -90,28 +89,18 @@ class AcceptingServer(EchoServer):
             self.close(connection, "cancelled before its first step")
 
     def _close_listener(self) -> None:
-        # A cancellation that overtakes an accept would lose the accepted socket. So nothing more becomes ready,
-        # and what is ready has its turn before the cancellation has.
+        # A cancellation that overtakes an accept would lose the accepted socket. So nothing more becomes ready, what is
+        # ready has its turn before the cancellation has, and after that one it does not wait again: for the next peer,
+        # who may be there, asyncio would accept it for nobody (https://github.com/python/cpython/issues/153761).
+        self._accepts = False
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listening)
-        loop.call_soon(self._end_listener, self._waits)
+        loop.call_soon(self._listener.cancel, "stop accepting")
         self._listener.add_done_callback(lambda _: self._listening.close())
-
-    def _end_listener(self, waits: int) -> None:
-        """End the task that accepts; only after another turn if it has accepted somebody in this one.
-
-        It waits again then, and the next one may be there: asyncio would accept them for nobody, and complain of that
-        (https://github.com/python/cpython/issues/153761), and uvloop would lose the socket.
-        """
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._listening)
-        if waits == self._waits:
-            self._listener.cancel("stop accepting")
-        else:
-            loop.call_soon(self._end_listener, self._waits)
 
     async def _stop_serving(self) -> None:
         await asyncio.wait([self._listener])
+        await self._give_up()  # whom it has accepted at last
 
     def count_busy(self) -> None:
         # How long each step takes is noted by its task's record anyway, and summed up only here.

@@ -383,7 +383,7 @@ class _Talk:
 
     def on_failed(self, error: Exception) -> None:
         server, connection = self.server, self.connection
-        if connection.state is ConnectionState.CLOSED:
+        if connection.state is not ConnectionState.OPEN:
             return  # it was ready twice in one turn, and ended the first time
         if isinstance(error, Interrupt):
             outcome = str(error)
@@ -396,7 +396,7 @@ class _Talk:
 
     def on_deadline(self) -> None:
         limit = self.server.desk.settings.idle_timeout
-        if limit is None or self.connection.state is ConnectionState.CLOSED:
+        if limit is None or self.connection.state is not ConnectionState.OPEN:
             return
         due = (self.connection.last_in_at or self.connection.opened_at) + limit
         if due > self.server.now:

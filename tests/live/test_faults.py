@@ -564,6 +564,17 @@ async def test_a_peer_that_tears_its_connection_before_a_fault_has_sent_its_answ
         assert not told(case.lab, events.HandlerFailed)
 
 
+async def test_a_connection_that_is_closed_late_may_be_ready_once_more_and_its_server_goes_on() -> None:
+    async with a_case("selectors") as case:
+        case.inject("slow-close", {"ms": 60_000})
+        case.lab.interrupt(case.victim.connection.id)
+        case.lab.boom(case.victim.connection.id)  # both in one turn: the second finds it ended
+        await soon(lambda: case.victim.connection.is_closing_late)
+        await case.bystanders_echo()
+        case.fault.undo()
+        assert (await happens(case.lab, events.Closed, connection=case.victim.connection.id)).reason
+
+
 async def test_one_collection_is_enough_for_all_tasks_that_were_dropped_together() -> None:
     collected = []
 

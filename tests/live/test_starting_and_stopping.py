@@ -197,6 +197,27 @@ async def test_somebody_who_comes_while_the_listener_ends_is_accepted_for_nobody
         assert not told(lab, Complained)
 
 
+@each_flavour
+async def test_a_stop_ends_the_listener_and_every_task_although_peers_keep_coming(flavour: Flavour) -> None:
+    async with a_lab(flavour) as lab:
+        server = lab.servers[flavour.server]
+        address = "127.0.0.1", lab.records[0].port
+        with ExitStack() as peers:
+            for turn in range(200):
+                try:
+                    peers.enter_context(socket.create_connection(address))
+                except ConnectionError:
+                    break
+                if turn == 10:
+                    server.stop_accepting()
+                await asyncio.sleep(0)
+            else:
+                pytest.fail("it goes on listening")
+            await lab.stop(drain=0)
+            assert not lab.connections.open
+            assert not getattr(server, "_tasks", None)
+
+
 async def test_an_exception_in_the_block_of_a_lab_stops_the_servers_and_passes() -> None:
     with pytest.raises(ZeroDivisionError):
         async with a_lab(SOCKETS) as lab, a_peer(lab, "sockets"):
