@@ -88,7 +88,7 @@ class StreamsServer(AcceptingServer):
                 raise
             finally:
                 if connection.unsent:
-                    writer.transport.abort()  # its peer does not read, and closing would wait for that
+                    self._abort(connection, writer)  # its peer does not read, and closing would wait for that
                 await _close(writer)
         except asyncio.CancelledError as cancelled:
             outcome = str(cancelled) or "cancelled"
@@ -109,6 +109,14 @@ class StreamsServer(AcceptingServer):
             self._writers.pop(connection.id, None)
             if connection.state is ConnectionState.OPEN:
                 self.close(connection, outcome)
+
+    def _abort(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
+        """Let go of what is left of an answer, and count what was sent of it, unless it is lost and nobody knows."""
+        transport = writer.transport
+        if not transport.is_closing():
+            left = transport.get_write_buffer_size()
+            self.count_sent(connection, connection.unsent - left, left)
+        transport.abort()
 
     async def _send(self, connection: Connection, writer: asyncio.StreamWriter, data: bytes) -> None:
         """Send a part of an answer, when faults want it sent."""
@@ -176,7 +184,7 @@ class StreamsServer(AcceptingServer):
             # The pending readline raises it, or the next one. Where the handler hangs in drain, that has to end too.
             reader.set_exception(error)
             if connection.unsent:
-                self._writers[connection.id].transport.abort()
+                self._abort(connection, self._writers[connection.id])
 
     def interrupt(self, connection: Connection, why: str) -> None:
         task = self._tasks.get(connection.id)

@@ -5,7 +5,7 @@ import gc
 import resource
 import warnings
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 from support import PATIENCE, SOCKETS, a_lab, a_peer, connected, happens, told
@@ -562,6 +562,20 @@ async def test_a_peer_that_tears_its_connection_before_a_fault_has_sent_its_answ
         assert closed.reason in TORN
         assert not told(case.lab, Complained)
         assert not told(case.lab, events.HandlerFailed)
+
+
+@pytest.mark.parametrize("server", LINKED)
+async def test_what_was_sent_of_an_answer_is_counted_although_a_boom_ends_it(server: str) -> None:
+    async with a_case(server) as case:
+        connection = case.victim.connection
+        case.inject("bandwidth", {"rate": 10_000})
+        await case.victim.say(b"X" * 1_998 + b"\r\n")
+        heard = await case.victim.hear(500)
+        case.lab.boom(connection.id)
+        with suppress(ConnectionError):
+            heard += await case.victim.hear_out()
+        await happens(case.lab, events.Closed, connection=connection.id)
+        assert connection.bytes_out == len(heard)
 
 
 async def test_a_connection_that_is_closed_late_may_be_ready_once_more_and_its_server_goes_on() -> None:
