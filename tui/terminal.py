@@ -5,14 +5,19 @@ the loop, and with it every server. A busy loop gives the interpreter's lock up 
 so both threads are woken thousands of times in vain before they get it, the loop pays for each time, and a key waits
 for seconds. So here the loop itself reads and writes, through a descriptor of its own that never blocks, and what the
 terminal has not taken yet waits in `PatientDriver.behind`: no other frame is drawn until it is gone.
+
+A signal to stop or to go on comes between any two steps of the program, also while the terminal is given back or taken
+over for the signal before. So its handler only asks the loop, which then does one after the other.
 """
 
 import asyncio
 import contextlib
 import os
 import select
+import signal
 import termios
 from codecs import getincrementaldecoder
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -44,7 +49,7 @@ class PatientDriver(LinuxDriver):
         self._input: int | None = None
         self._output: int | None = None
         self._unwritten = b""
-        self._was_started = False
+        self._is_ours = False  # from when it is first taken over until it is given back for good
         self._tick: asyncio.TimerHandle | None = None
 
     @property
@@ -54,9 +59,39 @@ class PatientDriver(LinuxDriver):
         queued = writer is not None and writer._queue.qsize() > 0  # noqa: SLF001 - there is no public way
         return self.gone or bool(self._unwritten) or queued
 
+    # -- stopped, and going on ----------------------------------------------------------------------------------
+
+    def _sigtstp_application(self, *_: object) -> None:
+        self._ask(self._stop)
+
+    def _sigcont_application(self, *_: object) -> None:
+        self._ask(self._go_on)
+
+    def _ask(self, what: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the terminal was given back before
+            self._loop.call_soon_threadsafe(what)
+
+    def _stop(self) -> None:
+        """Give the terminal to the shell if it is ours, and stop the process."""
+        if self._is_ours:
+            super()._sigtstp_application()
+        else:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _go_on(self) -> None:
+        if self._is_ours:
+            super()._sigcont_application()
+
+    def suspend_application_mode(self) -> None:
+        """Give the terminal back for a while."""
+        super().suspend_application_mode()
+        self._is_ours = True
+
+    # -- taken over, and given back -----------------------------------------------------------------------------
+
     def start_application_mode(self) -> None:
         """Take the terminal over, for the first time or after it was given to a shell."""
-        again, self._was_started = self._was_started, True
+        again, self._is_ours = self._is_ours, True
         # A process that was stopped from outside goes on without having left: what the terminal was like is known.
         modes = self.attrs_before if self._output is not None else None
         if again and self._output is not None:
@@ -75,6 +110,7 @@ class PatientDriver(LinuxDriver):
 
     def close(self) -> None:
         """Give the terminal what it has not taken yet, if it takes it, and leave it."""
+        self._is_ours = False
         super().close()
         if self._output is not None:
             _write_all(self._output, self._unwritten)
