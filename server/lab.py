@@ -231,9 +231,8 @@ class Lab:
         server.release()
         server.stop_accepting()
         if server.own and not (drain and await _within(drain, server.wait_until_none_is_open())):
-            for connection in [*self.connections.open.values()]:
-                if connection.server == name:
-                    server.interrupt(connection, f"{name} was stopped")
+            for connection in server.own:
+                server.end(connection, f"{name} was stopped")
             await _within(GRACE, server.wait_until_none_is_open())
         await server.stop()
 

@@ -138,12 +138,6 @@ class Connection:
         return "unread" if self.unsent else self.state.value
 
     @property
-    def is_closing_late(self) -> bool:
-        """Whether its handler has nothing more to do, and a fault keeps its socket open."""
-        waits = self.link is not None and self.link.closes_late > 0 and self.link.on_change is not None
-        return self.state is ConnectionState.ENDED or (self.state is ConnectionState.OPEN and waits)
-
-    @property
     def held(self) -> int:
         """How many bytes of its answers a fault holds back."""
         return 0 if self.link is None else self.link.held

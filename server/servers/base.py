@@ -296,7 +296,7 @@ class EchoServer(ABC):
 
     def close(self, connection: Connection, outcome: str) -> None:
         """Close a connection whose handler has ended, and say how: now, or late if a fault wants that."""
-        late = 0.0 if connection.link is None else connection.link.closes_late
+        late = closes_late(connection)
         if late:
             connection.state = ConnectionState.ENDED
             connection.outcome = outcome
@@ -470,6 +470,11 @@ class EchoServer(ABC):
             self._cannot_accept = True
             self.desk.journal.record(events.AcceptFailed(self.name, describe(error), ACCEPT_RETRY))
         return True
+
+
+def closes_late(connection: Connection) -> float:
+    """Return how late a fault wants a connection closed that has ended, in seconds."""
+    return 0.0 if connection.link is None else connection.link.closes_late
 
 
 def _who(connection: Connection, error: Exception) -> str:

@@ -57,16 +57,3 @@ async def rest(server: EchoServer, sock: socket.socket) -> None:
     except asyncio.CancelledError:
         sock.close()
         raise
-
-
-async def close_late(connection: Connection) -> None:
-    """Wait as long as a fault wants this connection, which has ended, to be closed late."""
-    link = connection.link
-    if link is None or not link.closes_late:
-        return
-    changed = asyncio.Event()
-    link.on_change = changed.set
-    await wait(changed, link.closes_late)
-    link.on_change = None
-    if link.over:
-        connection.link = None

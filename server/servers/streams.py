@@ -26,8 +26,8 @@ from typing import ClassVar
 from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
 from ..records import Connection, ConnectionState
 from .accepting import AcceptingServer, time_limit
-from .base import Desk, Idle, Interrupt, outcome_of
-from .following import close_late, follow
+from .base import Desk, Idle, Interrupt, closes_late, outcome_of
+from .following import follow
 
 #: What a peer is told whose handler is cancelled.
 DROPPED = b"Connection dropped!\r\n"
@@ -78,7 +78,6 @@ class StreamsServer(AcceptingServer):
                     except asyncio.CancelledError:
                         if connection.manners is None or not await connection.manners.cancelled():
                             raise
-                await close_late(connection)
                 self.half_closed(connection)
                 outcome = "closed by peer"
             except asyncio.CancelledError:
@@ -89,7 +88,9 @@ class StreamsServer(AcceptingServer):
             finally:
                 if connection.unsent:
                     self._abort(connection, writer)  # its peer does not read, and closing would wait for that
-                await _close(writer)
+                if writer.transport.is_closing() or not closes_late(connection):
+                    await _close(writer)
+                    self._writers.pop(connection.id, None)
         except asyncio.CancelledError as cancelled:
             outcome = str(cancelled) or "cancelled"
             raise
@@ -106,9 +107,20 @@ class StreamsServer(AcceptingServer):
             outcome = self._failed(connection, error)
         finally:
             del self._readers[connection.id]
-            self._writers.pop(connection.id, None)
             if connection.state is ConnectionState.OPEN:
                 self.close(connection, outcome)
+
+    def close(self, connection: Connection, outcome: str) -> None:
+        if connection.id in self._writers:
+            super().close(connection, outcome)
+        else:
+            self.close_now(connection, outcome)  # its transport has closed the socket already
+
+    def close_now(self, connection: Connection, outcome: str) -> None:
+        writer = self._writers.pop(connection.id, None)
+        if writer is not None:
+            writer.transport.abort()
+        super().close_now(connection, outcome)
 
     def _abort(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
         """Let go of what is left of an answer, and count what was sent of it, unless it is lost and nobody knows."""

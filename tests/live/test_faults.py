@@ -252,7 +252,7 @@ async def _corrupt(case: Case) -> None:
 async def _slow_close(case: Case) -> None:
     case.inject("slow-close", {"ms": 60_000})
     case.victim.say_no_more()
-    await soon(lambda: case.victim.connection.is_closing_late)
+    await soon(lambda: case.victim.connection.state is ConnectionState.ENDED)
     await case.bystanders_echo()
     with pytest.raises(BlockingIOError):
         case.victim.sock.recv(1)
@@ -583,10 +583,39 @@ async def test_a_connection_that_is_closed_late_may_be_ready_once_more_and_its_s
         case.inject("slow-close", {"ms": 60_000})
         case.lab.interrupt(case.victim.connection.id)
         case.lab.boom(case.victim.connection.id)  # both in one turn: the second finds it ended
-        await soon(lambda: case.victim.connection.is_closing_late)
+        await soon(lambda: case.victim.connection.state is ConnectionState.ENDED)
         await case.bystanders_echo()
         case.fault.undo()
         assert (await happens(case.lab, events.Closed, connection=case.victim.connection.id)).reason
+
+
+CLOSING_LATE = [name for name in LINKED if "slow-close" not in SERVERS[name].cannot]
+
+
+@pytest.mark.parametrize("server", CLOSING_LATE)
+async def test_a_boom_is_told_at_once_although_a_fault_closes_its_connection_late(server: str) -> None:
+    async with a_case(server) as case:
+        case.inject("slow-close", {"ms": 60_000})
+        await case.victim.say(b"boom\r\n")
+        await happens(case.lab, events.HandlerFailed, connection=case.victim.connection.id)
+        await soon(lambda: case.victim.connection.state is ConnectionState.ENDED)
+        with pytest.raises(BlockingIOError):
+            case.victim.sock.recv(1)
+        case.fault.undo()
+        assert await case.victim.hear_out() == b""
+        closed = await happens(case.lab, events.Closed, connection=case.victim.connection.id)
+        assert closed.reason == "handled, socket closed"
+
+
+@pytest.mark.parametrize("server", CLOSING_LATE)
+async def test_a_server_that_is_stopped_closes_what_a_fault_would_close_late(server: str) -> None:
+    async with a_case(server) as case:
+        case.inject("slow-close", {"ms": 60_000})
+        case.victim.say_no_more()
+        await soon(lambda: case.victim.connection.state is ConnectionState.ENDED)
+        await case.lab.stop_server(server)
+        assert case.victim.connection.state is ConnectionState.CLOSED
+        assert case.victim.connection.outcome == f"{server} was stopped"
 
 
 async def test_one_collection_is_enough_for_all_tasks_that_were_dropped_together() -> None:
