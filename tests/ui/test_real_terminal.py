@@ -388,6 +388,25 @@ def test_after_a_stop_everything_is_drawn_again_and_keys_work(loop_kind: str) ->
         assert terminal.modes == terminal.modes_before
 
 
+def test_ctrl_z_gives_the_terminal_back_and_going_on_takes_it_again(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, ports), peer(ports["sockets"]) as one:
+        for number in range(2):
+            terminal.press("\x1a")
+            terminal.wait(lambda: _is_stopped(terminal.process.pid), "waiting for the stop")
+            assert terminal.modes == terminal.modes_before
+            terminal.process.send_signal(signal.SIGCONT)
+            assert echoes(one, b"again %d\r\n" % number)
+            terminal.shows("echotui › Live", rf"again {number}\r\n")
+            assert terminal.modes != terminal.modes_before
+        terminal.press("q")
+        assert terminal.status() == 0
+        assert terminal.modes == terminal.modes_before
+
+
+def _is_stopped(pid: int) -> bool:
+    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+
+
 def test_a_key_cut_in_two_is_one_key_and_an_escape_alone_is_one() -> None:
     with echotui() as (terminal, _):
         terminal.press("?")
