@@ -48,6 +48,8 @@ class Kind:
     """Whether only a server that has a task for each connection can have it."""
     dangerous: bool = False
     """Whether everything in the process suffers from it: ask before it is injected."""
+    takes_turns: tuple[str, str] | None = None
+    """Which parameters say how long it has the loop, and how long it leaves it to others until it has it again."""
 
     def check(self, given: Mapping[str, object]) -> Values:
         """Return the values of all parameters: those given, checked, and the defaults of the others.
@@ -60,10 +62,22 @@ class Kind:
             if name not in known:
                 allowed = f"it has {', '.join(known)}" if known else "it has none"
                 raise BadFault(f"{self.name} has no parameter {name!r}: {allowed}")
-        return {
+        values = {
             name: parameter.check(given[name]) if name in given else parameter.default
             for name, parameter in known.items()
         }
+        self._check_turns(values)
+        return values
+
+    def _check_turns(self, values: Values) -> None:
+        if self.takes_turns is not None:
+            has, leaves = self.takes_turns
+            least = LEAST_LEFT * float(values[has])
+            if 0 < float(values[leaves]) < least:
+                raise BadFault(
+                    f"{leaves} = {values[leaves]:g} is not possible with {has} = {values[has]:g}: at least {least:g} "
+                    "ms, or no key would find the time to end it"
+                )
 
 
 #: The exceptions a handler can be made to raise.
@@ -80,6 +94,10 @@ EXCEPTIONS: dict[str, type[Exception]] = {
         MemoryError,
     )
 }
+
+#: What a fault that takes the loop again and again has to leave to others, as a share of what it takes: the screen and
+#: its keys live on that loop, and with less it would be minutes until the fault could be undone, or the app left.
+LEAST_LEFT = 0.25
 
 _CONNECTIONS = (On.CONNECTION, On.SERVER)
 _MINUTE = 60_000.0
@@ -284,10 +302,17 @@ _KINDS = (
         targets=(On.LOOP,),
         parameters=(
             Parameter(name="ms", sentence="how long", default=200.0, unit="ms", low=1, high=10_000),
-            Parameter(name="every", sentence="and again so often; 0 for once", default=0.0, unit="ms", high=_MINUTE),
+            Parameter(
+                name="every",
+                sentence="and again after so long, at least a quarter of ms; 0 for once",
+                default=0.0,
+                unit="ms",
+                high=_MINUTE,
+            ),
         ),
         lasting=False,
         dangerous=True,
+        takes_turns=("ms", "every"),
     ),
     Kind(
         name="burn",
@@ -297,9 +322,17 @@ _KINDS = (
         targets=(On.LOOP,),
         parameters=(
             Parameter(name="slice", sentence="how long a slice is", default=20.0, unit="ms", low=1, high=1000),
-            Parameter(name="pause", sentence="time between two slices", default=20.0, unit="ms", high=1000),
+            Parameter(
+                name="pause",
+                sentence="time between two slices: at least a quarter of one",
+                default=20.0,
+                unit="ms",
+                low=1,
+                high=1000,
+            ),
         ),
         dangerous=True,
+        takes_turns=("slice", "pause"),
     ),
     Kind(
         name="forget-await",

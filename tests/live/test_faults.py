@@ -361,7 +361,7 @@ async def _block(case: Case) -> None:
 @shows("burn")
 async def _burn(case: Case) -> None:
     loop = asyncio.get_running_loop()
-    case.inject("burn", {"slice": 30, "pause": 5})
+    case.inject("burn", {"slice": 30, "pause": 8})
     await happens(case.lab, FaultStruck)
     began = loop.time()
     await soon(lambda: case.fault.strikes >= 4)
@@ -693,6 +693,12 @@ async def test_a_built_in_client_notices_a_corrupt_byte_and_the_fault_is_named_a
         (("exception", 1, {"type": "SystemExit"}), "type = 'SystemExit' is not possible: one of RuntimeError, "),
         (("latency", None, {}), "latency cannot be injected into the loop: it needs a connection or a server"),
         (("down", 1, {}), "down cannot be injected into connection 1 of sockets: it needs a server"),
+        (
+            ("block", None, {"ms": 200, "every": 3}),
+            "every = 3 is not possible with ms = 200: at least 50 ms, or no key would find the time to end it",
+        ),
+        (("burn", None, {"slice": 30, "pause": 7}), "pause = 7 is not possible with slice = 30: at least 7.5 ms, "),
+        (("burn", None, {"pause": 0}), "pause = 0 is not possible: 1 to 1000 ms"),
         (("block", "sockets", {}), "block cannot be injected into sockets: it needs the loop"),
         (("latency", "webserver", {}), "there is no server 'webserver' here: choose from "),
         (("latency", 99, {}), "connection 99 is not open"),
