@@ -50,6 +50,8 @@ class PatientDriver(LinuxDriver):
         self._output: int | None = None
         self._unwritten = b""
         self._is_ours = False  # from when it is first taken over until it is given back for good
+        self._is_with_shell = False  # it is given back for a while
+        self._stop_is_asked = False
         self._tick: asyncio.TimerHandle | None = None
 
     @property
@@ -57,12 +59,15 @@ class PatientDriver(LinuxDriver):
         """Whether the terminal has not yet taken what was drawn last."""
         writer = self._writer_thread
         queued = writer is not None and writer._queue.qsize() > 0  # noqa: SLF001 - there is no public way
-        return self.gone or bool(self._unwritten) or queued
+        return self.gone or self._is_with_shell or bool(self._unwritten) or queued
 
     # -- stopped, and going on ----------------------------------------------------------------------------------
 
     def _sigtstp_application(self, *_: object) -> None:
-        self._ask(self._stop)
+        # As with the system's own: what is pending already is not pending twice.
+        if not self._stop_is_asked:
+            self._stop_is_asked = True
+            self._ask(self._stop)
 
     def _sigcont_application(self, *_: object) -> None:
         self._ask(self._go_on)
@@ -73,7 +78,8 @@ class PatientDriver(LinuxDriver):
 
     def _stop(self) -> None:
         """Give the terminal to the shell if it is ours, and stop the process."""
-        if self._is_ours:
+        self._stop_is_asked = False
+        if self._is_ours and not self._is_with_shell:
             super()._sigtstp_application()
         else:
             os.kill(os.getpid(), signal.SIGSTOP)
@@ -85,13 +91,14 @@ class PatientDriver(LinuxDriver):
     def suspend_application_mode(self) -> None:
         """Give the terminal back for a while."""
         super().suspend_application_mode()
-        self._is_ours = True
+        self._is_ours = self._is_with_shell = True
 
     # -- taken over, and given back -----------------------------------------------------------------------------
 
     def start_application_mode(self) -> None:
         """Take the terminal over, for the first time or after it was given to a shell."""
-        again, self._is_ours = self._is_ours, True
+        again, self._is_ours, self._is_with_shell = self._is_ours, True, False
+        writer = self._writer_thread
         # A process that was stopped from outside goes on without having left: what the terminal was like is known.
         modes = self.attrs_before if self._output is not None else None
         if again and self._output is not None:
@@ -100,6 +107,10 @@ class PatientDriver(LinuxDriver):
         self._input = _open_again(self.fileno)
         self._output = None if self._file is None else _open_again(self._file.fileno())
         super().start_application_mode()  # type: ignore[no-untyped-call] # Textual's own gap
+        if self._writer_thread is writer:  # we are in the background: whoever brings us back asks once more
+            self._give_back()
+            self._is_with_shell = True
+            return
         self.attrs_before = modes or self.attrs_before
         if self._input is not None:
             parser = XTermParser(self._debug)
@@ -169,7 +180,9 @@ class PatientDriver(LinuxDriver):
     # -- what is drawn ------------------------------------------------------------------------------------------
 
     def write(self, data: str) -> None:
-        """Have the terminal take this, at once or as soon as it does."""
+        """Have the terminal take this, at once or as soon as it does; what it is not ours for is drawn anew later."""
+        if self._is_with_shell:
+            return
         if self._output is None:
             super().write(data)
         elif self._unwritten:

@@ -403,6 +403,23 @@ def test_ctrl_z_gives_the_terminal_back_and_going_on_takes_it_again(loop_kind: s
         assert terminal.modes == terminal.modes_before
 
 
+def test_ctrl_z_that_is_held_down_stops_it_and_it_goes_on(loop_kind: str) -> None:
+    with echotui("--loop", loop_kind) as (terminal, ports), peer(ports["sockets"]) as one:
+        terminal.press("\x1a" * 6)
+        terminal.wait(lambda: _is_stopped(terminal.process.pid), "waiting for the stop")
+
+        def goes_on() -> bool:
+            if _is_stopped(terminal.process.pid):
+                terminal.process.send_signal(signal.SIGCONT)
+            return r"there again\r\n" in terminal.text
+
+        one.sendall(b"there again\r\n")
+        terminal.wait(goes_on, "waiting for it to go on")
+        terminal.press("q")
+        assert terminal.status() == 0
+        assert terminal.modes == terminal.modes_before
+
+
 def _is_stopped(pid: int) -> bool:
     return psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
