@@ -82,6 +82,7 @@ class Lab:
         self._sent_at: float | None = None
         self._drain: Drain | None = None
         self._stopping: asyncio.Task[None] | None = None
+        """The latest stop; `_drain` tells whether it is under way."""
         self._signals = Signals(self._signalled) if signals else None
         self.on_last_call: Callable[[signal.Signals, float], None] = lambda _signal, _seconds: None
         """Called when a signal from outside begins to end the process, with the seconds that may take."""
@@ -171,15 +172,18 @@ class Lab:
         who wants it, for the record in `shutdowns`.
         """
         seconds = self.settings.drain if drain is None else drain
-        if self._stopping is None:
+        if self._drain is None:
             if all(record.state in (ServerState.STOPPED, ServerState.FAILED) for record in self.records):
+                self._handled_at = self._sent_at = None
                 return
             shutdown = self._begin_shutdown(cause, seconds)
             self._drain = Drain(list(self.servers.values()), self.connections, self.journal, shutdown)
+            # Where tasks are eager it may be over at once, so this alone does not tell whether it is under way.
             self._stopping = asyncio.get_running_loop().create_task(self._stop(self._drain), name="shutdown")
-        elif seconds == 0 and self._drain is not None:
+        elif seconds == 0:
             self._drain.cut_short(cause)
-        await asyncio.shield(self._stopping)
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
 
     async def _stop(self, drain: Drain) -> None:
         try:
@@ -192,7 +196,7 @@ class Lab:
             await drain.run()
         finally:
             self.faults.undo_all("the servers have stopped")
-            self._drain = self._stopping = None
+            self._drain = None
 
     # -- commands -------------------------------------------------------------------------------------------
 
@@ -202,7 +206,7 @@ class Lab:
         Raises:
             Refused: while they are still stopping.
         """
-        if self._stopping is not None:
+        if self._drain is not None:
             raise Refused("the servers are still stopping; a second signal cuts that short")
         await self.start()
 
@@ -213,7 +217,7 @@ class Lab:
             Refused: if there is no such server here, or while it is stopping.
         """
         server = self._server(name)
-        if self._stopping is not None or server.record.state is ServerState.DRAINING:
+        if self._drain is not None or server.record.state is ServerState.DRAINING:
             raise Refused(f"{name} is still stopping")
         server.record.wanted = True
         await server.start()
@@ -318,14 +322,14 @@ class Lab:
 
     def hang_up(self) -> None:
         """End as SIGHUP would: the terminal is gone, and the system has not told us with a signal."""
-        if not self.ended_by.done() and self._stopping is None:
+        if not self.ended_by.done() and self._drain is None:
             self._signalled(signal.SIGHUP, None)
 
     def _signalled(self, number: signal.Signals, sent_at: float | None) -> None:
         own = sent_at is not None
         origin = "this keyboard" if own else "outside"
         self.journal.record(events.SignalReceived(number.name, origin))
-        again = self._stopping is not None
+        again = self._drain is not None or bool(self._stops)  # the first may have come in this very turn
         if not again:
             self._handled_at, self._sent_at = monotonic(), sent_at
         stop = asyncio.get_running_loop().create_task(

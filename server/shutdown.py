@@ -124,7 +124,8 @@ class Drain:
     async def _end_stragglers(self) -> None:
         shutdown = self.shutdown
         stragglers = list(self._connections.open.values())
-        finished = shutdown.open_then - len(self._failed) - len(stragglers)
+        late = sum(connection.id in self._steps for connection in stragglers)  # not who came after the signal
+        finished = shutdown.open_then - len(self._failed) - late
         self._journal.record(events.CleaningUp(finished, len(stragglers), round(shutdown.now, 6), shutdown.id))
         for connection in stragglers:
             self._end(connection)
