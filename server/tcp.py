@@ -1,5 +1,6 @@
 """What the system knows of a TCP connection, where it tells: Linux, by ``getsockopt(TCP_INFO)``."""
 
+import contextlib
 import socket
 import struct
 import sys
@@ -24,6 +25,12 @@ _STATES = {
 _UNACKED_AT = 8 + 4 * 4
 _LAST_DATA_SENT_AT = 8 + 9 * 4
 _RTT_AT = 8 + 15 * 4
+
+#: Where ``tcpi_bytes_acked`` stands, of 64 bits: after 24 numbers of 32 bits and two of 64.
+_ACKED_AT = 8 + 24 * 4 + 2 * 8
+
+#: How often it is tried to read two numbers that belong together.
+_TRIES = 10
 
 _LISTEN = 10
 
@@ -57,6 +64,23 @@ def waited_in_queue(sock: socket.socket) -> float | None:
     return None if raw is None else _field(raw, _LAST_DATA_SENT_AT) / 1e3
 
 
+def bytes_taken(sock: socket.socket) -> int | None:
+    """Return how many bytes the system has taken from an accepted socket to send, ever; None where nobody knows.
+
+    Those its peer has acknowledged, and those that still wait for that. Only as long as the socket was not shut down:
+    what ends the stream counts as a byte.
+    """
+    with contextlib.suppress(OSError):
+        for _ in range(_TRIES):  # an acknowledgement may come in between
+            acked = _acked(sock)
+            if acked is None:
+                return None
+            waiting = _unsent(sock)
+            if _acked(sock) == acked:
+                return acked + waiting
+    return None
+
+
 def queue_length(listener: socket.socket) -> int | None:
     """Return how many peers wait to be accepted by this listening socket; None where the system does not tell."""
     raw = _raw(listener)
@@ -64,21 +88,40 @@ def queue_length(listener: socket.socket) -> int | None:
     return _field(raw, _UNACKED_AT) if raw is not None and raw[0] == _LISTEN else None
 
 
+def _acked(sock: socket.socket) -> int | None:
+    raw = _raw(sock, _ACKED_AT + 8)
+    if raw is None or len(raw) < _ACKED_AT + 8:
+        return None
+    (value,) = struct.unpack_from("=Q", raw, _ACKED_AT)
+    return int(value)
+
+
 def _unread(sock: socket.socket) -> int:
-    # Not on every system, and so not at the top.
-    from fcntl import ioctl
     from termios import FIONREAD
 
-    (size,) = struct.unpack("=i", ioctl(sock, FIONREAD, bytes(4)))
+    return _asked(sock, FIONREAD)
+
+
+def _unsent(sock: socket.socket) -> int:
+    from termios import TIOCOUTQ
+
+    return _asked(sock, TIOCOUTQ)
+
+
+def _asked(sock: socket.socket, what: int) -> int:
+    # Not on every system, as what is asked with it, and so not at the top.
+    from fcntl import ioctl
+
+    (size,) = struct.unpack("=i", ioctl(sock, what, bytes(4)))
     return int(size)
 
 
-def _raw(sock: socket.socket) -> bytes | None:
+def _raw(sock: socket.socket, size: int = _RTT_AT + 4) -> bytes | None:
     option = getattr(socket, "TCP_INFO", None)
     if option is None or sys.platform != "linux":
         return None
     try:
-        raw = sock.getsockopt(socket.IPPROTO_TCP, option, 104)
+        raw = sock.getsockopt(socket.IPPROTO_TCP, option, size)
     except OSError:
         return None
     return raw if len(raw) >= _RTT_AT + 4 else None

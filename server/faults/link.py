@@ -54,7 +54,8 @@ class Link:
         self.on_change: Callable[[], None] | None = None
         self._steps: deque[Step] = deque()
         self._wait_ends: float | None = None
-        self._half_closed = False
+        self.half_closed = False
+        """Whether the socket takes no more bytes."""
         self.kept = 0
         """How many bytes could not be sent after a half-close."""
 
@@ -64,7 +65,7 @@ class Link:
 
         A half-close cannot be taken back, so what follows one has to come by here.
         """
-        return not self.toxics and not self._steps and not self._half_closed
+        return not self.toxics and not self._steps and not self.half_closed
 
     @property
     def held(self) -> int:
@@ -99,9 +100,9 @@ class Link:
         self._steps = deque(step for step in self._steps if isinstance(step, Send) or step.fault != fault)
         self._changed()
 
-    def half_closed(self) -> None:
+    def half_close(self) -> None:
         """Note that the socket takes no more bytes: FIN was sent."""
-        self._half_closed = True
+        self.half_closed = True
 
     def do(self, step: Step) -> None:
         """Take a step that is to be done once what is held has been sent."""
@@ -134,11 +135,11 @@ class Link:
             match step:
                 case Wait():
                     continue
-                case Send(data) if self._half_closed:
+                case Send(data) if self.half_closed:
                     self.kept += len(data)
                     continue
                 case HalfClose():
-                    self._half_closed = True
+                    self.half_closed = True
             return step
         holder = next((toxic.fault for toxic in self.toxics if toxic.holds), None)
         return None if holder is None else Wait(None, holder)

@@ -101,7 +101,7 @@ class HalfCloseNow(StrikingEffect):
         if connection.unsent or link.held:
             link.do(step)
         else:
-            link.half_closed()
+            link.half_close()
             self.server_of(connection).strike(connection, step)
 
 

@@ -139,6 +139,9 @@ class Faults:
             self._effects[fault.id] = Effect(fault, self._scene)  # It has done nothing, so there is nothing to undo.
             self._end(fault, "not possible")
             raise
+        except Exception:
+            self._end(fault, "it has failed")
+            raise
         if fault.duration is not None and not self.keeps_time:
             return
         if fault.duration is not None:

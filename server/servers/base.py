@@ -239,6 +239,10 @@ class EchoServer(ABC):
         """Return what the system knows of an open connection; None where it does not tell."""
         return tcp_info(self._peers[connection.id])
 
+    def has_to_boom(self, connection: Connection) -> bool:  # noqa: ARG002 - most hold nobody by awaiting
+        """Return whether a handler that a fault holds has to come back and raise: who can await asks it."""
+        return False
+
     def on_loop(self, call: Callable[[], None]) -> None:
         """Have this called on the loop's thread: at once, where the server lives on it. For whoever serves."""
         call()
@@ -428,7 +432,8 @@ class EchoServer(ABC):
                 with contextlib.suppress(OSError):  # the peer has gone just now, and the handler will notice
                     sock.shutdown(socket.SHUT_WR)
             case Reset(_, why):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+                with contextlib.suppress(OSError):  # its handler has closed it just now
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
                 raise Interrupt(why)
             case Close(_, why):
                 raise Interrupt(why)

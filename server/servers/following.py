@@ -15,7 +15,7 @@ from .base import EchoServer
 async def follow(
     server: EchoServer, link: Link, connection: Connection, send: Callable[[bytes], Awaitable[None]]
 ) -> None:
-    """Do what the faults of this connection want, step by step, until no step is left.
+    """Do what the faults of this connection want, step by step, until no step is left or a boom was said elsewhere.
 
     Raises:
         Interrupt: if a fault ends the connection.
@@ -24,6 +24,8 @@ async def follow(
         match step:
             case Send(data):
                 await send(data)
+            case Wait() if server.has_to_boom(connection):
+                return
             case Wait(seconds):
                 changed = asyncio.Event()
                 link.on_change = changed.set
@@ -33,8 +35,14 @@ async def follow(
                     link.on_change = None
             case _:
                 server.obey(connection, step)
-    if link.over:
+    if link.over and connection.link is link:  # another fault may have made another one
         connection.link = None
+
+
+def wake(connection: Connection) -> None:
+    """Have a handler that a fault holds look at what there is to do."""
+    if connection.link is not None and connection.link.on_change is not None:
+        connection.link.on_change()
 
 
 async def wait(event: asyncio.Event, seconds: float | None) -> None:

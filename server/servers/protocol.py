@@ -73,6 +73,7 @@ class _Talk(asyncio.Protocol):
 
     __slots__ = (
         "alarm",
+        "buffered",
         "connection",
         "conversation",
         "deadline",
@@ -96,6 +97,8 @@ class _Talk(asyncio.Protocol):
         self.rests = False
         """Whether a fault lets it wait, and nothing is read."""
         self.peer_has_ended = False
+        self.buffered = 0
+        """Bytes of an answer that the transport still had when it was looked at last; they are not counted as sent."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -122,16 +125,20 @@ class _Talk(asyncio.Protocol):
                 return
             if answer:
                 transport.write(answer)
-                server.sent(connection, len(answer), connection.unsent)
+                if connection.unsent:
+                    self._count_written(len(answer), transport)
+                else:
+                    server.sent(connection, len(answer))
         except Exception as error:  # noqa: BLE001 - left to the loop it would be logged, and unsent answers dropped
             self.end(error)
         else:
             if self.conversation.boomed:
                 self.end(Boom())
 
-    def _write(self, data: bytes, transport: asyncio.Transport) -> None:
-        transport.write(data)
-        self.server.sent(self.connection, len(data), self.connection.unsent)
+    def _count_written(self, size: int, transport: asyncio.Transport) -> None:
+        """Count what was sent since this was called last, of what was left then and `size` bytes written since."""
+        had, self.buffered = self.buffered + size, transport.get_write_buffer_size()
+        self.server.sent(self.connection, had - self.buffered, self.buffered)
 
     def _follow(self, link: Link) -> None:
         """Do what the faults of this connection want, until it has to wait: for them, or for the peer to read."""
@@ -148,18 +155,24 @@ class _Talk(asyncio.Protocol):
                 self._rest_no_more(link, transport)
                 match step:
                     case None:
-                        self._followed(link)
+                        if link.over:
+                            self.connection.link = None
+                        self._all_is_sent()
                         return
                     case Send(data):
-                        self._write(data, transport)
+                        transport.write(data)
+                        self._count_written(len(data), transport)
                     case _:
                         self.server.obey(self.connection, step)
         except Exception as error:  # noqa: BLE001 - whatever is raised ends the conversation, as in data_received
             self.end(error)
 
-    def _followed(self, link: Link) -> None:
-        if link.over:
-            self.connection.link = None
+    def _all_is_sent(self) -> None:
+        """End the conversation if its peer has said so, and a fault has held its last answer.
+
+        Raises:
+            Boom: if that is what its peer has said.
+        """
         if self.conversation.boomed:
             raise Boom
         if self.peer_has_ended and self.transport is not None:
@@ -197,22 +210,42 @@ class _Talk(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """The socket has taken everything: read on."""
-        self.connection.unsent = 0
-        if self.transport is not None and not self.transport.is_closing() and not self.rests:
-            self.transport.resume_reading()
-        if self.connection.link is not None:
-            self._follow(self.connection.link)
+        link, transport = self.connection.link, self.transport
+        if transport is None:
+            return
+        self._count_written(0, transport)
+        if not transport.is_closing() and not self.rests:
+            transport.resume_reading()
+        if link is not None or self.conversation.boomed or self.peer_has_ended:
+            # Not now: a transport that is closed while it says this says twice that it is lost (asyncio).
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Do what comes after an answer, now that it is sent."""
+        link, transport = self.connection.link, self.transport
+        if link is not None:
+            self._follow(link)
+        elif self.ended_by is None and transport is not None and not transport.is_closing():
+            try:
+                self._all_is_sent()
+            except Boom as boom:
+                self.end(boom)
 
     def eof_received(self) -> bool:
         """The peer will send no more. Not returning True lets the transport send what it has, and close."""
         self.peer_has_ended = True
         link = self.connection.link
-        return link is not None and (link.holding is not None or link.held > 0)
+        if link is None or (link.holding is None and not link.held):
+            return False
+        self._follow(link)  # so that it is told when the fault lets go
+        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._wake_no_more()
         if self.deadline is not None:
             self.deadline.cancel()
+        if error is None and self.buffered:
+            self._count_written(0, cast(asyncio.Transport, self.transport))
         if self.ended_by is not None:
             outcome = outcome_of(self.ended_by)
         elif error is not None:
@@ -230,6 +263,9 @@ class _Talk(asyncio.Protocol):
                 self.server.handler_failed(self.connection, error, outcome_of(error))
         if self.transport is not None:
             if at_once or isinstance(error, Interrupt):
+                if self.buffered:
+                    self._count_written(0, self.transport)
+                    self.buffered = 0  # that is lost
                 self.transport.abort()
             else:
                 self.transport.close()  # what came before is answered first

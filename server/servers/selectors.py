@@ -97,7 +97,8 @@ class SelectorsServer(EchoServer):
 
     def _register_new(self) -> None:
         for handler in self._new:
-            self.selector.register(handler.sock, EVENT_READ, handler)
+            if handler.sock.fileno() != -1:  # it may have been closed since
+                self.selector.register(handler.sock, EVENT_READ, handler)
         self._new.clear()
 
     def _calculate_timeout(self) -> float:

@@ -25,9 +25,10 @@ from ..conversation import Boom, Conversation
 from ..naming import describe
 from ..observe.waiting import what_a_task_waits_for
 from ..records import Connection, ConnectionState, Treatment
+from ..tcp import bytes_taken
 from .accepting import AcceptingServer, time_limit
 from .base import RECEIVE_SIZE, Desk, Interrupt
-from .following import follow
+from .following import follow, wake
 
 #: After how many reads in a row a task lets the others run. `sock_recv` and `sock_sendall` come back without suspending
 #: while there is data and room, so a fast peer would have the loop for itself.
@@ -75,7 +76,8 @@ class SocketsServer(AcceptingServer):
                 except asyncio.CancelledError:
                     if connection.manners is None or not await connection.manners.cancelled():
                         raise
-                    connection.unsent = 0  # what it was sending is lost
+                    self._count_cut_off(connection, sock)
+                    connection.unsent = 0  # what is left of its answer is lost
                 except OSError:
                     boomed = connection.id in self._booms
                     if not boomed:
@@ -88,9 +90,11 @@ class SocketsServer(AcceptingServer):
             self.half_closed(connection)
             outcome = "closed by peer"
         except asyncio.CancelledError as cancelled:
+            self._count_cut_off(connection, sock)
             outcome = str(cancelled) or "cancelled"
             raise
         except Interrupt as interrupt:
+            self._count_cut_off(connection, sock)
             outcome = str(interrupt)
         except OSError as error:
             outcome = describe(error)
@@ -156,6 +160,7 @@ class SocketsServer(AcceptingServer):
                             size = connection.unsent = len(answer)
                             await loop.sock_sendall(sock, answer)
                             self.sent(connection, size)
+                            link = connection.link  # a fault may have come meanwhile
                         else:
                             link.answer(answer)
                     if link is not None:
@@ -177,6 +182,13 @@ class SocketsServer(AcceptingServer):
         await asyncio.get_running_loop().sock_sendall(sock, data)
         self.sent(connection, len(data))
 
+    def _count_cut_off(self, connection: Connection, sock: socket.socket) -> None:
+        """Count what was sent of an answer that will not be sent to its end: `sock_sendall` does not tell."""
+        taken = bytes_taken(sock) if connection.unsent else None
+        if taken is not None:
+            part = taken - connection.bytes_out
+            self.count_sent(connection, part, connection.unsent - part)
+
     # -- what EchoServer asks for ---------------------------------------------------------------------------
 
     def boom(self, connection: Connection, error: Exception) -> None:
@@ -185,8 +197,13 @@ class SocketsServer(AcceptingServer):
             # story. So its peer's side falls silent for it: the pending read returns, and the handler raises.
             # Where it hangs in a write instead, that has to fail too.
             self._booms[connection.id] = error
+            self._count_cut_off(connection, self._peers[connection.id])
             with contextlib.suppress(OSError):  # the peer has reset just now, and the handler will notice
                 self._peers[connection.id].shutdown(socket.SHUT_RDWR if connection.unsent else socket.SHUT_RD)
+            wake(connection)
+
+    def has_to_boom(self, connection: Connection) -> bool:
+        return connection.id in self._booms
 
     def interrupt(self, connection: Connection, why: str) -> None:
         if connection.state is ConnectionState.LEFT_OPEN:

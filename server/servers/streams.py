@@ -27,7 +27,7 @@ from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
 from ..records import Connection, ConnectionState
 from .accepting import AcceptingServer, time_limit
 from .base import Desk, Idle, Interrupt, closes_late, outcome_of
-from .following import follow
+from .following import follow, wake
 
 #: What a peer is told whose handler is cancelled.
 DROPPED = b"Connection dropped!\r\n"
@@ -81,7 +81,7 @@ class StreamsServer(AcceptingServer):
                 self.half_closed(connection)
                 outcome = "closed by peer"
             except asyncio.CancelledError:
-                if not connection.unsent and not writer.transport.is_closing():
+                if not (connection.unsent or writer.transport.is_closing() or _is_half_closed(connection)):
                     writer.write(DROPPED)
                     self.count_sent(connection, len(DROPPED), 0)
                 raise
@@ -127,17 +127,22 @@ class StreamsServer(AcceptingServer):
         transport = writer.transport
         if not transport.is_closing():
             left = transport.get_write_buffer_size()
-            self.count_sent(connection, connection.unsent - left, left)
+            self.count_sent(connection, connection.unsent - left, 0)
         transport.abort()
 
     async def _send(self, connection: Connection, writer: asyncio.StreamWriter, data: bytes) -> None:
         """Send a part of an answer, when faults want it sent."""
         connection.unsent = len(data)
         _write(writer, data)
-        await writer.drain()
-        self.sent(connection, len(data))
+        await self._drain(connection, writer)
 
-    async def _converse(  # noqa: C901 - the hot path: what others would call costs a fraction of each message
+    async def _drain(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
+        """Wait until what was written last is sent, and count it; less of it is there if it was let go meanwhile."""
+        await writer.drain()
+        if connection.unsent:
+            self.sent(connection, connection.unsent)
+
+    async def _converse(  # noqa: C901, PLR0912 - the hot path: what others would call costs a fraction of each message
         self,
         connection: Connection,
         reader: asyncio.StreamReader,
@@ -148,6 +153,8 @@ class StreamsServer(AcceptingServer):
         limit = self.desk.settings.idle_timeout
         try:
             async with time_limit(limit) as deadline:
+                if connection.unsent:  # it was cancelled while it sent this, and that was swallowed
+                    await self._drain(connection, writer)
                 while True:
                     try:
                         line = await reader.readline()
@@ -167,10 +174,12 @@ class StreamsServer(AcceptingServer):
                         except RuntimeError as error:
                             raise _lost(writer, error) from error
                         await writer.drain()
-                        self.sent(connection, size)
-                    else:
-                        if answer:
-                            link.answer(answer)
+                        if connection.unsent:  # else it was let go meanwhile, and counted
+                            self.sent(connection, size)
+                        link = connection.link  # a fault may have come meanwhile
+                    elif answer:
+                        link.answer(answer)
+                    if link is not None:
                         await follow(self, link, connection, functools.partial(self._send, connection, writer))
                     if connection.reads % FAIR_SHARE == 0:
                         await asyncio.sleep(0)
@@ -197,6 +206,10 @@ class StreamsServer(AcceptingServer):
             reader.set_exception(error)
             if connection.unsent:
                 self._abort(connection, self._writers[connection.id])
+            wake(connection)
+
+    def has_to_boom(self, connection: Connection) -> bool:
+        return self._readers[connection.id].exception() is not None
 
     def interrupt(self, connection: Connection, why: str) -> None:
         task = self._tasks.get(connection.id)
@@ -211,6 +224,10 @@ async def _open(reader: asyncio.StreamReader, sock: socket.socket) -> asyncio.St
     transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
     transport.set_write_buffer_limits(high=0)  # drain waits until all is taken
     return asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+def _is_half_closed(connection: Connection) -> bool:
+    return connection.link is not None and connection.link.half_closed
 
 
 def _write(writer: asyncio.StreamWriter, data: bytes) -> None:

@@ -23,7 +23,7 @@ from typing import ClassVar
 
 from .. import events
 from ..conversation import Conversation, LineTooLong
-from ..records import Connection, ServerState
+from ..records import Connection, ConnectionState, ServerState
 from ..tcp import queue_length
 from .base import (
     DETAIL_KEPT,
@@ -292,6 +292,8 @@ class ThreadServer(EchoServer):
     def _goodbye(self, guest: Guest, error: Exception | None) -> None:
         connection = guest.connection
         del self._guests[connection.id]
+        if connection.state is ConnectionState.CLOSED:
+            return  # its thread took so long that it was given up
         match error:
             case None:
                 self.half_closed(connection)
