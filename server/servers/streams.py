@@ -1,7 +1,7 @@
 """The `streams` server: a reader and a writer for each connection, and ``await reader.readline()``.
 
-It answers line by line, in upper case (what is not ASCII comes back as it came: ``bytes.upper``). The lines of
-asyncio's streams are the whole of it: nothing in here knows how many reads a line took.
+It answers line by line, in upper case (what is not ASCII comes back as it came: ``bytes.upper``). What comes in is
+counted when it comes in, whole lines or not: `_Reader`.
 
 What is promised:
 
@@ -67,7 +67,7 @@ class StreamsServer(AcceptingServer):
         """The life of one connection's task."""
         outcome = "ended"
         conversation = Conversation()
-        reader = self._readers[connection.id] = asyncio.StreamReader(limit=LONGEST_LINE)
+        reader = self._readers[connection.id] = _Reader(self, connection)
         try:
             writer = self._writers[connection.id] = await _open(reader, sock)
             try:
@@ -151,6 +151,7 @@ class StreamsServer(AcceptingServer):
     ) -> None:
         loop = asyncio.get_running_loop()
         limit = self.desk.settings.idle_timeout
+        lines = 0
         try:
             async with time_limit(limit) as deadline:
                 if connection.unsent:  # it was cancelled while it sent this, and that was swallowed
@@ -162,7 +163,6 @@ class StreamsServer(AcceptingServer):
                         raise LineTooLong(LONGEST_LINE) from error
                     if not line:
                         break
-                    self.received(connection, line)
                     answer = self.answer_to(conversation.receive(line))
                     if conversation.boomed:
                         raise Boom
@@ -181,7 +181,8 @@ class StreamsServer(AcceptingServer):
                         link.answer(answer)
                     if link is not None:
                         await follow(self, link, connection, functools.partial(self._send, connection, writer))
-                    if connection.reads % FAIR_SHARE == 0:
+                    lines += 1
+                    if lines % FAIR_SHARE == 0:
                         await asyncio.sleep(0)
                     if limit is not None:
                         deadline.reschedule(loop.time() + limit)
@@ -215,6 +216,19 @@ class StreamsServer(AcceptingServer):
         task = self._tasks.get(connection.id)
         if task is not None:
             task.cancel(why)
+
+
+class _Reader(asyncio.StreamReader):
+    """asyncio's own, but what its transport has read is counted at once: a line may be long in coming."""
+
+    def __init__(self, server: StreamsServer, connection: Connection) -> None:
+        super().__init__(limit=LONGEST_LINE)
+        self._server = server
+        self._connection = connection
+
+    def feed_data(self, data: bytes) -> None:
+        self._server.received(self._connection, data)
+        super().feed_data(data)
 
 
 async def _open(reader: asyncio.StreamReader, sock: socket.socket) -> asyncio.StreamWriter:

@@ -169,7 +169,8 @@ async def _stop_reading(case: Case) -> None:
     case.inject("stop-reading")
     said = await _says_as_much_as_it_can(case)
     await case.bystanders_echo()
-    assert case.victim.connection.bytes_in <= 64 * 1024
+    # The transport of streams reads on until its reader holds two of the longest lines, and a read more.
+    assert case.victim.connection.bytes_in <= (512 if case.server == "streams" else 64) * 1024
     assert case.victim.connection.bytes_out == 0
     assert case.victim.connection.condition == "held"
     case.fault.undo()

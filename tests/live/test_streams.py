@@ -103,3 +103,15 @@ async def test_who_says_nothing_for_too_long_is_ended_without_a_word() -> None:
         await happens(lab, events.IdleTimeout, connection=peer.connection.id, limit=0.05)
         closed = await happens(lab, events.Closed, connection=peer.connection.id)
         assert closed.reason == "idle too long"
+
+
+async def test_what_comes_in_is_counted_at_once_although_its_line_is_not_whole() -> None:
+    async with a_lab(STREAMS) as lab, a_peer(lab, "streams") as peer:
+        await peer.say(b"no end")
+        await happens(lab, events.Received, connection=peer.connection.id, text=b"no end")
+        assert (peer.connection.reads, peer.connection.bytes_in, peer.connection.last_in) == (1, 6, b"no end")
+        assert lab.servers["streams"].record.bytes_in == 6
+        await peer.say(b" yet\nand two\n")
+        assert await peer.hear(19) == b"NO END YET\nAND TWO\n"
+        assert peer.connection.bytes_in == 19
+        assert peer.connection.reads < 4

@@ -34,7 +34,8 @@ async def _does_not_read(peer: Peer) -> int:
     while not peer.connection.unsent:
         await peer.say(LINE)
         said += len(LINE)
-        await soon(lambda said=said: peer.connection.bytes_in == said)  # type: ignore[misc]
+        await soon(lambda said=said: peer.connection.bytes_out == said or peer.connection.unsent > 0)  # type: ignore[misc]
+    await soon(lambda: peer.connection.bytes_in == said)
     return said
 
 
