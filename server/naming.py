@@ -22,10 +22,15 @@ def why_not_listening(error: Exception, port: int) -> str:
             return f"port {port} needs privileges: choose one above 1023 with --port"
         case errno.EADDRNOTAVAIL:
             return "that address is not one of this machine's: choose another with --host"
-        case _ if isinstance(error, socket.gaierror):
-            return f"that host is not known ({error.strerror}): choose another with --host"
+        case int(number) if number < 0:  # a `socket.gaierror`, which asyncio and `socket` raise as another one
+            return f"that host is not known ({_resolved(error)}): choose another with --host"
         case _:
             return describe(error)
+
+
+def _resolved(error: Exception) -> str:
+    """Return what the resolver said, without what others have added to it."""
+    return str(getattr(error, "strerror", error)).partition(" (while")[0]
 
 
 def family_of(host: str) -> socket.AddressFamily:

@@ -286,7 +286,8 @@ class EchoApp(OrderlyApp[int]):
         if self.read_only:
             self.say("read-only: nothing can be injected here")
             return
-        targets = targets_of(kind, self.live.connections.table.selected, self._live.servers)
+        latest = reversed([*self.lab.connections.open.values()])
+        targets = targets_of(kind, self.live.connections.table.selected, latest, self._live.servers)
         if targets:
             await self.ask(FaultForm(kind, targets, self.lab.faults.inject), self._injected)
         else:

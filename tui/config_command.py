@@ -5,14 +5,12 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
-from echotui.server.naming import describe
-
 from .chosen import Chosen, Source, add_config, add_options, choose, refuse_theme
 from .config import VARIABLE, place
 from .keys import DEFAULT_KEYS, KEYS
 from .option_table import OPTIONS, SCREEN_OPTIONS, SERVE_OPTIONS, SERVER_OPTIONS, Option
 from .options import Parser
-from .standard import point_to_nothing
+from .standard import speaking
 from .text import clean
 from .toml import as_toml
 
@@ -51,20 +49,14 @@ def config(arguments: list[str]) -> int:
 
 
 def _say(text: str) -> int:
-    try:
+    def say() -> int:
         if sys.stdout.isatty():
-            print("\n".join(map(clean, text.split("\n"))), flush=True)
+            print("\n".join(map(clean, text.split("\n"))))
         else:
             sys.stdout.buffer.write(os.fsencode(text) + b"\n")
-            sys.stdout.flush()
-    except BrokenPipeError:
-        point_to_nothing()
-        return 141
-    except OSError as error:
-        print(f"echotui config: stdout: {describe(error)}", file=sys.stderr, flush=True)
-        point_to_nothing()
-        return 1
-    return 0
+        return 0
+
+    return speaking("echotui config", say)
 
 
 def shown(chosen: Chosen) -> str:

@@ -1,7 +1,8 @@
 """The form that asks how a fault is to be injected: where, with what parameters, how probably, for how long."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, ClassVar
 
 from textual import on
@@ -26,15 +27,26 @@ TargetChoice = int | str | None
 Inject = Callable[..., ActiveFault]
 
 
+#: How many connections a form offers: who wants another one selects it before.
+MOST_OFFERED = 50
+
+
 def targets_of(
-    kind: Kind, selected: Connection | None, servers: Sequence[ServerRecord]
+    kind: Kind, selected: Connection | None, latest: Iterable[Connection], servers: Sequence[ServerRecord]
 ) -> list[tuple[str, TargetChoice]]:
-    """Return where a fault can be injected, each with its name for people: first into the selected connection."""
+    """Return where a fault can be injected, each with its name for people: first into the selected connection.
+
+    Of the `latest` connections, the latest first, `MOST_OFFERED` come behind the servers.
+    """
     targets: list[tuple[str, TargetChoice]] = []
-    if On.CONNECTION in kind.targets and selected is not None and selected.is_open:
+    on_connections = On.CONNECTION in kind.targets
+    if on_connections and selected is not None and selected.is_open:
         targets.append((f"connection {selected.id} of {selected.server}, selected in view 1", selected.id))
     if On.SERVER in kind.targets:
         targets += [(f"{record.name}, whole server", record.name) for record in servers]
+    if on_connections:
+        others = (one for one in latest if one is not selected and one.is_open)
+        targets += [(f"connection {one.id} of {one.server}", one.id) for one in islice(others, MOST_OFFERED)]
     if On.LOOP in kind.targets:
         targets.append(("the loop", None))
     return targets
@@ -63,8 +75,8 @@ class FaultForm(Dialog[ActiveFault | None]):
             dialog.border_title = f"Inject {kind.name}"
             dialog.border_subtitle = "esc leaves"
             yield Static(kind.sentence, markup=False)
-            if kind.dangerous:
-                yield Static("Everything in this process suffers from it, this screen too.", classes="danger")
+            if kind.danger:
+                yield Static(f"Careful: {kind.danger}.", classes="danger")
             with Horizontal(classes="row"):
                 yield Label("in", classes="name")
                 choices = [(Content(name), at) for at, (name, _) in enumerate(self._targets)]
@@ -80,17 +92,33 @@ class FaultForm(Dialog[ActiveFault | None]):
                 yield Button("Inject", id="inject", variant="error" if kind.dangerous else "primary", compact=True)
 
     def first(self) -> Widget:
-        """Begin with what is most often changed."""
-        otherwise = "#leave" if self._kind.dangerous else "#inject"
-        first = f"#field-{self._kind.parameters[0].name}" if self._kind.parameters else otherwise
-        return self.query_one(first)
+        """Begin with what is most often changed; else where enter injects it, or, if it is dangerous, says where."""
+        otherwise = "#target" if self._kind.dangerous else "#inject"
+        return self.query_one(f"#field-{self._kind.parameters[0].name}" if self._kind.parameters else otherwise)
+
+    def on_mount(self) -> None:
+        """Show what it does first, also where there is no room for all of it."""
+        super().on_mount()
+        self.call_after_refresh(self.query_one(VerticalScroll).scroll_home, animate=False)
 
     @on(Button.Pressed, "#leave")
     def leave(self) -> None:
         """Inject nothing."""
         self.dismiss(None)
 
+    @on(Input.Changed)
+    def mend(self) -> None:
+        """What was wrong with what was typed before says nothing of what is typed now."""
+        self.query_one("#form-wrong", Static).update("")
+
     @on(Input.Submitted)
+    def go_on(self) -> None:
+        """Inject it; what is dangerous needs its button as well."""
+        if self._kind.dangerous:
+            self.set_focus(self.query_one("#inject"))
+        else:
+            self.inject()
+
     @on(Button.Pressed, "#inject")
     def inject(self) -> None:
         """Inject it, or say what is wrong."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 from echotui.server.faults.catalogue import CATALOGUE, Kind
@@ -13,6 +14,7 @@ from echotui.server.loops import LoopKind, new_event_loop
 
 from .numbers import counted
 from .rows import row_of
+from .standard import speaking
 from .text import clean
 
 #: How wide the names of faults and parameters are.
@@ -21,6 +23,10 @@ NAME_WIDTH = 16
 
 def list_faults(*, as_json: bool) -> int:
     """Print every kind of fault with its parameters. Returns the exit status."""
+    return speaking("echotui faults list", partial(_list, as_json=as_json))
+
+
+def _list(*, as_json: bool) -> int:
     for kind in CATALOGUE.values():
         if as_json:
             print(json.dumps(_as_dict(kind)))
@@ -69,11 +75,10 @@ def run(path: Path, loop: LoopKind, *, seed: int | None, as_json: bool) -> int:
         except OSError as error:
             print(f"echotui faults run: {error}", file=sys.stderr)
             return 1
-    (_print_json if as_json else _print)(report)
-    return 0 if report.passed else 1
+    return speaking("echotui faults run", partial(_print_json if as_json else _print, report))
 
 
-def _print(report: Report) -> None:
+def _print(report: Report) -> int:
     for fault in report.faults:
         recovery = report.recoveries.get(fault.id)
         again = "never all again" if recovery is None else f"all again after {recovery:.3f} s"
@@ -85,9 +90,10 @@ def _print(report: Report) -> None:
     lines = sequence(report.journal.since(0))
     echoes, entries = counted(report.echoes, "echo", "echoes"), counted(len(lines), "event")
     print(f"seed {report.seed}, {echoes}, {entries}, sequence {digest(lines)}")
+    return 0 if report.passed else 1
 
 
-def _print_json(report: Report) -> None:
+def _print_json(report: Report) -> int:
     entries = list(report.journal.since(0))
     for entry in entries:
         if not entry.event.detail or entry.event.kind == "fault_acted":
@@ -101,3 +107,4 @@ def _print_json(report: Report) -> None:
     lines = sequence(entries)
     summary = {"seed": report.seed, "echoes": report.echoes, "lost": len(report.lost), "events": len(lines)}
     print(json.dumps({"kind": "summary", "passed": report.passed, **summary, "sequence": digest(lines)}))
+    return 0 if report.passed else 1

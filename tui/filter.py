@@ -16,6 +16,9 @@ _NAMED = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)([:=])(.*)", re.DOTALL)
 #: A comparison, as other programs have them.
 _COMPARED = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)([<>]=?)[-.\d]")
 
+#: The same, after a sign that there is.
+_NUMBER_COMPARED = re.compile(r"[<>]=?[-.\d]")
+
 #: A part: what is in quotes goes on over spaces, to the end if they are not closed (yet).
 _PART = re.compile(r'(?:"[^"]*"?|[^\s"])+')
 
@@ -75,9 +78,11 @@ def parse(text: str, fields: Sequence[str]) -> Filter:
         body, value = body.replace('"', ""), value.replace('"', "")
         if not body or (known and not value):
             raise BadFilter(f"what should {word!r} find? write something after it")
+        if known and _NUMBER_COMPARED.match(value):
+            raise BadFilter(f"{value[0]} is no operator here: use {field}:value, or {field}=value for the whole of it")
         if known:
             parts.append((negated, field, value.lower(), sign == "="))
-        elif sign == ":":
+        elif sign:
             raise BadFilter(f"there is no field {field!r} here, only {', '.join(fields)}")
         else:
             parts.append((negated, "", body.lower(), False))

@@ -5,6 +5,7 @@ import json
 import shutil
 import socket
 import sys
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -15,6 +16,7 @@ from echotui.server.bench.order import Order, Report
 from echotui.server.events import duration
 
 from . import numbers
+from .standard import speaking
 from .text import clean
 
 #: A client process above this share of a core is likely to be what limits the throughput.
@@ -62,16 +64,21 @@ def run(order: Order, processes: int, *, as_json: bool) -> int:
         return 130
     finally:
         bar.wipe()
-    if as_json:
-        print(json.dumps(as_row(order, processes, report)))
-    elif report.messages or report.interrupted:
-        print(as_text(order, processes, report))
+    if as_json or report.messages or report.interrupted:
+        said = json.dumps(as_row(order, processes, report)) if as_json else as_text(order, processes, report)
+        if refused := speaking("echotui load", partial(_say, said)):
+            return refused
     else:
         why = ", ".join([*(f"{why} ({count} ×)" for why, count in report.errors.items()), report.wrong])
         return _failed(f"no message came back from {_address(order)}: {clean(why.removesuffix(', '))}")
     if report.interrupted:
         return 130
     return 1 if report.errors else 0
+
+
+def _say(text: str) -> int:
+    print(text)
+    return 0
 
 
 def _failed(why: str) -> int:

@@ -25,6 +25,9 @@ class SaveForm(Dialog[list[Path] | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Save nothing")]
 
+    #: Where the last one was saved; until then where the program was started.
+    folder: ClassVar[str | None] = None
+
     def __init__(self, shot: Shot) -> None:
         super().__init__()
         self._shot = shot
@@ -37,7 +40,7 @@ class SaveForm(Dialog[list[Path] | None]):
             dialog.border_subtitle = "enter saves, tab changes the folder, esc leaves"
             with Horizontal(classes="row"):
                 yield Label("folder ", classes="name")
-                yield Input(clean(str(Path.cwd())), id="folder", compact=True)
+                yield Input(self.folder or clean(str(Path.cwd())), id="folder", compact=True)
             yield OptionList(
                 *(
                     Option(Content(f"{what:<12}{file.format(self._shot.name)}"), id=kinds)
@@ -72,4 +75,5 @@ class SaveForm(Dialog[list[Path] | None]):
             why = f"not saved: {error.strerror}: {error.filename}"
             self.query_one("#save-wrong", Static).update(Content(clean(why)))
             return
+        SaveForm.folder = folder
         self.dismiss(written)

@@ -3,12 +3,33 @@
 import io
 import os
 import sys
+from collections.abc import Callable
 
 
 def never_refuse() -> None:
     """Let stdout write what its encoding does not know escaped, as stderr does, instead of raising an error."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def speaking(prog: str, speak: Callable[[], int]) -> int:
+    """Do what prints to stdout, and return its exit status; another one if stdout does not take it.
+
+    That is 141 when nobody reads it any more, as a shell says of who died of SIGPIPE, and 1 where it cannot be written.
+    """
+    try:
+        status = speak()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        point_to_nothing()
+        return 141
+    except OSError as error:
+        from echotui.server.naming import describe
+
+        print(f"{prog}: stdout: {describe(error)}", file=sys.stderr, flush=True)
+        point_to_nothing()
+        return 1
+    return status
 
 
 def point_to_nothing() -> None:

@@ -47,9 +47,18 @@ class Kind:
     needs_tasks: bool = False
     """Whether only a server that has a task for each connection can have it."""
     dangerous: bool = False
-    """Whether everything in the process suffers from it: ask before it is injected."""
+    """Whether others than its target suffer from it, too: ask before it is injected."""
     takes_turns: tuple[str, str] | None = None
     """Which parameters say how long it has the loop, and how long it leaves it to others until it has it again."""
+
+    @property
+    def danger(self) -> str:
+        """Who suffers from it, for people; empty if it is not dangerous."""
+        if not self.dangerous:
+            return ""
+        if On.LOOP in self.targets:
+            return "everything in this process suffers from it, this screen too"
+        return "every connection of that server is ended"
 
     def check(self, given: Mapping[str, object]) -> Values:
         """Return the values of all parameters: those given, checked, and the defaults of the others.

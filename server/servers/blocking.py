@@ -57,6 +57,10 @@ class BlockingServer(ThreadServer):
                 clients = None if clients is None else clients - 1
                 self._talk(guest)
 
+    def _why_ended(self) -> str:
+        clients = self.desk.settings.blocking_clients
+        return f"done: it has served {clients} clients, and was to serve no more (--blocking-clients)"
+
     def _talk(self, guest: Guest) -> None:
         """Hold the conversation with one client, whole, however long it takes."""
         guest.sock.setblocking(True)

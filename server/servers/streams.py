@@ -21,7 +21,7 @@ import contextlib
 import functools
 import socket
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
 from ..records import Connection, ConnectionState
@@ -226,7 +226,7 @@ class _Reader(asyncio.StreamReader):
         self._server = server
         self._connection = connection
 
-    def feed_data(self, data: bytes) -> None:
+    def feed_data(self, data: Any) -> None:
         self._server.received(self._connection, data)
         super().feed_data(data)
 

@@ -23,6 +23,7 @@ from typing import ClassVar
 
 from .. import events
 from ..conversation import Conversation, LineTooLong
+from ..naming import describe
 from ..records import Connection, ConnectionState, ServerState
 from ..tcp import queue_length
 from .base import (
@@ -307,6 +308,10 @@ class ThreadServer(EchoServer):
                 self.handler_failed(connection, error, outcome_of(error))
         self.close(connection, "closed by peer" if error is None else outcome_of(error))
 
+    def _why_ended(self) -> str:
+        """Return why its thread has ended by itself, for people."""
+        return "its thread has ended"
+
     def _thread_ended(self, failure: Exception | None) -> None:
         self._post.close()
         self._thread.join()  # this call was its last act
@@ -318,6 +323,7 @@ class ThreadServer(EchoServer):
         if self.record.state is ServerState.SERVING:
             self.stop_accepting()
             self.record.state = ServerState.STOPPED
+            self.record.why = self._why_ended() if failure is None else f"its thread has ended: {describe(failure)}"
             self.desk.journal.record(events.ServerStopped(self.name))
         self._ended.set_result(None)
 

@@ -157,3 +157,17 @@ def test_the_readme_names_every_option() -> None:
     (usage,) = re.findall(r"## Command line\n\n(.*?)\n\n", readme, re.DOTALL)
     for name in OPTIONS:
         assert f"--{name}" in usage or f"--no-{name}" in usage
+
+
+@pytest.mark.parametrize("command", [["faults", "list"], ["faults", "list", "--json"], ["config", "template"]])
+def test_a_reader_that_has_enough_or_a_full_disk_ends_what_prints_without_a_traceback(command: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as nobody:
+        ended = subprocess.run([*ECHOTUI, *command], stdout=nobody, stderr=subprocess.PIPE, timeout=30, check=False)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run([*ECHOTUI, *command], stdout=full, stderr=subprocess.PIPE, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert b"stdout: No space left on device" in ended.stderr
+    assert b"Traceback" not in ended.stderr

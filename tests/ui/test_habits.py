@@ -1,15 +1,11 @@
 """What people who know other terminal apps press, and expect to see, over a real lab."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
-from support import PATIENCE, SELECTORS, SOCKETS, a_lab, a_peer, happens, told
+from support import SELECTORS, SOCKETS, a_lab, a_peer, happens, told
 from support_picture import a_picture
-from textual.pilot import Pilot
+from support_screen import a_screen, look_at, until
 
 from echotui.server import events
 from echotui.server.events import HandlerFailed
@@ -28,36 +24,7 @@ from echotui.tui.shots import Shot
 from echotui.tui.views.faults import FaultsView
 from echotui.tui.views.shutdown import ShutdownView
 from echotui.tui.views.tasks import TasksView
-from echotui.tui.views.view import View
 from echotui.tui.widgets.keys import Keys
-
-
-@asynccontextmanager
-async def a_screen(
-    lab: Lab, size: tuple[int, int] = (140, 45), **options: Any
-) -> AsyncIterator[tuple[Pilot[int], EchoApp]]:
-    """Run the app over a lab, without a terminal."""
-    app = EchoApp(lab, "a loop", **options)
-    async with app.run_test(size=size, notifications=True) as pilot:
-        app.view.repaint()
-        yield pilot, app
-
-
-async def until(what: Callable[[], bool]) -> None:
-    """Wait until this is so."""
-    async with asyncio.timeout(PATIENCE):
-        while not what():  # noqa: ASYNC110 - the screen tells nobody
-            await asyncio.sleep(0)
-
-
-async def look_at(pilot: Pilot[int], app: EchoApp, key: str) -> View:
-    """Go to a view by its key, and draw it."""
-    await pilot.press(key)
-    view = app.views[key]
-    await until(lambda: app.screen_stack[-1:] == [view] and view.is_mounted)
-    view.repaint()
-    await pilot.pause()
-    return view
 
 
 async def test_the_palette_offers_nothing_that_no_key_takes_back() -> None:

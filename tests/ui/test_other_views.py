@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from support import PATIENCE, SOCKETS, a_lab, a_peer, happens
+from support_screen import text_of
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -22,7 +23,6 @@ from echotui.tui.views.problems import Problem, ProblemsView
 from echotui.tui.views.shutdown import ShutdownView
 from echotui.tui.views.tasks import TasksView
 from echotui.tui.views.view import View
-from echotui.tui.widgets.lines import LiveLines
 
 SomeView = TypeVar("SomeView", bound=View)
 
@@ -37,12 +37,6 @@ async def at(lab: Lab, kind: type[SomeView], key: str) -> AsyncIterator[tuple[Pi
         assert isinstance(view, kind)
         view.repaint()
         yield pilot, view
-
-
-def text_of(lines: LiveLines) -> str:
-    """Return what stands in a widget."""
-    width, height = lines.content_size
-    return "\n".join(strip.text for strip in lines.lines(width, height))
 
 
 async def test_tasks_say_what_they_wait_for_and_who_made_them() -> None:

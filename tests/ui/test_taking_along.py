@@ -186,7 +186,7 @@ async def test_the_filter_line_names_its_pane_and_the_titles_of_columns_are_fiel
         typed(app, "age:2")
         await pilot.pause()
         why = str(app.screen.query_one("#filter-wrong", Static).content)
-        assert why == "there is no field 'age' here, only server, kind, id, fault, text"
+        assert why == "there is no field 'age' here, only time, server, kind, id, fault, text"
 
 
 async def test_a_detail_that_is_cut_says_so_and_scrolls() -> None:

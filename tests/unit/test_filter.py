@@ -29,7 +29,7 @@ ROW = {"id": "17", "server": "sockets", "peer": "127.0.0.1:53211"}
         ("id=1", False),
         ("!server=sock", True),
         ("peer=127.0.0.1:53211", True),
-        ("a=b", False),
+        ('"a=b"', False),
         ('"17 sockets"', False),
         ('peer:"127.0.0.1:53211"', True),
         ('"peer:127"', False),
@@ -56,6 +56,8 @@ def test_a_column_is_looked_into_only_where_it_is_named() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
+        ("colour=red", "there is no field 'colour' here, only id, server, peer"),
+        ("id:>5", "> is no operator here: use id:value, or id=value for the whole of it"),
         ("colour:red", "there is no field 'colour' here, only id, server, peer"),
         ("!", "what should '!' find? write something after it"),
         ('server:""', "what should 'server:\"\"' find? write something after it"),

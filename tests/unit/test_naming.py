@@ -1,8 +1,10 @@
 """What an address says about who may reach it, and from where."""
 
+import socket
+
 import pytest
 
-from echotui.server.naming import beyond_loopback, reached_at
+from echotui.server.naming import beyond_loopback, reached_at, why_not_listening
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::1%lo"])
@@ -18,3 +20,12 @@ def test_everything_else_is_not(address: str) -> None:
 @pytest.mark.parametrize(("host", "at"), [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("localhost", "localhost")])  # noqa: S104
 def test_who_listens_on_all_networks_is_reached_on_the_loopback(host: str, at: str) -> None:
     assert reached_at(host) == at
+
+
+def test_a_host_that_no_resolver_knows_is_said_to_be_so_whoever_has_raised_it() -> None:
+    for error in (
+        socket.gaierror(-2, "Name or service not known"),
+        OSError(-2, "Name or service not known (while attempting to bind on address ('example.invalid', 80))"),
+    ):
+        says = "that host is not known (Name or service not known): choose another with --host"
+        assert why_not_listening(error, 80) == says

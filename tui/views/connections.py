@@ -40,7 +40,7 @@ class ConnectionsPane(RowsPane[Connection]):
         table = VirtualTable[Connection](
             [
                 Column("id", 6, lambda row: str(row.id), right=True, order=lambda row: row.id),
-                Column("server", 9, lambda row: row.server, order=lambda row: row.server),
+                Column("server", 10, _server, order=lambda row: row.server),
                 Column("peer", 17, _peer, rank=2, order=lambda row: row.peer),
                 Column("state", 9, _state, order=lambda row: row.condition),
                 Column("age", 6, self._age, right=True, rank=3, order=lambda row: -row.opened_at),
@@ -102,8 +102,12 @@ class ConnectionsPane(RowsPane[Connection]):
         return numbers.age(until - row.opened_at), "dim"
 
 
+def _server(row: Connection) -> str:
+    return f"{row.server}*" if row.built_in else row.server
+
+
 def _peer(row: Connection) -> Piece:
-    return (f"{row.peer}*" if row.built_in else row.peer), "dim" if row.state is ConnectionState.CLOSED else ""
+    return row.peer, "dim" if row.state is ConnectionState.CLOSED else ""
 
 
 def _state(row: Connection) -> Piece:

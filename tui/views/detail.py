@@ -1,9 +1,9 @@
-"""One connection in detail: what it is, what it waits for, what it got through, what it said last."""
+"""One connection in detail: what it is, what it waits for, what it got through, what it said last. Or one server."""
 
 from collections.abc import Callable, Sequence
 
 from echotui.server.events import duration
-from echotui.server.records import Connection, ConnectionState
+from echotui.server.records import Connection, ConnectionState, ServerRecord
 from echotui.server.tcp import TcpInfo
 
 from .. import numbers
@@ -11,13 +11,14 @@ from ..picture import Picture
 from ..text import clean, clean_bytes
 from ..widgets.detail import Detail
 from ..widgets.lines import Piece
+from .server_facts import facts_of
 
 #: From when on a wait to be accepted is remarkable, in seconds.
 LONG = 0.1
 
 
 class DetailPane(Detail):
-    """Draws the connection it is given.
+    """Draws the connection it is given, or the server, if it is given one.
 
     Args:
         tcp_info: asks the system about an open connection.
@@ -27,18 +28,25 @@ class DetailPane(Detail):
         super().__init__(id="detail")
         self.picture = picture
         self.connection: Connection | None = None
+        self.server: ServerRecord | None = None
         self._tcp_info = tcp_info
 
-    def subject(self) -> int | None:
-        """Return the number of the connection."""
+    def subject(self) -> int | str | None:
+        """Return the name of the server, or the number of the connection."""
+        if self.server is not None:
+            return self.server.name
         return None if self.connection is None else self.connection.id
 
     def title(self) -> str:
-        """Return which connection it is."""
+        """Return which connection it is, or which server."""
+        if self.server is not None:
+            return f"Server {self.server.name}"
         return "Connection" if self.connection is None else f"Connection {self.connection.id}"
 
     def said(self, width: int) -> Sequence[Sequence[Piece]]:
-        """Return what there is to say of the connection."""
+        """Return what there is to say of the connection, or of the server."""
+        if self.server is not None:
+            return facts_of(self.server)
         connection = self.connection
         if connection is None:
             return [[("no connection is selected", "dim")]]

@@ -19,6 +19,9 @@ from ..text import clean, shortened
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
 from .linked import Linked, Stance
+from .rows import NOTHING_MATCHES
+
+NOTHING_YET = "nothing has happened yet"
 
 
 class EventsPane(Linked):
@@ -27,7 +30,7 @@ class EventsPane(Linked):
     called = "Events"
     kind = Kind.EVENT
     many = Kind.EVENTS
-    fields = askable = ("server", "kind", "id", "fault", "text")
+    fields = askable = ("time", "server", "kind", "id", "fault", "text")
     chosen_by: ClassVar[tuple[str, ...]] = ("filter",)
     table: VirtualTable[int]
 
@@ -47,7 +50,7 @@ class EventsPane(Linked):
                 Column("what happened", 0, self._sentence, least=40),
             ],
             key=lambda seq: seq,
-            empty="nothing has happened yet",
+            empty=NOTHING_YET,
             follows=True,
             id="event-table",
             titles=False,
@@ -94,6 +97,7 @@ class EventsPane(Linked):
     def steps(self) -> Iterator[None]:
         """Draw what is true now, a row at a time."""
         journal = self.picture.journal
+        self.table.empty = NOTHING_MATCHES if self._filter else NOTHING_YET
         yield from self.table.showing(self._rows())
         looks_back = f"{key_of(self, 'table.last')} follows again"
         self.label(
@@ -130,8 +134,7 @@ class EventsPane(Linked):
         entry = self._entry(seq)
         if entry is None:
             return "", ""
-        second = int(entry.time)
-        return f"{_clock(second)}.{int((entry.time - second) * 1000):03}", "dim"
+        return _time_of(entry), "dim"
 
     def _server(self, seq: int) -> Piece:
         entry = self._entry(seq)
@@ -152,6 +155,11 @@ class EventsPane(Linked):
         return shortened(clean(event.sentence)), "warn" if event.alarming else "dim" if _is_dull(event) else ""
 
 
+def _time_of(entry: Entry) -> str:
+    second = int(entry.time)
+    return f"{_clock(second)}.{int((entry.time - second) * 1000):03}"
+
+
 @lru_cache(16)
 def _clock(second: int) -> str:
     """Return a second since the epoch as a clock of this place shows it."""
@@ -167,6 +175,7 @@ def _shown_of(entry: Entry) -> dict[str, str]:
     """Return what the words of a filter look into: what the columns show."""
     event = entry.event
     return {
+        "time": _time_of(entry),
         "server": event.about_server or "loop",
         "kind": event.kind.replace("_", " "),
         "text": shortened(clean(event.sentence)),

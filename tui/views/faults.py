@@ -58,7 +58,7 @@ class CataloguePane(RowsPane[Kind]):
 
     def unseen_of(self, row: Kind) -> Mapping[str, str]:
         """Return what a filter looks into only where it names it."""
-        return {"target": " ".join(target.value for target in row.targets)}
+        return {"target": " ".join(target.value for target in row.targets), "fault": row.name}
 
     def title(self) -> str:
         """Return how to inject one."""
@@ -92,7 +92,7 @@ class KindPane(Detail):
             return [[("no fault is selected", "dim")]]
         said = [
             ("does", kind.sentence, "warn" if kind.dangerous else ""),
-            *([("danger !", "everything in this process suffers from it", "alarm")] if kind.dangerous else []),
+            *([("danger !", kind.danger, "alarm")] if kind.danger else []),
             ("to", ", ".join(f"a {target.value}" for target in kind.targets), "accent"),
             *((one.name, f"{one.shown} {one.unit}: {one.sentence}", "") for one in kind.parameters),
             ("undo", kind.undo, "dim"),
@@ -140,8 +140,9 @@ class InjectedPane(RowsPane[ActiveFault]):
 
     def title(self) -> str:
         """Return how many there are."""
-        active = sum(row.active for row in self._rows)
-        return f"Injected · {active} active · {len(self._rows) - active} over" + (
+        faults = self.picture.faults()
+        active = sum(fault.active for fault in faults)
+        return f"Injected · {active} active · {len(faults) - active} over" + (
             hint(self, "faults.undo", "undoes") if active else ""
         )
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 from textual import on
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.events import DescendantFocus
 from textual.widget import Widget
 
 from echotui.server.lab import Lab
@@ -48,7 +49,7 @@ charts     c: of all servers, of the selected one, none; a bar is the highest of
         super().__init__(picture)
         self.servers = ServersPane(picture)
         self.connections = ConnectionsPane(picture)
-        self.detail = self.connections.detail = DetailPane(picture, lab.tcp_info)
+        self.detail = self.connections.detail = self.servers.detail = DetailPane(picture, lab.tcp_info)
         self.events = EventsPane(picture)
         self.charts = ChartsPane(picture, self._throughput, lag, id="charts")
         self._charts_of_all = False
@@ -99,8 +100,15 @@ charts     c: of all servers, of the selected one, none; a bar is the highest of
     def _show_charts(self) -> None:
         self.charts.repaint()
 
-    @on(VirtualTable.Moved, "#connection-table")
+    @on(DescendantFocus)
+    @on(VirtualTable.Moved, "#connection-table, #server-table")
     def _show_selected(self) -> None:
-        if self.detail.connection is not self.connections.table.selected:
-            self.detail.connection = self.connections.table.selected
+        """Show more of what the keys move over: a connection, or a server; the detail itself is of what it was of."""
+        connection, server = self.connections.table.selected, self.detail.server
+        if self.servers.table.has_focus:
+            server = self.servers.table.selected
+        elif not self.detail.has_focus:
+            server = None
+        if self.detail.connection is not connection or self.detail.server is not server:
+            self.detail.connection, self.detail.server = connection, server
             self.detail.repaint()

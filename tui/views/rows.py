@@ -21,6 +21,10 @@ Row = TypeVar("Row")
 MANY = 1_000
 
 
+#: What a pane says that is empty because of its filter.
+NOTHING_MATCHES = "nothing matches the filter; esc clears it"
+
+
 class RowsPane(Linked, Generic[Row]):
     """A titled table over the rows of a picture.
 
@@ -34,7 +38,7 @@ class RowsPane(Linked, Generic[Row]):
     changes_always: ClassVar[bool] = False
     """Whether the rows are others in nearly every frame; where there are many they are worked out once a second."""
     table: VirtualTable[Row]
-    nothing_matches = "nothing matches the filter; esc clears it"
+    nothing_matches = NOTHING_MATCHES
 
     def __init__(self, picture: Picture, table: VirtualTable[Row], *, id: str) -> None:
         super().__init__(id=id)
@@ -103,17 +107,20 @@ class RowsPane(Linked, Generic[Row]):
         self._asked = None
 
     def sort(self, step: int) -> None:
-        """Sort by the next column that can be sorted by, or turn the order round with `step` 0."""
-        if step:
-            self._sorted_by = (self._sorted_by + step) % len(self._sortable)
-        else:
+        """Sort by the next column that can be sorted by and is to be seen, or turn the order round with `step` 0."""
+        if not step:
             self._downwards = not self._downwards
+            return
+        count = len(self._sortable)
+        coming = ((self._sorted_by + ahead) % count for ahead in range(step, step * (count + 1), step))
+        self._sorted_by = next((at for at in coming if self.table.shows(self._sortable[at])), self._sorted_by)
 
     def sort_by(self, title: str) -> None:
         """Sort by the column with this title; turn the order round if that is what it is sorted by already."""
         titles = [column.title for column in self._sortable]
         if title in titles:
-            self.sort(titles.index(title) - self._sorted_by)
+            chosen = titles.index(title)
+            self._sorted_by, self._downwards = chosen, self._downwards ^ (chosen == self._sorted_by)
 
     def _current_rows(self) -> Sequence[Row]:
         """Return the rows in their order, worked out anew only when they may have changed, and not too often."""

@@ -91,7 +91,7 @@ class ServersPane(Linked):
         if record.treatment is not None:
             return f"errors: {record.treatment}", "dim"
         if record.queued:
-            return f"{numbers.count(record.queued)} wait to be accepted", "warn"
+            return f"{numbers.count(record.queued)} not accepted yet", "warn"
         return "", ""
 
 

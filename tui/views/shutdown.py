@@ -13,7 +13,8 @@ from .. import numbers
 from ..bindings import hint
 from ..links import Kind
 from ..picture import Picture
-from ..text import clean
+from ..text import clean, shortened
+from ..widgets.detail import Detail
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
 from .rows import RowsPane
@@ -159,6 +160,37 @@ class WaterfallPane(RowsPane[Step]):
         return bar, "warn" if row.ended is None else "alarm" if late else _STYLES.get(row.what, "")
 
 
+class StepPane(Detail):
+    """Says all there is to know of one step."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(id="step")
+        self.picture = picture
+        self.step: Step | None = None
+
+    def subject(self) -> int | None:
+        """Return what tells this step from all others."""
+        return None if self.step is None else id(self.step)
+
+    def title(self) -> str:
+        """Return what the step is about."""
+        return "Step" if self.step is None else f"Step: {self.step.what} {clean(self.step.name)}"
+
+    def said(self, width: int) -> Sequence[Sequence[Piece]]:  # noqa: ARG002 - its lines are the same for every width
+        """Return when it was, what became of it, and where it hung."""
+        step = self.step
+        if step is None:
+            return [[("no step is selected", "dim")]]
+        ended = "under way" if step.ended is None else f"took {duration(step.ended - step.began)}"
+        rows: list[list[Piece]] = [
+            [("began    ", "dim"), (f"after {duration(step.began)}, {ended}", "")],
+            [("became   ", "dim"), (clean(step.outcome) or "under way", "")],
+        ]
+        if step.doing:
+            rows.append([("hung     ", "dim"), (shortened(clean(step.doing)), "alarm")])
+        return rows
+
+
 class ShutdownView(View):
     """How the servers stopped, step by step."""
 
@@ -173,15 +205,17 @@ short. Bars are to scale; the latest shutdowns are kept, so that SIGINT, SIGTERM
         super().__init__(picture)
         self.shutdowns = ShutdownsPane(picture)
         self.waterfall = WaterfallPane(picture)
+        self.step = self.waterfall.detail = StepPane(picture)
 
     def body(self) -> Iterable[Widget]:
         """Yield the panes."""
         yield self.shutdowns
         yield self.waterfall
+        yield self.step
 
     def panes(self) -> Sequence[Pane]:
-        """Return the panes; the waterfall last, because it is of the shutdown under the cursor."""
-        return self.shutdowns, self.waterfall
+        """Return the panes, each after the one whose row it is of."""
+        return self.shutdowns, self.waterfall, self.step
 
     def main(self) -> Widget:
         """Return the shutdowns."""
@@ -199,6 +233,15 @@ short. Bars are to scale; the latest shutdowns are kept, so that SIGINT, SIGTERM
         if selected is not self.waterfall.shutdown:
             self.waterfall.shutdown = selected
             self.waterfall.repaint()
+        self.show_step()
+
+    @on(VirtualTable.Moved, "#waterfall-table")
+    def show_step(self) -> None:
+        """Say more of the selected step."""
+        selected = self.waterfall.table.selected
+        if selected is not self.step.step:
+            self.step.step = selected
+            self.step.repaint()
 
 
 def _never(pane: Widget) -> str:
@@ -210,5 +253,5 @@ def _took(row: Shutdown) -> Piece:
 
 
 def _outcome(row: Step) -> Piece:
-    doing = f" · hung: {clean(row.doing)}" if row.doing else ""
+    doing = f" · hung: {shortened(clean(row.doing))}" if row.doing else ""
     return (clean(row.outcome) or "under way") + doing, "alarm" if row.doing else "warn" if row.ended is None else ""

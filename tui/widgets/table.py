@@ -161,6 +161,10 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         """The key of the row under the cursor; None if there is none."""
         return self._cursor
 
+    def shows(self, column: Column[Row]) -> bool:
+        """Return whether there is room for a column."""
+        return any(column is visible for visible, _ in self._visible)
+
     def select(self, key: Hashable) -> bool:
         """Put the cursor on the row with this key; return whether there is one."""
         for at, row in enumerate(self._rows):

@@ -1,0 +1,171 @@
+"""What somebody stumbled over who used the app for the first time."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from support import SELECTORS, SOCKETS, a_lab, a_peer, happens
+from support_screen import a_screen, look_at, text_of, until
+from textual.widgets import Button, Input, OptionList, Select, Static
+
+from echotui.server import events
+from echotui.tui.fault_form import FaultForm
+from echotui.tui.filter import parse
+from echotui.tui.save_form import SaveForm
+from echotui.tui.views.faults import FaultsView
+from echotui.tui.views.shutdown import ShutdownView
+from echotui.tui.views.tasks import TasksView
+
+
+async def test_events_that_no_filter_lets_through_are_not_said_to_be_none() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (_, app):
+        pane = app.live.events
+        for text, found in (("zzzzz", False), ("time:20:", None), ("listening", True)):
+            pane.filter = parse(text, pane.askable)
+            app.view.repaint()
+            drawn = text_of(pane.table)
+            assert ("nothing matches the filter" in drawn) is (not pane.table.rows)
+            assert "nothing has happened" not in drawn
+            if found is not None:
+                assert bool(pane.table.rows) is found
+        shown = text_of(pane.table).split()[1]
+        pane.filter = parse(shown, pane.askable)
+        app.view.repaint()
+        assert shown in text_of(pane.table)
+
+
+async def test_the_next_column_to_sort_by_is_one_that_is_seen() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab, (80, 24)) as (pilot, app):
+        view = await look_at(pilot, app, "3")
+        assert isinstance(view, TasksView)
+        marked = set()
+        for _ in range(8):
+            await pilot.press("o")
+            view.repaint()
+            mark = view.tasks.table.mark
+            titles = text_of(view.tasks.table).splitlines()[0]
+            assert mark is None or f"{mark[0]}▾" in titles
+            marked.add(mark)
+        assert len(marked) > 2
+
+
+async def test_a_server_has_a_detail_while_the_keys_are_on_it() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        assert await peer.echoes(b"hello\r\n")
+        lab.servers["sockets"].record.why = "a reason that is longer than any row has room for, " * 2
+        app.live.servers.table.focus()
+        await pilot.pause()
+        app.view.repaint()
+        drawn = " ".join(text_of(app.live.detail).split())
+        assert app.live.detail.title() == "Server sockets"
+        assert "longer than any row has room for" in drawn
+        assert "7 B in 1 read" in drawn
+        app.live.connections.table.focus()
+        await pilot.pause()
+        assert app.live.detail.title() == f"Connection {peer.connection.id}"
+
+
+async def test_a_step_of_a_shutdown_says_all_of_it_below() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        assert await peer.echoes(b"hello\r\n")
+        await lab.stop(0)
+        view = await look_at(pilot, app, "5")
+        assert isinstance(view, ShutdownView)
+        hung = next(step for step in view.waterfall.table.rows if step.connection == peer.connection.id)
+        assert view.waterfall.table.select(id(hung))
+        view.repaint()
+        drawn = " ".join(text_of(view.step).split())
+        assert "waiting for its peer to say something; echo-1 waits at" in drawn
+        assert ", servers/sockets.py:" in drawn
+
+
+async def test_a_form_offers_every_open_connection_and_begins_at_its_top() -> None:
+    async with (
+        a_lab(SOCKETS) as lab,
+        a_screen(lab, (60, 20)) as (pilot, app),
+        a_peer(lab, "sockets") as one,
+        a_peer(lab, "sockets") as other,
+    ):
+        view = await look_at(pilot, app, "4")
+        assert isinstance(view, FaultsView)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, FaultForm))
+        await pilot.pause()
+        offered = {str(name) for name, _ in app.screen.query_one("#target", Select)._options}
+        assert any(f"connection {one.connection.id} of sockets" in name for name in offered)
+        assert any(f"connection {other.connection.id} of sockets" in name for name in offered)
+        assert app.screen.query_one(".dialog").scroll_y == 0
+
+
+async def test_what_is_dangerous_is_injected_by_its_button_only_and_says_who_suffers() -> None:
+    async with a_lab(SELECTORS) as lab, a_screen(lab) as (pilot, app):
+        view = await look_at(pilot, app, "4")
+        assert isinstance(view, FaultsView)
+        for name, suffers in (("down", "every connection of that server"), ("block", "everything in this process")):
+            view.catalogue.table.select(name)
+            await pilot.press("enter")
+            await until(lambda: isinstance(app.screen, FaultForm))
+            assert any(suffers in str(line.content) for line in app.screen.query(Static))
+            if name == "block":
+                await pilot.press("enter")
+                assert app.focused is app.screen.query_one("#inject", Button)
+            assert not lab.faults.injected
+            await pilot.press("escape")
+            await until(lambda: app.screen is view)
+
+
+async def test_what_was_wrong_is_not_said_of_what_is_typed_now() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        view = await look_at(pilot, app, "4")
+        assert isinstance(view, FaultsView)
+        view.catalogue.table.select("latency")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, FaultForm))
+        field, wrong = app.screen.query_one("#field-ms", Input), app.screen.query_one("#form-wrong", Static)
+        field.value = "long"
+        await pilot.press("enter")
+        assert "ms = 'long' is not possible" in str(wrong.content)
+        field.value = "100"
+        await pilot.pause()
+        assert not str(wrong.content)
+
+
+async def test_injected_faults_are_counted_whatever_the_filter() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets"):
+        lab.faults.inject("latency", "sockets").undo()
+        lab.faults.inject("latency", "sockets")
+        view = await look_at(pilot, app, "4")
+        assert isinstance(view, FaultsView)
+        view.injected.filter = parse("id=99", view.injected.askable)
+        view.repaint()
+        assert view.injected.title().startswith("Injected · 1 active · 1 over")
+        view.catalogue.filter = parse("fault=block", view.catalogue.askable)
+        view.repaint()
+        assert [kind.name for kind in view.catalogue.table.rows] == ["block"]
+
+
+async def test_the_folder_of_the_last_save_is_offered_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SaveForm, "folder", None)
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        for wanted in (tmp_path, None):
+            await pilot.press("ctrl+s")
+            await until(lambda: isinstance(app.screen, SaveForm) and bool(app.screen.query("#folder")))
+            folder = app.screen.query_one("#folder", Input)
+            if wanted is None:
+                assert folder.value == str(tmp_path)
+                break
+            folder.value = str(wanted)
+            app.screen.query_one(OptionList).action_select()
+            await until(lambda: app.screen is app.view)
+
+
+async def test_a_blocking_server_that_is_done_says_why() -> None:
+    async with a_lab(blocking_clients=1) as lab:
+        await lab.start_server("blocking")
+        async with a_peer(lab, "blocking") as peer:
+            assert await peer.echoes(b"HELLO\n")
+        await happens(lab, events.ServerStopped, server="blocking")
+        assert lab.servers["blocking"].record.why.startswith("done: it has served 1 client")
+        await asyncio.sleep(0)
