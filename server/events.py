@@ -173,7 +173,7 @@ class Closed(Event):
     def sentence(self) -> str:
         return (
             f"connection {self.connection}: closed after {duration(self.seconds)}, "
-            f"{self.bytes_in} B in, {self.bytes_out} B out: {self.reason}"
+            f"{self.bytes_in:,} B in, {self.bytes_out:,} B out: {self.reason}"
         )
 
 

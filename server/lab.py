@@ -286,7 +286,7 @@ class Lab:
         """
         record = self.servers[server_name].record
         if record.state is not ServerState.SERVING:
-            raise Refused(f"{server_name} is {record.state}, nobody can connect")
+            raise Refused(f"{server_name} is not serving ({record.state}), nobody can connect")
         if len(self._clients) >= MOST_CLIENTS:
             raise Refused(f"{MOST_CLIENTS} built-in clients chat already")
         client = BuiltInClient(self._desk, self.servers[server_name]).task

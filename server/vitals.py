@@ -109,11 +109,12 @@ class Pulse:
             self._due = max(self._due, monotonic())
 
     def _next(self) -> None:
-        self._due = self._loop.time() + BEAT
-        self._timer = self._loop.call_at(self._due, self._beat)
+        # By a clock that goes on by itself: uvloop's stands still for a turn, and knows no less than milliseconds.
+        self._due = monotonic() + BEAT
+        self._timer = self._loop.call_later(BEAT, self._beat)
 
     def _beat(self) -> None:
-        late = self._loop.time() - self._due
+        late = max(monotonic() - self._due, 0.0)
         self._worst = max(self._worst, late)
         self._beats += 1
         self._on_beat(BEAT + late)

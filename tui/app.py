@@ -331,6 +331,7 @@ class EchoApp(OrderlyApp[int]):
     def action_pause(self) -> None:
         """Freeze the view, or let it go on."""
         self.view.look_at(self._live if self.view.picture.frozen else self._live.freeze())
+        self.refresh_bindings()
 
     def action_restart(self) -> None:
         """Start the servers that a signal has stopped, or that could not listen."""

@@ -308,8 +308,9 @@ class Client:
         expected = self._expected[caller.heard : caller.heard + min(len(data), caller.in_flight)]
         same = (one == other for one, other in zip(data, expected, strict=False))
         at = next((at for at, is_same in enumerate(same) if not is_same), len(expected))
+        upper = ": it answers in upper case, so say --upper" if data.startswith(expected.upper()) else ""
         self.report.wrong = self.report.wrong or (
-            f"{data[at : at + 20]!r} came back where {expected[at : at + 20]!r} was expected"
+            f"{data[at : at + 20]!r} came back where {expected[at : at + 20]!r} was expected{upper}"
             if at < len(expected)
             else f"{data[at : at + 20]!r} came back unasked"
         )

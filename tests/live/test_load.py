@@ -220,6 +220,7 @@ def test_upper_case_is_an_error_unless_it_is_expected() -> None:
         assert load(port, "--connections", "2", "--upper")[0] == 0
         status, told, _ = load(port, "--connections", "2")
     assert (status, told["errors"]) == (1, {"wrong bytes": 2})
+    assert told["wrong"].endswith(": it answers in upper case, so say --upper")
 
 
 def test_with_a_rate_latency_counts_from_when_a_message_was_due() -> None:

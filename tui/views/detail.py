@@ -72,7 +72,9 @@ class DetailPane(Detail):
         facts.append([("age      ", "dim"), (numbers.ago(until - connection.opened_at), "")])
         if connection.waited is not None:
             style = "warn" if connection.waited > LONG else ""
-            facts.append([("accepted ", "dim"), (f"after {duration(connection.waited)} in the queue", style)])
+            # The system counts the ticks of its clock: none of them does not mean no time.
+            after = f"after {duration(connection.waited)} in the queue" if connection.waited else "at once"
+            facts.append([("accepted ", "dim"), (after, style)])
         facts.append(
             [
                 ("in       ", "dim"),

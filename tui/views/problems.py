@@ -129,7 +129,8 @@ class ProblemsPane(RowsPane[Problem]):
         # They are of all kinds: beside the numbers of a filter they would look like its result.
         forgotten = 0 if watched is None or self.filter else watched.problems.forgotten
         rows = numbers.counted(len(self._rows), "row")
-        ours = f" · {numbers.count(self._hidden)} by this screen, u shows them" if self._hidden else ""
+        them = "it" if self._hidden == 1 else "them"
+        ours = f" · {numbers.count(self._hidden)} by this screen, u shows {them}" if self._hidden else ""
         return f"Problems · {numbers.count(total)} in {rows}{ours}" + (
             f" · {numbers.count(forgotten)} forgotten" if forgotten else ""
         )

@@ -65,10 +65,15 @@ class Keys(LiveLines):
         # What has several keys is named once, with the first of them.
         found = [*{binding.action: binding for binding in reversed([*filter(of_use, shown)])}.values()][::-1]
         found.sort(key=lambda binding: binding.action != ALWAYS)
-        self._keys = [(binding.key, self.app.get_key_display(binding), binding.description) for binding in found]
+        self._keys = [(binding.key, self.app.get_key_display(binding), self._label(binding)) for binding in found]
         if not self.screen.query_one(Tabs).display and any(binding.action.startswith("view(") for binding in active):
             self._keys.insert(1, ("", self._keys_of_views(), "views"))
         return self._keys
+
+    def _label(self, binding: Binding) -> str:
+        """Return what a key does, in a word: the one that has frozen the view lets it go on."""
+        frozen = getattr(getattr(self.screen, "picture", None), "frozen", False)
+        return "go on" if binding.action == "pause" and frozen else binding.description
 
     def _keys_of_views(self) -> str:
         """Return the keys of the views, which nothing else names where there is no line of tabs."""
