@@ -21,12 +21,14 @@ import contextlib
 import functools
 import socket
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any, ClassVar
 
+from .. import events
 from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
-from ..records import Connection, ConnectionState
+from ..records import LAST_KEPT, Connection, ConnectionState
 from .accepting import AcceptingServer, time_limit
-from .base import Desk, Idle, Interrupt, closes_late, outcome_of
+from .base import DETAIL_KEPT, Desk, Idle, Interrupt, closes_late, outcome_of
 from .following import follow, wake
 
 #: What a peer is told whose handler is cancelled.
@@ -218,6 +220,9 @@ class StreamsServer(AcceptingServer):
             task.cancel(why)
 
 
+_feed_data = asyncio.StreamReader.feed_data
+
+
 class _Reader(asyncio.StreamReader):
     """asyncio's own, but what its transport has read is counted at once: a line may be long in coming."""
 
@@ -227,8 +232,22 @@ class _Reader(asyncio.StreamReader):
         self._connection = connection
 
     def feed_data(self, data: Any) -> None:
-        self._server.received(self._connection, data)
-        super().feed_data(data)
+        # `received`, said here once more: this runs for every read.
+        server, connection = self._server, self._connection
+        size = len(data)
+        connection.reads += 1
+        connection.bytes_in += size
+        connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
+        connection.last_in_at = monotonic()
+        record = server.record
+        record.reads += 1
+        record.bytes_in += size
+        journal = server.journal
+        if journal.details_open:
+            journal.record(events.Received(server.name, connection.id, connection.peer, size, data[:DETAIL_KEPT]))
+        else:
+            journal.details_skipped += 1
+        _feed_data(self, data)
 
 
 async def _open(reader: asyncio.StreamReader, sock: socket.socket) -> asyncio.StreamWriter:
