@@ -109,6 +109,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--servers", default="selectors,sockets")
     options = parser.parse_args()
+    # A process that has freed a large block once maps none of a read's size any more (mallopt, M_MMAP_THRESHOLD). What
+    # is imported does that sooner or later; here it should have happened before anything is compared.
+    bytearray(8 << 20)
     print(f"{options.connections} connections, {options.loop}; µs of CPU time a message: least, median, most")
     for server in options.servers.split(","):
         compare(server, options.loop, options.connections, options.rounds)
