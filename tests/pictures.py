@@ -90,14 +90,16 @@ async def pictures() -> None:
             await take(app, pilot, "3", "tasks")
             lab.send_signal(signal.SIGTERM)
             await asyncio.sleep(3)
-            await take(app, pilot, "5", "shutdown")
+            await take(app, pilot, "5", "shutdown", "l", *["down"] * 6)
             for client in running:
                 client.cancel()
 
 
-async def take(app: EchoApp, pilot: Pilot[int], key: str, name: str) -> None:
-    """Look at a view, and keep what it shows."""
+async def take(app: EchoApp, pilot: Pilot[int], key: str, name: str, *then: str) -> None:
+    """Look at a view, press some keys there, and keep what it shows."""
     await pilot.press(key)
+    await pilot.pause()
+    await pilot.press(*then)
     app.view.repaint()
     await pilot.pause()
     (PICTURES / f"{name}.svg").write_text(app.export_screenshot(title=f"echotui · {name}"))
