@@ -11,8 +11,9 @@ import weakref
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+from threading import get_ident
 from time import monotonic
-from types import FrameType
+from types import FrameType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from .events import CancellationAsked, CancellationDelivered, CancellationSettled
@@ -85,6 +86,8 @@ class Cancellation:
     """When the task ended; None if it has not, or goes on."""
     error: str | None = None
     """The exception that replaced it."""
+    again: int = 0
+    """How often its task was asked again, without a life-line of its own: it has `KEPT_BY_TASK` open ones already."""
     asker: "weakref.ref[Any] | None" = None
     """The timeout or task group that asked, to tell when it takes the request back."""
 
@@ -129,6 +132,13 @@ recognise("gather", _asyncio.tasks._GatheringFuture.cancel)
 recognise("runner", _asyncio.runners._cancel_all_tasks)
 recognise("SIGINT", _asyncio.runners.Runner._on_sigint)
 
+#: Where a task group leaves the number of its parent's cancellations as it was: it takes one back and asks for another.
+#: Neither is meant for what has been asked from outside (CPython from 3.13 on).
+_GROUP_EXIT = frozenset(
+    id(method.__code__)
+    for name in ("__aexit__", "_aexit")
+    if (method := getattr(asyncio.TaskGroup, name, None)) is not None
+)
 _TIMEOUT_EXIT = id(_asyncio.timeouts.Timeout.__aexit__.__code__)
 MACHINERY.add(id(globals()))
 
@@ -156,7 +166,7 @@ class Cancellations:
 
     def asked(self, task: "Task", message: object, frame: FrameType) -> Cancellation | None:
         """Begin a life-line. `frame` is the caller of ``Task.cancel``."""
-        if not self.on:
+        if not self.on or id(frame.f_code) in _GROUP_EXIT:
             return None
         try:
             return self._asked(task, message, frame)
@@ -164,15 +174,18 @@ class Cancellations:
             self._observation.disable(self, error)
             return None
 
-    def _asked(self, task: "Task", message: object, frame: FrameType) -> Cancellation:
+    def _asked(self, task: "Task", message: object, frame: FrameType) -> Cancellation | None:
         record = task.record
+        if len(record.unsettled) >= KEPT_BY_TASK:
+            record.unsettled[-1].again += 1
+            return None
         reason, asker_name = _REASONS.get(id(frame.f_code), ("cancel()", None))
         asker = frame.f_locals.get(asker_name) if asker_name else None
         cause = self.asking
         limit_mark = None
         if reason == "timeout":
             reason, limit_mark = _limit(task, asker)
-        by = record.tasks.running
+        by = record.tasks.running if self._observation.complaints.thread in (None, get_ident()) else None
         waiter: Any = task._fut_waiter
         hidden = shielded_by(waiter)
         self.count += 1
@@ -239,7 +252,7 @@ class Cancellations:
                     one.id,
                     one.task_name,
                     record.owner,
-                    str(one.delivered_in),
+                    str(one.delivered_in or "a place that cannot be seen"),
                     now - one.asked_at,
                     one.before_first_step,
                     record.id,
@@ -271,6 +284,8 @@ class Cancellations:
             one for one in record.unsettled if holder is not None and one.asker is not None and one.asker() is holder
         ]
         delivered = [one for one in record.unsettled if one.delivered_at is not None and one.asker is None]
+        if id(frame.f_code) in _GROUP_EXIT and not of_holder:
+            return
         taken_back = of_holder or delivered
         if not taken_back or taken_back[-1].delivered_at is None:
             return
@@ -286,10 +301,10 @@ class Cancellations:
         """Settle what is open: the task has ended."""
         for one in record.unsettled:
             state = record.state
-            if one.delivered_at is None:
+            if state == "cancelled":
+                outcome = Outcome.OBEYED  # also where it was never delivered: the task's last step had asked
+            elif one.delivered_at is None:
                 outcome = Outcome.NOT_DELIVERED
-            elif state == "cancelled":
-                outcome = Outcome.OBEYED
             elif state == "failed":
                 outcome = Outcome.REPLACED
                 one.error = record.error
@@ -321,7 +336,7 @@ def _ended_cancelled(future: Any) -> bool:
 def _deals_with_it(task: "Task") -> bool:
     """Whether an ``except`` or ``finally`` in the task's await chain deals with a CancelledError."""
     return any(
-        isinstance(held, asyncio.CancelledError)
+        issubclass(type(held), asyncio.CancelledError)  # nothing is asked of what the program holds
         for link in await_chain(task.get_coro())
         for held in gc.get_referents(link)
     )
@@ -334,6 +349,9 @@ def _limit(task: "Task", timeout: object) -> tuple[str, Mark | None]:
         frame = frame_of(link)
         if id(frame.f_globals) not in MACHINERY:
             line = frame.f_code, frame.f_lasti
-        if any(held is timeout or getattr(held, "__self__", None) is timeout for held in gc.get_referents(link)):
+        if any(
+            held is timeout or (type(held) is MethodType and held.__self__ is timeout)
+            for held in gc.get_referents(link)
+        ):
             return ("wait_for" if frame.f_code is asyncio.wait_for.__code__ else "timeout"), line
     return "timeout", None

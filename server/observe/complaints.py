@@ -11,10 +11,9 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import get_ident
+from threading import Lock, get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
-from weakref import WeakSet
 
 from ..events import duration
 from .events import Complained
@@ -202,6 +201,10 @@ class Complaints:
 
     def _add(self, complaint: Complaint, record: "TaskRecord | None" = None) -> None:
         """Keep and tell a complaint. `record` is the task it is about."""
+        if self.thread not in (None, get_ident()):
+            # The garbage was collected in another thread. What is told, and who hears it, lives in the loop's.
+            self._observation.from_elsewhere(lambda: self._add(complaint, record))
+            return
         if record is not None:
             complaint.task_id, complaint.task_name, complaint.owner = record.id, record.name, record.owner
         self.recent.append(complaint)
@@ -268,33 +271,36 @@ class _Everywhere:
     Both are in place while an observed loop runs, in any thread.
     """
 
-    running: ClassVar["WeakSet[Complaints]"] = WeakSet()
+    lock: ClassVar[Lock] = Lock()
+    running: ClassVar[dict[int, Complaints]] = {}
+    """Those of the loops that run, by their thread: another dictionary at each change, because others read it."""
     before: ClassVar[Callable[[Any], None] | None] = None
     hook: ClassVar[type | None] = None
 
     @classmethod
     def join(cls, complaints: Complaints) -> None:
-        if not cls.running:
-            cls.before = getattr(warnings, "_warn_unawaited_coroutine", None)
-            if cls.before is not None:
-                cls.hook = _hook_before(cls.before)
-                warnings._warn_unawaited_coroutine = cls.hook  # type: ignore[attr-defined]
-            logging.getLogger("asyncio").addFilter(_logged)
-        cls.running.add(complaints)
+        with cls.lock:
+            if not cls.running:
+                cls.before = getattr(warnings, "_warn_unawaited_coroutine", None)
+                if cls.before is not None:
+                    cls.hook = _hook_before(cls.before)
+                    warnings._warn_unawaited_coroutine = cls.hook  # type: ignore[attr-defined]
+                logging.getLogger("asyncio").addFilter(_logged)
+            cls.running = {**cls.running, get_ident(): complaints}
 
     @classmethod
     def leave(cls, complaints: Complaints) -> None:
-        cls.running.discard(complaints)
-        if not cls.running:
-            if cls.hook is not None and getattr(warnings, "_warn_unawaited_coroutine", None) is cls.hook:
-                warnings._warn_unawaited_coroutine = cls.before  # type: ignore[attr-defined]
-            logging.getLogger("asyncio").removeFilter(_logged)
+        with cls.lock:
+            cls.running = {thread: one for thread, one in cls.running.items() if one is not complaints}
+            if not cls.running:
+                if cls.hook is not None and getattr(warnings, "_warn_unawaited_coroutine", None) is cls.hook:
+                    warnings._warn_unawaited_coroutine = cls.before  # type: ignore[attr-defined]
+                logging.getLogger("asyncio").removeFilter(_logged)
 
     @classmethod
     def here(cls) -> Complaints | None:
         """Return the complaints of the loop that runs in this thread."""
-        thread = get_ident()
-        return next((one for one in cls.running if one.thread == thread), None)
+        return cls.running.get(get_ident())
 
 
 def _hook_before(original: Callable[[Any], None]) -> type:

@@ -47,6 +47,9 @@ class Observed(_Loop):  # type: ignore[misc]
 
     def run_forever(self) -> None:
         """Run until stopped."""
+        if self.is_over or self.is_running() or asyncio._get_running_loop() is not None:
+            super().run_forever()  # which refuses
+            return
         self.observation.begin()
         try:
             super().run_forever()

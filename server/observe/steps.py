@@ -54,6 +54,8 @@ class Task(asyncio.Task[Any]):
                 tasks.look_at_step(self, took)
             if self.done():
                 tasks.end(self, record)
+            # As in `Step._run`: what is left of this frame may belong to the traceback of a task that has failed.
+            del self, step, woken_by
 
     def set_name(self, value: object) -> None:
         """Name the task, as `asyncio.Task.set_name` does."""
@@ -134,6 +136,9 @@ class Step(asyncio.Handle):
             self.task = self._callback = self._context = None
             self._args = ()
             tasks.idle_steps.append(self)
+        # A failed task's traceback may hold this frame (3.12, 3.13), and with these it would hold the task: a cycle,
+        # which would keep it, and asyncio's complaint, until the garbage is collected.
+        del self, task, args
 
 
 # Its parent's name, because its ``repr`` shows that.

@@ -24,6 +24,9 @@ ENDED_KEPT = 1_000
 #: The owner whose ended tasks have a history of their own. A screen makes so many that no others would be left in one.
 APART = "ui"
 
+#: After how many new tasks, at the least, the live ones are gone through for those that were collected in silence.
+SWEPT_EVERY = 1_000
+
 #: How many coroutine functions are told apart.
 KINDS_KEPT = 10_000
 
@@ -68,6 +71,7 @@ class Tasks:
         self.cancellations = observation.cancellations
         self._observation = observation
         self._kinds: dict[int, CoroutineKind] = {}
+        self._sweep_at = SWEPT_EVERY
         # Those that have failed and still exist, by id: whoever keeps the tasks bounds them, as it does the live ones.
         self._failed: dict[int, TaskRecord] = {}
 
@@ -142,6 +146,9 @@ class Tasks:
     def make(self, loop: asyncio.AbstractEventLoop, coro: Any, frame: FrameType, arguments: dict[str, Any]) -> Task:
         """Return a new observed task. `frame` is who asked for it, `arguments` are the task's own."""
         self.made = number = self.made + 1
+        if number >= self._sweep_at:
+            self.sweep()
+            self._sweep_at = number + max(SWEPT_EVERY, len(self.live))
         try:
             code = coro.cr_code
         except AttributeError:
@@ -159,9 +166,11 @@ class Tasks:
                 record.given_name = str(arguments["name"])
             if arguments.get("eager_start"):
                 return self._make_eagerly(record, loop, coro, arguments)
+        try:
             task = Task(coro, loop=loop, **arguments)
-        else:
-            task = Task(coro, loop=loop)
+        except BaseException:
+            self.made -= 1
+            raise
         task.record = record
         record._task = ref(task)
         self.live[number] = record
@@ -252,6 +261,7 @@ class Tasks:
         if self.live.pop(record.id, None) is not None:
             record.given_name = name or record.name
             record.outcome = TaskState.DESTROYED
+            record.since = monotonic()
             self._keep(record)
             if record.unsettled:
                 self.cancellations.task_ended(record)

@@ -189,8 +189,9 @@ class Ticks:
         self.asleep = False
 
     def end(self) -> None:
-        """The loop does not run any more."""
-        self._finish(monotonic())
+        """The loop does not run any more. It may have been asleep: a signal's handler has raised."""
+        if not self.asleep:
+            self._finish(monotonic())
         self.asleep = True
 
     def _finish(self, now: float) -> None:

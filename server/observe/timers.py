@@ -1,6 +1,7 @@
 """Timers: every `call_later` and `call_at`, from when it is set to when it fires or is cancelled."""
 
 import asyncio
+import contextlib
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -64,8 +65,8 @@ class Timer(asyncio.TimerHandle):
     """The task that set it; None if no task did."""
     over: bool
     """Whether it has fired."""
-    inner: asyncio.TimerHandle
-    """The loop's own handle, set only where that is of another make than asyncio's."""
+    inner: asyncio.TimerHandle | None
+    """The loop's own handle, set only where that is of another make than asyncio's; None once it has fired."""
     # What asyncio's own handles hold.
     _when: float
     _scheduled: bool
@@ -114,6 +115,10 @@ class Timer(asyncio.TimerHandle):
             when, setter = self._when, self.setter
             timers.ring.append((when, now - when, now, name_of(self._callback), None if setter is None else setter.id))
         _run(self)
+
+    def let_go(self) -> None:
+        """Hold nothing of the program any more: it has fired, and whoever keeps it keeps no more than uvloop's own."""
+        self._callback, self._args = None, ()
 
     def cancel(self) -> None:
         """Cancel it, as `asyncio.TimerHandle.cancel` does. No effect if it has fired or is cancelled already."""
@@ -184,11 +189,15 @@ def _due(timer: Timer) -> float:
 
 
 def name_of(callback: object) -> str:
-    """Return the name of a callback."""
+    """Return the name of a callback; its type's where it has none, or raises when it is asked: it is anybody's code."""
+    name: object = None
     try:
         name = callback.__qualname__  # type: ignore[attr-defined]
     except AttributeError:
-        name = getattr(getattr(callback, "func", None), "__qualname__", None)
+        with contextlib.suppress(Exception):
+            name = getattr(getattr(callback, "func", None), "__qualname__", None)
+    except Exception:  # noqa: BLE001, S110 - it has no name for us
+        pass
     return name if type(name) is str else type(callback).__name__
 
 

@@ -82,12 +82,20 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
 
     def _fire(self, timer: Timer) -> None:
         del self._timers[id(timer)]
+        timer.inner = None  # it holds this timer as well
         timer._run()
+        timer.let_go()
 
     def _timer_handle_cancelled(self, timer: Timer) -> None:
         """Cancel the loop's own handle. asyncio's handles call this when they are cancelled."""
-        timer.inner.cancel()
+        if timer.inner is not None:
+            timer.inner.cancel()
         self._timers.pop(id(timer), None)
+
+    def close(self) -> None:
+        """Close the loop; what was to be called later is let go, as uvloop does."""
+        super().close()
+        self._timers.clear()
 
 
 MACHINERY.add(id(globals()))

@@ -3,6 +3,7 @@
 from echotui.server.events import duration
 from echotui.server.observe.cancellations import Cancellation, Outcome
 
+from ..numbers import counted
 from ..text import clean, shortened
 from ..widgets.lines import Piece
 
@@ -32,6 +33,8 @@ def lifeline(one: Cancellation, width: int, now: float) -> list[list[Piece]]:
     ]
     if one.message:
         lines.append([("   saying  ", "dim"), (clean(one.message), "")])
+    if one.again:
+        lines.append([("   again   ", "dim"), (f"asked {counted(one.again, 'time')} more while this is open", "warn")])
     if one.shielded:
         lines.append([("   shielded", "dim"), (clean(f" {one.shielded} goes on"), "")])
     if one.delivered_at is not None:
