@@ -73,6 +73,7 @@ class Lab:
         self._echo_complaints = echo_complaints
         self._clients: set[asyncio.Task[None]] = set()
         self._stops: set[asyncio.Task[None]] = set()
+        self._hung_up = False
         self.observation: Observation | None = None
         """What is known of the loop this runs on; None while it is not open, or on a loop that is not observed."""
         self.shutdowns = new_history()
@@ -322,13 +323,17 @@ class Lab:
 
     def hang_up(self) -> None:
         """End as SIGHUP would: the terminal is gone, and the system has not told us with a signal."""
-        if not self.ended_by.done() and self._drain is None:
+        if not self.ended_by.done() and self._drain is None and not self._stops:
+            self._hung_up = True
             self._signalled(signal.SIGHUP, None)
 
     def _signalled(self, number: signal.Signals, sent_at: float | None) -> None:
         own = sent_at is not None
         origin = "this keyboard" if own else "outside"
         self.journal.record(events.SignalReceived(number.name, origin))
+        if number is signal.SIGHUP and sent_at is None and self._hung_up and self._stops:
+            self._hung_up = False  # the system tells late what we have seen ourselves: it is no second signal
+            return
         again = self._drain is not None or bool(self._stops)  # the first may have come in this very turn
         if not again:
             self._handled_at, self._sent_at = monotonic(), sent_at

@@ -180,14 +180,15 @@ def echotui(
     """Run `echotui` with these arguments on ports the system picks; yield its terminal, and the ports by server."""
     with Terminal(ECHOTUI, "--port", "0", *arguments, width=width, height=height, environment=environment) as terminal:
         terminal.shows("selectors", "sockets", " serving")
-        yield terminal, dict(_ports(terminal.text))
+        yield terminal, dict(ports_in(terminal.text))
 
 
 #: What stands around the words of a line, drawn in whatever characters there are.
 _FRAME = str.maketrans(dict.fromkeys("│▸|>", " "))
 
 
-def _ports(text: str) -> Iterator[tuple[str, int]]:
+def ports_in(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the servers that are named on a screen, each with its port."""
     for line in text.splitlines():
         words = line.translate(_FRAME).split()
         if len(words) > 2 and words[0] in ("selectors", "sockets") and words[1].isdigit():

@@ -287,7 +287,9 @@ class EchoApp(OrderlyApp[int]):
             self.say("read-only: nothing can be injected here")
             return
         latest = reversed([*self.lab.connections.open.values()])
-        targets = targets_of(kind, self.live.connections.table.selected, latest, self._live.servers)
+        looked_at = self.live.connections.table.selected
+        selected = None if looked_at is None else self.lab.connections.get(looked_at.id)
+        targets = targets_of(kind, selected, latest, self._live.servers)
         if targets:
             await self.ask(FaultForm(kind, targets, self.lab.faults.inject), self._injected)
         else:

@@ -45,7 +45,7 @@ def targets_of(
     if On.SERVER in kind.targets:
         targets += [(f"{record.name}, whole server", record.name) for record in servers]
     if on_connections:
-        others = (one for one in latest if one is not selected and one.is_open)
+        others = (one for one in latest if one.is_open and (selected is None or one.id != selected.id))
         targets += [(f"connection {one.id} of {one.server}", one.id) for one in islice(others, MOST_OFFERED)]
     if On.LOOP in kind.targets:
         targets.append(("the loop", None))

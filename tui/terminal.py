@@ -85,8 +85,24 @@ class PatientDriver(LinuxDriver):
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def _go_on(self) -> None:
-        if self._is_ours:
+        """Take the terminal again, unless we go on in the background: the servers do, and the screen waits for fg."""
+        if self._is_ours and self._is_in_background():
+            self._give_back()
+            self._is_with_shell = True
+        elif self._is_ours:
             super()._sigcont_application()
+
+    def _is_in_background(self) -> bool:
+        """Return whether the terminal belongs to others now: who takes it all the same is stopped."""
+        try:
+            return os.tcgetpgrp(self.fileno) != os.getpgrp()
+        except OSError:
+            return False
+
+    def stop_application_mode(self) -> None:
+        """Leave the terminal as it was before; not while it belongs to others, who would have us stopped for it."""
+        if not self._is_with_shell:
+            super().stop_application_mode()
 
     def suspend_application_mode(self) -> None:
         """Give the terminal back for a while."""
@@ -154,7 +170,8 @@ class PatientDriver(LinuxDriver):
         """Read no more keys."""
         if self._input is not None:
             self._loop.remove_reader(self._input)
-        super().disable_input()
+        if not self._is_with_shell:
+            super().disable_input()
 
     def _read(self, descriptor: int, parser: XTermParser, decode: Any) -> None:
         try:
@@ -204,9 +221,14 @@ class PatientDriver(LinuxDriver):
             self._loop.remove_writer(descriptor)
 
     def check(self) -> None:
-        """Look whether the terminal was closed, and if so stop reading keys: it would be readable for ever."""
+        """Look whether the terminal was closed, and if so stop reading keys: it would be readable for ever.
+
+        Look as well whether it is ours again: a shell that brings a running program to the foreground does not tell it.
+        """
         if self.gone:
             return
+        if self._is_with_shell and self._auto_restart and not self._is_in_background():
+            self._go_on()
         poll = select.poll()
         poll.register(self.fileno, 0)
         if any(mask & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, mask in poll.poll(0)):

@@ -24,7 +24,7 @@ from ..journal import Journal
 from ..naming import address, beyond_loopback, describe, family_of, why_not_listening
 from ..records import LAST_KEPT, Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
-from ..tcp import TcpInfo, tcp_info, waited_in_queue
+from ..tcp import TcpInfo, bytes_taken, tcp_info, waited_in_queue
 
 #: How many bytes one read asks for. Larger reads save system calls when a peer sends much at once.
 RECEIVE_SIZE = 64 * 1024
@@ -184,6 +184,7 @@ class EchoServer(ABC):
         """Shut the sockets of the connections that are open still down under their handlers, and see them end."""
         for connection in self.own:
             self._given_up.add(connection.id)
+            self.cut_off(connection)
             with contextlib.suppress(OSError):  # it is not connected any more
                 self._peers[connection.id].shutdown(socket.SHUT_RDWR)
             self.end(connection, GIVEN_UP)
@@ -193,6 +194,9 @@ class EchoServer(ABC):
         for connection in self.own:
             self.close_now(connection, GIVEN_UP)
         self._given_up.clear()
+
+    def cut_off(self, connection: Connection) -> None:  # noqa: B027 - most know at any time what was sent
+        """Count what was sent of an answer that will not be sent to its end, and expect no more of it."""
 
     def doing(self, connection: Connection) -> str:
         """Return what an open connection is doing, for people: where it hangs."""
@@ -389,6 +393,23 @@ class EchoServer(ABC):
         connection.bytes_out += size
         connection.unsent = unsent
         self.record.bytes_out += size
+
+    def count_taken(self, connection: Connection) -> None:
+        """Count what the system has taken of the answer that is being sent, where it tells; what is left is lost.
+
+        Not once the socket was shut down: then there is no answer that is being sent any more.
+        """
+        if connection.unsent:
+            taken = bytes_taken(self._peers[connection.id])
+            part = 0 if taken is None else min(max(taken - connection.bytes_out, 0), connection.unsent)
+            self.count_sent(connection, part, 0)
+
+    def correct_sent(self, connection: Connection) -> None:
+        """Count what the system has taken, where it may be less than it was given: the connection is lost."""
+        half_closed = connection.link is not None and connection.link.half_closed
+        taken = None if half_closed or connection.id in self._given_up else bytes_taken(self._peers[connection.id])
+        if taken is not None:
+            self.count_sent(connection, taken - connection.bytes_out, 0)
 
     def handler_failed(self, connection: Connection, error: Exception, outcome: str) -> None:
         """A handler raised something of its own: count it and tell what becomes of it."""

@@ -244,7 +244,9 @@ class _Talk(asyncio.Protocol):
         self._wake_no_more()
         if self.deadline is not None:
             self.deadline.cancel()
-        if error is None and self.buffered:
+        if error is not None:
+            self.server.correct_sent(self.connection)
+        elif self.buffered:
             self._count_written(0, cast(asyncio.Transport, self.transport))
         if self.ended_by is not None:
             outcome = outcome_of(self.ended_by)

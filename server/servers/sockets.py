@@ -25,7 +25,6 @@ from ..conversation import Boom, Conversation
 from ..naming import describe
 from ..observe.waiting import what_a_task_waits_for
 from ..records import Connection, ConnectionState, Treatment
-from ..tcp import bytes_taken
 from .accepting import AcceptingServer, time_limit
 from .base import RECEIVE_SIZE, Desk, Interrupt
 from .following import follow, wake
@@ -76,8 +75,7 @@ class SocketsServer(AcceptingServer):
                 except asyncio.CancelledError:
                     if connection.manners is None or not await connection.manners.cancelled():
                         raise
-                    self._count_cut_off(connection, sock)
-                    connection.unsent = 0  # what is left of its answer is lost
+                    self.cut_off(connection)
                 except OSError:
                     boomed = connection.id in self._booms
                     if not boomed:
@@ -90,13 +88,14 @@ class SocketsServer(AcceptingServer):
             self.half_closed(connection)
             outcome = "closed by peer"
         except asyncio.CancelledError as cancelled:
-            self._count_cut_off(connection, sock)
+            self.cut_off(connection)
             outcome = str(cancelled) or "cancelled"
             raise
         except Interrupt as interrupt:
-            self._count_cut_off(connection, sock)
+            self.cut_off(connection)
             outcome = str(interrupt)
         except OSError as error:
+            self.cut_off(connection)
             outcome = describe(error)
         except Exception as error:
             outcome = self._failed(connection, error)
@@ -135,7 +134,7 @@ class SocketsServer(AcceptingServer):
             )
         return outcome
 
-    async def _converse(  # noqa: C901 - the hot path: what others would call costs a fraction of each message
+    async def _converse(  # noqa: C901, PLR0912 - the hot path: what others would call costs a fraction of each message
         self, connection: Connection, sock: socket.socket, conversation: Conversation
     ) -> bool:
         """Echo until the peer closes (False) or says boom (True)."""
@@ -145,6 +144,10 @@ class SocketsServer(AcceptingServer):
         reads_then = record.reads
         try:
             async with time_limit(limit) as deadline:
+                if connection.link is not None:  # it may hold what was to be sent when a cancellation was swallowed
+                    await follow(self, connection.link, connection, functools.partial(self._send, connection, sock))
+                    if conversation.boomed:
+                        return True
                 while data := await loop.sock_recv(sock, RECEIVE_SIZE):
                     self.received(connection, data)
                     if connection.reads % FAIR_SHARE == 0:
@@ -159,7 +162,8 @@ class SocketsServer(AcceptingServer):
                         if link is None:
                             size = connection.unsent = len(answer)
                             await loop.sock_sendall(sock, answer)
-                            self.sent(connection, size)
+                            if connection.unsent:  # else it was cut off just now, and counted
+                                self.sent(connection, size)
                             link = connection.link  # a fault may have come meanwhile
                         else:
                             link.answer(answer)
@@ -180,14 +184,11 @@ class SocketsServer(AcceptingServer):
         """Send a part of an answer, when faults want it sent."""
         connection.unsent = len(data)
         await asyncio.get_running_loop().sock_sendall(sock, data)
-        self.sent(connection, len(data))
+        if connection.unsent:  # else it was cut off just now, and counted
+            self.sent(connection, len(data))
 
-    def _count_cut_off(self, connection: Connection, sock: socket.socket) -> None:
-        """Count what was sent of an answer that will not be sent to its end: `sock_sendall` does not tell."""
-        taken = bytes_taken(sock) if connection.unsent else None
-        if taken is not None:
-            part = taken - connection.bytes_out
-            self.count_sent(connection, part, connection.unsent - part)
+    def cut_off(self, connection: Connection) -> None:
+        self.count_taken(connection)  # `sock_sendall` does not tell
 
     # -- what EchoServer asks for ---------------------------------------------------------------------------
 
@@ -197,9 +198,10 @@ class SocketsServer(AcceptingServer):
             # story. So its peer's side falls silent for it: the pending read returns, and the handler raises.
             # Where it hangs in a write instead, that has to fail too.
             self._booms[connection.id] = error
-            self._count_cut_off(connection, self._peers[connection.id])
+            how = socket.SHUT_RDWR if connection.unsent else socket.SHUT_RD
+            self.cut_off(connection)
             with contextlib.suppress(OSError):  # the peer has reset just now, and the handler will notice
-                self._peers[connection.id].shutdown(socket.SHUT_RDWR if connection.unsent else socket.SHUT_RD)
+                self._peers[connection.id].shutdown(how)
             wake(connection)
 
     def has_to_boom(self, connection: Connection) -> bool:

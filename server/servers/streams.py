@@ -17,7 +17,6 @@ What `asyncio.start_server` does with an accepted socket is done in `_open`; for
 """
 
 import asyncio
-import contextlib
 import functools
 import socket
 from collections.abc import Mapping
@@ -63,11 +62,12 @@ class StreamsServer(AcceptingServer):
 
     # -- one connection -------------------------------------------------------------------------------------
 
-    async def _handle(  # noqa: C901, PLR0912 - a coroutine for a part of it would take a quarter KiB of every connection
+    async def _handle(  # noqa: C901, PLR0912 - a coroutine for a part would take 250 B of every connection
         self, connection: Connection, sock: socket.socket
     ) -> None:
         """The life of one connection's task."""
         outcome = "ended"
+        last_words = 0
         conversation = Conversation()
         reader = self._readers[connection.id] = _Reader(self, connection)
         try:
@@ -85,14 +85,15 @@ class StreamsServer(AcceptingServer):
             except asyncio.CancelledError:
                 if not (connection.unsent or writer.transport.is_closing() or _is_half_closed(connection)):
                     writer.write(DROPPED)
-                    self.count_sent(connection, len(DROPPED), 0)
+                    last_words = len(DROPPED)
                 raise
             finally:
                 if connection.unsent:
                     self._abort(connection, writer)  # its peer does not read, and closing would wait for that
                 if writer.transport.is_closing() or not closes_late(connection):
-                    await _close(writer)
+                    last_words = last_words if await _close(writer) else 0
                     self._writers.pop(connection.id, None)
+                self.count_sent(connection, last_words, 0)
         except asyncio.CancelledError as cancelled:
             outcome = str(cancelled) or "cancelled"
             raise
@@ -121,16 +122,20 @@ class StreamsServer(AcceptingServer):
     def close_now(self, connection: Connection, outcome: str) -> None:
         writer = self._writers.pop(connection.id, None)
         if writer is not None:
-            writer.transport.abort()
+            self._abort(connection, writer)
         super().close_now(connection, outcome)
 
     def _abort(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
-        """Let go of what is left of an answer, and count what was sent of it, unless it is lost and nobody knows."""
+        """Let go of what is left of an answer, and count what was sent of it."""
         transport = writer.transport
-        if not transport.is_closing():
-            left = transport.get_write_buffer_size()
-            self.count_sent(connection, connection.unsent - left, 0)
+        if connection.unsent and not transport.is_closing():
+            self.count_sent(connection, connection.unsent - transport.get_write_buffer_size(), 0)
         transport.abort()
+
+    def cut_off(self, connection: Connection) -> None:
+        writer = self._writers.get(connection.id)
+        if writer is not None and connection.unsent:
+            self._abort(connection, writer)
 
     async def _send(self, connection: Connection, writer: asyncio.StreamWriter, data: bytes) -> None:
         """Send a part of an answer, when faults want it sent."""
@@ -158,6 +163,8 @@ class StreamsServer(AcceptingServer):
             async with time_limit(limit) as deadline:
                 if connection.unsent:  # it was cancelled while it sent this, and that was swallowed
                     await self._drain(connection, writer)
+                if connection.link is not None:  # it may hold more
+                    await follow(self, connection.link, connection, functools.partial(self._send, connection, writer))
                 while True:
                     try:
                         line = await reader.readline()
@@ -249,6 +256,11 @@ class _Reader(asyncio.StreamReader):
             journal.details_skipped += 1
         _feed_data(self, data)
 
+    def set_exception(self, exc: Exception) -> None:
+        if isinstance(exc, OSError):  # the connection is lost, and its socket not closed yet
+            self._server.count_taken(self._connection)
+        super().set_exception(exc)
+
 
 async def _open(reader: asyncio.StreamReader, sock: socket.socket) -> asyncio.StreamWriter:
     """Give an accepted socket to a reader; return its writer."""
@@ -280,13 +292,23 @@ def _lost(writer: asyncio.StreamWriter, error: RuntimeError) -> Exception:
     return ConnectionResetError("Connection lost") if writer.transport.is_closing() else error
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
-    """Send what was written, but not for longer than `LAST_WORDS`, and close."""
+async def _close(writer: asyncio.StreamWriter) -> bool:
+    """Send what was written, but not for longer than `LAST_WORDS`, and close. Returns whether all was sent."""
+    all_is_sent = writer.transport.is_closing() or not writer.transport.get_write_buffer_size()
+    waits = not all_is_sent
+
+    def give_up() -> None:
+        nonlocal waits
+        waits = False
+        writer.transport.abort()
+
     writer.close()
-    too_late = asyncio.get_running_loop().call_later(LAST_WORDS, writer.transport.abort)
+    too_late = asyncio.get_running_loop().call_later(LAST_WORDS, give_up)
     try:
-        with contextlib.suppress(OSError):  # it was lost while it closed
-            await writer.wait_closed()
+        await writer.wait_closed()
+    except OSError:  # it was lost while it closed
+        return all_is_sent
     finally:
         too_late.cancel()
         writer.transport.abort()
+    return all_is_sent or waits

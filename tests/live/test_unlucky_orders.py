@@ -13,7 +13,7 @@ from support_faults import a_case, soon
 
 from echotui.server import events
 from echotui.server.faults.events import FaultEnded, FaultStruck
-from echotui.server.lab import Lab
+from echotui.server.lab import Lab, Refused
 from echotui.server.records import ConnectionState, ServerState
 from echotui.server.servers import SERVERS
 from echotui.server.settings import Settings
@@ -217,3 +217,74 @@ async def test_who_comes_while_the_servers_stop_has_not_finished_by_himself() ->
             await lab.stop()
         (cleaning_up,) = told(lab, events.CleaningUp)
         assert cleaning_up.finished == 0
+
+
+@each_on_loop
+@pytest.mark.parametrize("second", [Lab.boom, Lab.interrupt])
+async def test_who_is_ended_twice_is_counted_once(server: str, second: object) -> None:
+    async with a_lab() as lab, a_peer(lab, server, receive_buffer=8192) as peer:
+        await _does_not_read(peer)
+        lab.boom(peer.connection.id)
+        assert callable(second)
+        with suppress(Refused):  # it may have ended already
+            second(lab, peer.connection.id)
+        assert len(await _hear_what_comes(peer)) == peer.connection.bytes_out
+
+
+@each_on_loop
+async def test_a_boom_that_comes_when_the_answer_has_just_gone_counts_it_once(server: str) -> None:
+    async with a_lab() as lab, a_peer(lab, server, receive_buffer=8192) as peer:
+        said = await _does_not_read(peer)
+        heard = 0
+        while heard < said:  # without a turn of the loop: what it could tell of the last bytes has to wait
+            with suppress(BlockingIOError):
+                heard += len(peer.sock.recv(2**20))
+            if heard < said:
+                await asyncio.sleep(0)
+        with suppress(Refused):
+            lab.boom(peer.connection.id)
+        await _hear_what_comes(peer)
+        assert peer.connection.bytes_out == said
+
+
+@pytest.mark.parametrize("server", ["sockets", "streams"])
+async def test_what_a_fault_holds_is_sent_although_a_cancellation_was_swallowed(server: str) -> None:
+    async with a_case(server, may_complain=True) as case:
+        connection = case.victim.connection
+        case.lab.faults.inject("swallow-cancel", connection.id)
+        held = case.lab.faults.inject("latency", connection.id, {"ms": 60_000})
+        await case.victim.say(b"HELD\r\n")
+        await soon(lambda: connection.held > 0)
+        case.lab.interrupt(connection.id)
+        await happens(case.lab, FaultStruck, name="swallow-cancel")
+        held.undo()
+        assert await case.victim.hear(6) == b"HELD\r\n"
+
+
+@each_on_loop
+async def test_an_answer_that_a_reset_has_overtaken_is_not_counted(server: str) -> None:
+    async with a_lab() as lab, a_peer(lab, server) as peer:
+        peer.sock.send(b"HELLO\r\n")
+        peer.reset()  # before the server has had a turn
+        await happens(lab, events.Closed, connection=peer.connection.id)
+        assert peer.connection.bytes_out == 0
+
+
+@pytest.mark.parametrize("server", ["sockets", "streams"])
+async def test_who_is_given_up_in_the_middle_of_an_answer_is_counted_what_the_peer_hears(server: str) -> None:
+    async with a_lab(may_complain=True) as lab, a_peer(lab, server, receive_buffer=8192) as peer:
+        await _does_not_read(peer)
+        lab.faults.inject("swallow-cancel", peer.connection.id)
+        stopping = asyncio.get_running_loop().create_task(lab.stop_server(server), name="stopping")
+        await happens(lab, events.Closed, connection=peer.connection.id)
+        assert len(await _hear_what_comes(peer)) == peer.connection.bytes_out
+        await stopping
+
+
+async def test_a_terminal_that_is_gone_is_no_second_signal() -> None:
+    async with Lab(Settings(port=0, servers=("sockets",), drain=0.2), signals=True) as lab, a_peer(lab, "sockets"):
+        os.kill(os.getpid(), signal.SIGHUP)
+        await happens(lab, events.SignalReceived)
+        lab.hang_up()
+        await asyncio.wait_for(lab.ended_by, PATIENCE)
+        assert not told(lab, events.CutShort)

@@ -2,14 +2,17 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from support import PATIENCE, a_listener_between_free_ports, reset
-from support_terminal import ECHOTUI, Terminal, echotui
+from support_terminal import ECHOTUI, Terminal, echotui, ports_in
 
 HOSTILE = b"\x1b]0;owned\x07\x1b[2J[/b][@click=app.quit]x\r\n"
 
@@ -436,3 +439,41 @@ def test_a_key_cut_in_two_is_one_key_and_an_escape_alone_is_one() -> None:
         terminal.type(b"\xff\xfe")  # no text in any encoding of ours
         terminal.press("\x1b")
         terminal.shows_no("╭─ Help")
+
+
+@contextmanager
+def a_job(*options: str) -> Iterator[tuple[Terminal, psutil.Process, dict[str, int]]]:
+    """Run the app as a job of a shell."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("there is no bash")
+    with Terminal(bash, "--norc", "--noprofile", "-i") as terminal:
+        terminal.press(f"{ECHOTUI} --port 0 --drain 0.2 {' '.join(options)}\r")
+        terminal.shows("╭─ Servers", "selectors", "sockets", " serving")
+        (job,) = psutil.Process(terminal.process.pid).children()
+        try:
+            yield terminal, job, dict(ports_in(terminal.text))
+        finally:
+            with suppress(psutil.NoSuchProcess):
+                job.kill()
+
+
+def test_in_the_background_it_serves_and_in_the_foreground_it_draws_again() -> None:
+    with a_job() as (terminal, job, ports), peer(ports["sockets"]) as one:
+        terminal.press("\x1a")
+        terminal.wait(lambda: _is_stopped(job.pid), "waiting for the stop")
+        terminal.press("bg\r")
+        assert echoes(one, b"in the background\r\n")
+        assert not _is_stopped(job.pid)
+        terminal.press("fg\r")
+        terminal.shows(r"in the background\r\n")
+        terminal.press("q")
+        terminal.wait(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE, "waiting for the exit")
+
+
+def test_a_signal_ends_it_in_the_background() -> None:
+    with a_job() as (terminal, job, _):
+        terminal.press("\x1a")
+        terminal.wait(lambda: _is_stopped(job.pid), "waiting for the stop")
+        terminal.press("kill %1\r")
+        terminal.wait(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE, "waiting for the exit")

@@ -104,11 +104,12 @@ charts     c: of all servers, of the selected one, none; a bar is the highest of
     @on(VirtualTable.Moved, "#connection-table, #server-table")
     def _show_selected(self) -> None:
         """Show more of what the keys move over: a connection, or a server; the detail itself is of what it was of."""
-        connection, server = self.connections.table.selected, self.detail.server
+        connection, server = self.connections.table.selected, None
         if self.servers.table.has_focus:
             server = self.servers.table.selected
-        elif not self.detail.has_focus:
-            server = None
+        elif self.detail.has_focus and self.detail.server is not None:
+            name = self.detail.server.name  # a paused picture has records of its own
+            server = next((record for record in self.picture.servers if record.name == name), None)
         if self.detail.connection is not connection or self.detail.server is not server:
             self.detail.connection, self.detail.server = connection, server
             self.detail.repaint()
