@@ -137,6 +137,12 @@ class Connection:
             return "held"
         return "unread" if self.unsent else self.state.value
 
+    def frozen(self) -> "Connection":
+        """Return a copy that stays as it is, whatever becomes of its faults."""
+        copied = copy.copy(self)
+        copied.link = copy.copy(self.link)
+        return copied
+
     @property
     def held(self) -> int:
         """How many bytes of its answers a fault holds back."""
@@ -211,7 +217,7 @@ class Connections:
     def frozen(self) -> "Connections":
         """Return a copy that stays as it is, for looking at. It takes time in proportion to what is open."""
         frozen = Connections()
-        frozen.open = {number: copy.copy(connection) for number, connection in self.open.items()}
+        frozen.open = {number: connection.frozen() for number, connection in self.open.items()}
         frozen.ended = self.ended.copy()
         frozen.opened, frozen.closed, frozen.most_open = self.opened, self.closed, self.most_open
         return frozen

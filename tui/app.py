@@ -288,7 +288,8 @@ class EchoApp(OrderlyApp[int]):
             return
         latest = reversed([*self.lab.connections.open.values()])
         looked_at = self.live.connections.table.selected
-        selected = None if looked_at is None else self.lab.connections.get(looked_at.id)
+        # A paused picture shows it as it was.
+        selected = None if looked_at is None else self.lab.connections.get(looked_at.id) or looked_at
         targets = targets_of(kind, selected, latest, self._live.servers)
         if targets:
             await self.ask(FaultForm(kind, targets, self.lab.faults.inject), self._injected)

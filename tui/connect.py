@@ -4,9 +4,11 @@ import contextlib
 import socket
 import sys
 import threading
+from codecs import getincrementaldecoder
+from collections.abc import Callable
 
 from .standard import point_to_nothing
-from .text import clean_bytes
+from .text import clean
 
 #: How long connecting may take, in seconds.
 CONNECT_TIME = 10.0
@@ -27,17 +29,19 @@ def run(host: str, port: int) -> int:
 def _talk(host: str, port: int) -> int:
     try:
         sock = socket.create_connection((host, port), CONNECT_TIME)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, UnicodeError) as error:  # a host that is no name at all
+        reason = getattr(error, "strerror", None) or str(error)
         print(f"echotui connect: cannot connect to {host}:{port}: {reason}: is it serving?", file=sys.stderr)
         return 1
     with sock:
         sock.settimeout(None)
         said_all = threading.Event()
         threading.Thread(target=_send_lines, args=(sock, said_all), daemon=True).start()
+        show = _on_a_terminal() if sys.stdout.isatty() else sys.stdout.buffer.write
         try:
             while data := sock.recv(65536):
-                _show(data)
+                show(data)
+                sys.stdout.flush()
         except BrokenPipeError:
             point_to_nothing()
             return 141
@@ -62,10 +66,16 @@ def _send_lines(sock: socket.socket, said_all: threading.Event) -> None:
         sock.shutdown(socket.SHUT_WR)
 
 
-def _show(data: bytes) -> None:
-    if sys.stdout.isatty():
-        shown = "\n".join(clean_bytes(line.removesuffix(b"\r")) for line in data.split(b"\n"))
-        sys.stdout.write(shown)
-    else:
-        sys.stdout.buffer.write(data)
-    sys.stdout.flush()
+def _on_a_terminal() -> Callable[[bytes], object]:
+    """Return what shows bytes clean, as they come: a character, or the end of a line, may come in parts."""
+    decode = getincrementaldecoder("utf-8")("backslashreplace").decode
+    begun = ""
+
+    def show(data: bytes) -> None:
+        nonlocal begun
+        text = begun + decode(data)
+        begun = "\r" if text.endswith("\r") else ""
+        lines = text.removesuffix("\r").split("\n")
+        sys.stdout.write("\n".join(clean(line.removesuffix("\r")) for line in lines))
+
+    return show

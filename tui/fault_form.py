@@ -27,6 +27,9 @@ TargetChoice = int | str | None
 Inject = Callable[..., ActiveFault]
 
 
+#: How long a seed can be: all of its digits count.
+MOST_DIGITS = 18
+
 #: How many connections a form offers: who wants another one selects it before.
 MOST_OFFERED = 50
 
@@ -130,14 +133,14 @@ class FaultForm(Dialog[ActiveFault | None]):
             _, target = self._targets[self._chosen()]
             lasts = self._number("duration", "seconds, or empty")
             toxicity = self._number("toxicity", "0 to 1")
-            seed = self._number("seed", "a whole number, or empty")
+            seed = self._seed()
             fault = self._inject(
                 self._kind.name,
                 target,
                 params,
                 duration=lasts,
                 toxicity=1.0 if toxicity is None else toxicity,
-                seed=None if seed is None else int(seed),
+                seed=seed,
             )
         except BadFault as bad:
             wrong.update(Content(clean(str(bad))))
@@ -150,6 +153,14 @@ class FaultForm(Dialog[ActiveFault | None]):
 
     def _typed(self, name: str) -> str:
         return self.query_one(f"#field-{name}", Input).value.strip()
+
+    def _seed(self) -> int | None:
+        text = self._typed("seed")
+        if not text:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
+            raise BadFault(f"seed = {text!r} is not possible: a whole number of up to {MOST_DIGITS} digits, or empty")
+        return int(text)
 
     def _number(self, name: str, allowed: str) -> float | None:
         text = self._typed(name)

@@ -240,7 +240,8 @@ def _of_event(row: Entry, picture: Picture) -> _Ways:
         yield "about", Thing(Kind.CONNECTION, about)
     elif getattr(event, "peer", None):
         every = (*picture.connections.open.values(), *picture.connections.ended)
-        yield from (("about", Thing(Kind.CONNECTION, one.id)) for one in every if one.peer == event.peer)
+        own = (one for one in every if (one.peer, one.server) == (event.peer, event.about_server))
+        yield from (("about", Thing(Kind.CONNECTION, one.id)) for one in own)
     task = getattr(event, "task_id", None)
     if task is not None:
         yield "about", Thing(Kind.TASK, task)

@@ -35,8 +35,8 @@ def where(host: str, port: int, *, beyond: bool) -> tuple[str, int]:
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4]
-    except OSError as error:
-        raise NotLoaded(f"{clean(host)} is not known: {error.strerror or error}") from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name at all
+        raise NotLoaded(f"{clean(host)} is not known: {getattr(error, 'strerror', None) or error}") from None
     address = str(found[0])
     if not beyond and not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
         raise NotLoaded(

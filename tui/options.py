@@ -65,7 +65,7 @@ def address(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tup
         return reached_at(options.host or str(from_file.get("host", DEFAULT_HOST))), port_of(options.to, base)
     host, _, number = options.to.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not number.isascii() or not number.isdigit() or not 0 < int(number) <= 65535:
+    if not host or not number.isascii() or not number.isdigit() or len(number) > 5 or not 0 < int(number) <= 65535:
         parser.error(f"{options.to!r} is neither a server ({', '.join(SERVER_NAMES)}) nor HOST:PORT")
     if options.host not in (None, host):
         parser.error(f"--host {options.host} is not the host of {options.to}: name one of them")

@@ -40,7 +40,7 @@ class SaveForm(Dialog[list[Path] | None]):
             dialog.border_subtitle = "enter saves, tab changes the folder, esc leaves"
             with Horizontal(classes="row"):
                 yield Label("folder ", classes="name")
-                yield Input(self.folder or clean(str(Path.cwd())), id="folder", compact=True)
+                yield Input(self.folder or _here(), id="folder", compact=True)
             yield OptionList(
                 *(
                     Option(Content(f"{what:<12}{file.format(self._shot.name)}"), id=kinds)
@@ -70,10 +70,20 @@ class SaveForm(Dialog[list[Path] | None]):
         folder = self.query_one("#folder", Input).value
         try:
             written = await asyncio.to_thread(save, self._shot, folder, *kinds)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._saving = False
-            why = f"not saved: {error.strerror}: {error.filename}"
+            what = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
+            why = f"not saved: {what}"
             self.query_one("#save-wrong", Static).update(Content(clean(why)))
             return
         SaveForm.folder = folder
         self.dismiss(written)
+
+
+def _here() -> str:
+    """Return where the program was started, as it can be typed; the folder itself may be gone, or be called oddly."""
+    try:
+        here = str(Path.cwd())
+    except OSError:
+        return "~"
+    return here if clean(here) == here else "."

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import queue
+import select
 import signal
 import sys
 import threading
@@ -51,7 +52,7 @@ class Lines(Generic[Item]):
     Args:
         descriptor: where the lines go.
         line: makes the line of an item, on that thread.
-        lost: makes the line that stands before this item and says how many were dropped.
+        lost: makes the line that stands before this item and says how many were dropped before it.
         on_broken: called, on that thread, once nobody reads any more.
     """
 
@@ -66,17 +67,20 @@ class Lines(Generic[Item]):
         self._line = line
         self._lost = lost
         self._on_broken = on_broken
-        self._queue: queue.Queue[Item | None] = queue.Queue(QUEUED)
+        self._queue: queue.Queue[tuple[int, Item] | None] = queue.Queue(QUEUED)
         self._dropped = 0
+        """How many were dropped since the last that was not."""
         self._thread = threading.Thread(target=self._write, name="echotui-lines", daemon=True)
         self._thread.start()
 
     def __call__(self, item: Item) -> None:
         """Take an item; drop and count it where too many wait already."""
         try:
-            self._queue.put_nowait(item)
+            self._queue.put_nowait((self._dropped, item))
         except queue.Full:
             self._dropped += 1
+        else:
+            self._dropped = 0
 
     def close(self) -> None:
         """Write what still waits, for at most `FLUSH_TIME`."""
@@ -87,11 +91,11 @@ class Lines(Generic[Item]):
         self._thread.join(FLUSH_TIME)
 
     def _write(self) -> None:
-        told, text = 0, ""
+        text = ""
         try:
-            while (item := self._queue.get()) is not None:
-                if self._dropped > told:
-                    lost, told = self._dropped - told, self._dropped
+            while (waiting := self._queue.get()) is not None:
+                lost, item = waiting
+                if lost:
                     text += self._lost(lost, item) + "\n"
                 text += self._line(item) + "\n"
                 if len(text) >= AT_ONCE or self._queue.empty():
@@ -104,7 +108,10 @@ class Lines(Generic[Item]):
     def _send(self, text: str) -> None:
         data = memoryview(text.encode("utf-8", "backslashreplace"))
         while data:
-            data = data[os.write(self._descriptor, data) :]
+            try:
+                data = data[os.write(self._descriptor, data) :]
+            except BlockingIOError:  # others have it too, and have changed how it waits
+                select.select([], [self._descriptor], [])
 
 
 class LogLines(logging.Handler):

@@ -7,7 +7,17 @@ from collections.abc import Callable
 
 
 def never_refuse() -> None:
-    """Let stdout write what its encoding does not know escaped, as stderr does, instead of raising an error."""
+    """Let stdout write what its encoding does not know escaped, as stderr does, instead of raising an error.
+
+    Where the program was started without one of them, nothing takes its place.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if (
+            getattr(sys, name) is None
+        ):  # the descriptor is free, and the lowest that is, so it is the one that is opened
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the program runs
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 

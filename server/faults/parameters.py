@@ -6,11 +6,23 @@ A form can be made of it, and text from a form, a command line or a file goes th
 import math
 from dataclasses import dataclass
 
+#: How much of a value a message shows, in characters.
+LONGEST_SHOWN = 80
+
 #: What a parameter's value can be.
 Value = float | int | str | bool
 
 #: The values of a fault's parameters, by name.
 Values = dict[str, Value]
+
+
+def shown(value: object) -> str:
+    """Return how a value is written, for a message about it; what cannot be written, or is very long, is described."""
+    try:
+        text = repr(value)
+    except ValueError:  # more digits than Python turns into text
+        return "a number of too many digits"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 class BadFault(ValueError):
@@ -61,7 +73,7 @@ class Parameter:
         except (ValueError, TypeError, OverflowError):
             checked = None
         if checked is None:
-            raise BadFault(f"{self.name} = {value!r} is not possible: {self.allowed}")
+            raise BadFault(f"{self.name} = {shown(value)} is not possible: {self.allowed}")
         return checked
 
     def _read(self, value: object) -> Value | None:

@@ -211,7 +211,10 @@ class _Client:
 
     async def connect(self) -> None:
         """Connect, and say hello: whoever has had its echo is accepted. No error if that fails."""
-        sock = socket.socket(family_of(self.server.host))
+        try:
+            sock = socket.socket(family_of(self.server.host))
+        except OSError:  # a fault may have taken the descriptors
+            return
         sock.setblocking(False)
         try:
             async with asyncio.timeout(self._patience):

@@ -28,7 +28,7 @@ from typing import Any
 
 from ..settings import SERVER_NAMES
 from .catalogue import On, kind_of
-from .parameters import BadFault, Values
+from .parameters import BadFault, Values, shown
 
 #: The longest a script may go, in seconds.
 LONGEST = 3_600.0
@@ -140,6 +140,8 @@ def read(text: str) -> Script:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadScript(f"not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # a number of too many digits, tables in tables without end
+        raise BadScript(f"nothing that can be read: {error}") from None
     look = _Table(table, "the script", ("title", "seed", "servers", "clients", "seconds", "patience", "step", "expect"))
     servers = look.names("servers", SERVER_NAMES)
     steps = tuple(_step(step, f"step {at + 1}", servers) for at, step in enumerate(look.tables("step")))
@@ -173,31 +175,31 @@ class _Table:
     def number(self, key: str, default: float | None, low: float, high: float) -> float:
         value = self.table.get(key, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            raise BadScript(f"{self.where}: {key} = {value!r} is not possible: a number, {low:g} to {high:g}")
+            raise BadScript(f"{self.where}: {key} = {shown(value)} is not possible: a number, {low:g} to {high:g}")
         return float(value)
 
     def whole(self, key: str, default: int | None, low: int, high: int) -> int:
         value = self.table.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise BadScript(f"{self.where}: {key} = {value!r} is not possible: a whole number, {low} to {high}")
+            raise BadScript(f"{self.where}: {key} = {shown(value)} is not possible: a whole number, {low} to {high}")
         return value
 
     def text(self, key: str, default: str | None) -> str:
         value = self.table.get(key, default)
         if not isinstance(value, str):
-            raise BadScript(f"{self.where}: {key} is {'missing' if value is None else f'{value!r}, not a text'}")
+            raise BadScript(f"{self.where}: {key} is {'missing' if value is None else f'{shown(value)}, not a text'}")
         return value
 
     def names(self, key: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
         value = self.table.get(key, list(allowed))
         if not isinstance(value, list) or not value or any(name not in allowed for name in value):
-            raise BadScript(f"{self.where}: {key} = {value!r} is not possible: a list of {', '.join(allowed)}")
+            raise BadScript(f"{self.where}: {key} = {shown(value)} is not possible: a list of {', '.join(allowed)}")
         return tuple(name for name in allowed if name in value)
 
     def name(self, key: str, allowed: tuple[str, ...]) -> str:
         value = self.table.get(key)
         if value not in allowed:
-            raise BadScript(f"{self.where}: {key} = {value!r} is not possible: one of {', '.join(allowed)}")
+            raise BadScript(f"{self.where}: {key} = {shown(value)} is not possible: one of {', '.join(allowed)}")
         return str(value)
 
     def tables(self, key: str) -> list[object]:

@@ -189,3 +189,23 @@ def test_the_catalogue_is_printed_as_a_table_and_as_json() -> None:
         "unit": "ms",
         "allowed": "0 to 60000 ms",
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["seed = " + "9" * 5000, "seed = 0x" + "f" * 9000, "title = " + "[" * 3000 + "]" * 3000],
+    ids=["digits", "hex", "deep"],
+)
+def test_what_cannot_even_be_written_down_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(BadScript) as refused:
+        read(text)
+    assert len(str(refused.value)) < 300
+
+
+async def test_clients_that_find_no_descriptor_have_lost_their_echo_and_the_script_goes_on() -> None:
+    down = 'fault = "down"\ninto = { server = "sockets" }\nafter = { seconds = 0.1 }\nlasts = 0.5'
+    none_left = 'fault = "no-descriptors"\ninto = { loop = true }\nafter = { seconds = 0.2 }\nlasts = 0.4'
+    report = await run_script(
+        read(script(down, none_left, expect="broken = 2", seconds=1, servers=["sockets"], clients=2))
+    )
+    assert [verdict.met for verdict in report.verdicts] == [True]

@@ -9,10 +9,12 @@ from support_screen import a_screen, look_at, text_of, until
 from textual.widgets import Button, Input, OptionList, Select, Static
 
 from echotui.server import events
+from echotui.server.records import Treatment
 from echotui.tui.fault_form import FaultForm
 from echotui.tui.filter import parse
 from echotui.tui.save_form import SaveForm
 from echotui.tui.views.faults import FaultsView
+from echotui.tui.views.problems import ProblemsView
 from echotui.tui.views.shutdown import ShutdownView
 from echotui.tui.views.tasks import TasksView
 
@@ -169,3 +171,106 @@ async def test_a_blocking_server_that_is_done_says_why() -> None:
         await happens(lab, events.ServerStopped, server="blocking")
         assert lab.servers["blocking"].record.why.startswith("done: it has served 1 client")
         await asyncio.sleep(0)
+
+
+async def test_lists_survive_a_terminal_that_is_made_ever_smaller() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab, (60, 20)) as (pilot, app):
+        for key in ("ctrl+s", "s", "ctrl+p"):
+            await pilot.press(key)
+            await until(lambda: app.screen is not app.view)
+            for width in (20, 10, 6, 3, 1, 60):
+                await pilot.resize_terminal(width, 20)
+                await pilot.pause()
+            await pilot.press("escape")
+            await until(lambda: app.screen is app.view)
+
+
+async def test_a_save_is_offered_although_the_folder_one_started_in_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SaveForm, "folder", None)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        await pilot.press("ctrl+s")
+        await until(lambda: isinstance(app.screen, SaveForm) and bool(app.screen.query("#folder")))
+        assert app.screen.query_one("#folder", Input).value == "~"
+    monkeypatch.chdir(tmp_path)
+
+
+async def test_what_counts_in_its_row_counts_in_its_detail() -> None:
+    async with a_lab(SOCKETS, may_complain=True) as lab, a_screen(lab) as (pilot, app):
+        lab.treat(Treatment.UNRETRIEVED)
+        for boom in (1, 2):
+            async with a_peer(lab, "sockets") as peer:
+                await peer.say(b"boom\r\n")
+                await happens(lab, events.HandlerFailed, connection=peer.connection.id)
+            if boom == 1:
+                view = await look_at(pilot, app, "6")
+                assert isinstance(view, ProblemsView)
+        for _ in view.steps(view.panes()):
+            pass
+        assert {row.count for row in view.problems.table.rows if "Boom" in row.what} == {2}
+        assert view.detail.problem == view.problems.table.selected
+
+
+async def test_keys_work_again_once_the_filter_line_has_lost_them() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        await pilot.press("slash", "a")
+        app.live.servers.table.focus()
+        await pilot.pause()
+        await pilot.press("2")
+        await until(lambda: app.view is app.views["2"])
+
+
+@pytest.mark.parametrize("seed", ["1.5", "1e300", "-3", "x", "9" * 19])
+async def test_a_seed_is_a_whole_number_or_refused(seed: str) -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        view = await look_at(pilot, app, "4")
+        assert isinstance(view, FaultsView)
+        view.catalogue.table.select("latency")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, FaultForm))
+        app.screen.query_one("#field-seed", Input).value = seed
+        await pilot.press("enter")
+        assert "seed = " in str(app.screen.query_one("#form-wrong", Static).content)
+        app.screen.query_one("#field-seed", Input).value = "900719925474099321"
+        await pilot.press("enter")
+        await until(lambda: bool(lab.faults.active))
+        (fault,) = lab.faults.active.values()
+        assert fault.seed == 900719925474099321
+
+
+async def test_rows_are_sorted_by_what_is_shown() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (_, app), a_peer(lab, "sockets") as first:
+        async with a_peer(lab, "sockets") as second:
+            pass
+        await happens(lab, events.Closed, connection=second.connection.id)
+        async with a_peer(lab, "sockets") as third:
+            pane = app.live.connections
+            pane.sort(0)
+            app.view.repaint()
+            assert [row.id for row in pane.table.rows] == [
+                first.connection.id,
+                second.connection.id,
+                third.connection.id,
+            ]
+            pane.sort(0)
+            pane.sort_by("age")
+            app.view.repaint()
+            oldest, *_, briefest = [row.id for row in pane.table.rows]
+            assert (oldest, briefest) == (first.connection.id, second.connection.id)
+
+
+async def test_what_holds_a_connection_is_named_and_stays_so_in_a_paused_picture() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        fault = lab.faults.inject("stop-reading", peer.connection.id)
+        app.view.repaint()
+        assert f"for fault {fault.id} to let go" in text_of(app.live.detail)
+        await pilot.press("space")
+        fault.undo()
+        app.view.repaint()
+        assert "held" in text_of(app.live.connections.table)
+        assert f"for fault {fault.id} to let go" in text_of(app.live.detail)

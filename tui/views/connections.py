@@ -43,7 +43,7 @@ class ConnectionsPane(RowsPane[Connection]):
                 Column("server", 10, _server, order=lambda row: row.server),
                 Column("peer", 17, _peer, rank=2, order=lambda row: row.peer),
                 Column("state", 9, _state, order=lambda row: row.condition),
-                Column("age", 6, self._age, right=True, rank=3, order=lambda row: -row.opened_at),
+                Column("age", 6, self._age, right=True, rank=3, order=self._lived),
                 Column("in", 7, lambda row: numbers.size(row.bytes_in), right=True, order=lambda row: row.bytes_in),
                 Column(
                     "out",
@@ -98,8 +98,11 @@ class ConnectionsPane(RowsPane[Connection]):
         return f"nobody has connected yet: nc {reached_at(serving.host)} {serving.port} in another terminal{chat}"
 
     def _age(self, row: Connection) -> Piece:
+        return numbers.age(self._lived(row)), "dim"
+
+    def _lived(self, row: Connection) -> float:
         until = row.closed_at if row.closed_at is not None else self.picture.now()
-        return numbers.age(until - row.opened_at), "dim"
+        return until - row.opened_at
 
 
 def _server(row: Connection) -> str:

@@ -111,6 +111,8 @@ class DetailPane(Detail):
 
 
 def _waits_for(connection: Connection) -> list[Piece]:
+    if connection.link is not None and connection.link.holding is not None:
+        return [(f"for fault {connection.link.holding} to let go", "warn")]
     if connection.unsent:
         return [(f"for its peer to read {connection.unsent:,} B", "warn")]
     return [("for its peer to say something", "")]

@@ -1,7 +1,7 @@
 """View 6, Problems: what asyncio complains about, and what blocked the loop, with what it means and how to mend it."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -211,6 +211,12 @@ Problems of one kind at one line are one row; count says how many, ago when the 
     def main(self) -> Widget:
         """Return the table."""
         return self.problems.table
+
+    def steps(self, panes: Sequence[Pane]) -> Iterator[None]:
+        """Draw these panes, and the detail of what the cursor is on now: a row that counts is another one each time."""
+        yield from super().steps(panes)
+        if self.detail.problem != self.problems.table.selected:
+            self.on_virtual_table_moved()
 
     def repaint(self) -> None:
         """Draw what is true now."""

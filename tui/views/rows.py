@@ -141,9 +141,11 @@ class RowsPane(Linked, Generic[Row]):
         if self.filter:
             rows = [row for row in rows if self.filter.matches(self.fields_of(row), partial(self._cell, row))]
         column: Column[Row] = self._sortable[self._sorted_by]
-        if self._sorted_by and column.order is not None:
-            return sorted(rows, key=column.order, reverse=self._downwards)
-        return rows if self._downwards else rows[::-1]
+        as_they_come = self._sorted_by == 0 and self._downwards
+        if as_they_come or column.order is None:
+            return rows
+        # What is the same in that column stays in the order it came in, seen from where the order begins.
+        return sorted(rows if self._downwards else rows[::-1], key=column.order, reverse=self._downwards)
 
     def _cell(self, row: Row, field: str) -> str:
         unseen = self.unseen_of(row)

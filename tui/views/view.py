@@ -200,7 +200,7 @@ class View(Patience):
     @property
     def typing(self) -> bool:
         """Whether the keys go into the filter line."""
-        return self._line.is_open
+        return self._line.is_open and self._line.input.has_focus
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
