@@ -192,8 +192,10 @@ class Tasks:
         self.running, self.started = record, record.since
         try:
             Task.__init__(task, coro, loop=loop, **kwargs)
-        except BaseException:
+        except BaseException as error:
             del self.live[record.id]
+            if isinstance(error, Exception):  # no task could be made of it; else it was one, and ended by this
+                self.made -= 1
             raise
         finally:
             now = monotonic()

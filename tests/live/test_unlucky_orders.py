@@ -206,6 +206,7 @@ async def test_a_signal_that_found_nothing_to_stop_is_no_part_of_a_later_stop() 
         await lab.stop_server("sockets")
         lab.send_signal(signal.SIGTERM)
         await happens(lab, events.SignalReceived)
+        await soon(lambda: not lab._stops)  # it has found nothing to stop
         await lab.start_server("sockets")
         await lab.stop()
         assert What.SIGNAL not in {step.what for step in lab.shutdowns[-1].steps}
