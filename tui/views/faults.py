@@ -187,7 +187,7 @@ class RadiusPane(Detail):
             [("healed   ", "dim"), *_healed(fault, hint(self, "faults.undo", "undoes it, and then"))],
         ]
         radius = fault.radius
-        # Copies: making these lines may collect garbage, and a task that is dropped is complained of in the middle of it.
+        # Copies: making these lines may collect garbage, and a dropped task is complained of in the middle of that.
         for number, what in radius.connections.copy().items():
             rows.append([(f"connection {number:<6}", "dim"), (clean(what), "warn")])
         if radius.more_connections:
