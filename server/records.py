@@ -144,6 +144,16 @@ class Connection:
         return copied
 
     @property
+    def is_half_closed(self) -> bool:
+        """Whether a fault has let the server say that it sends no more."""
+        return self.link is not None and self.link.half_closed
+
+    @property
+    def closes_late(self) -> float:
+        """By how many seconds a fault wants its socket to be closed too late, once it has ended."""
+        return 0.0 if self.link is None else self.link.closes_late
+
+    @property
     def held(self) -> int:
         """How many bytes of its answers a fault holds back."""
         return 0 if self.link is None else self.link.held

@@ -304,7 +304,7 @@ class EchoServer(ABC):
 
     def close(self, connection: Connection, outcome: str) -> None:
         """Close a connection whose handler has ended, and say how: now, or late if a fault wants that."""
-        late = closes_late(connection)
+        late = connection.closes_late
         if late:
             connection.state = ConnectionState.ENDED
             connection.outcome = outcome
@@ -406,8 +406,8 @@ class EchoServer(ABC):
 
     def correct_sent(self, connection: Connection) -> None:
         """Count what the system has taken, where it may be less than it was given: the connection is lost."""
-        half_closed = connection.link is not None and connection.link.half_closed
-        taken = None if half_closed or connection.id in self._given_up else bytes_taken(self._peers[connection.id])
+        shut_down = connection.is_half_closed or connection.id in self._given_up
+        taken = None if shut_down else bytes_taken(self._peers[connection.id])
         if taken is not None:
             self.count_sent(connection, taken - connection.bytes_out, 0)
 
@@ -496,11 +496,6 @@ class EchoServer(ABC):
             self._cannot_accept = True
             self.desk.journal.record(events.AcceptFailed(self.name, describe(error), ACCEPT_RETRY))
         return True
-
-
-def closes_late(connection: Connection) -> float:
-    """Return how late a fault wants a connection closed that has ended, in seconds."""
-    return 0.0 if connection.link is None else connection.link.closes_late
 
 
 def _who(connection: Connection, error: Exception) -> str:

@@ -17,6 +17,7 @@ What `asyncio.start_server` does with an accepted socket is done in `_open`; for
 """
 
 import asyncio
+import contextlib
 import functools
 import socket
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ from .. import events
 from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
 from ..records import LAST_KEPT, Connection, ConnectionState
 from .accepting import AcceptingServer, time_limit
-from .base import DETAIL_KEPT, Desk, Idle, Interrupt, closes_late, outcome_of
+from .base import DETAIL_KEPT, Desk, Idle, Interrupt, outcome_of
 from .following import follow, wake
 
 #: What a peer is told whose handler is cancelled.
@@ -67,7 +68,6 @@ class StreamsServer(AcceptingServer):
     ) -> None:
         """The life of one connection's task."""
         outcome = "ended"
-        last_words = 0
         conversation = Conversation()
         reader = self._readers[connection.id] = _Reader(self, connection)
         try:
@@ -83,17 +83,17 @@ class StreamsServer(AcceptingServer):
                 self.half_closed(connection)
                 outcome = "closed by peer"
             except asyncio.CancelledError:
-                if not (connection.unsent or writer.transport.is_closing() or _is_half_closed(connection)):
+                if not (connection.unsent or writer.transport.is_closing() or connection.is_half_closed):
                     writer.write(DROPPED)
-                    last_words = len(DROPPED)
+                    left = writer.transport.get_write_buffer_size()
+                    self.count_sent(connection, len(DROPPED) - left, left)
                 raise
             finally:
                 if connection.unsent:
                     self._abort(connection, writer)  # its peer does not read, and closing would wait for that
-                if writer.transport.is_closing() or not closes_late(connection):
-                    last_words = last_words if await _close(writer) else 0
+                if writer.transport.is_closing() or not connection.closes_late:
+                    await _close(writer)
                     self._writers.pop(connection.id, None)
-                self.count_sent(connection, last_words, 0)
         except asyncio.CancelledError as cancelled:
             outcome = str(cancelled) or "cancelled"
             raise
@@ -271,10 +271,6 @@ async def _open(reader: asyncio.StreamReader, sock: socket.socket) -> asyncio.St
     return asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
-def _is_half_closed(connection: Connection) -> bool:
-    return connection.link is not None and connection.link.half_closed
-
-
 def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
     """Write.
 
@@ -292,23 +288,13 @@ def _lost(writer: asyncio.StreamWriter, error: RuntimeError) -> Exception:
     return ConnectionResetError("Connection lost") if writer.transport.is_closing() else error
 
 
-async def _close(writer: asyncio.StreamWriter) -> bool:
-    """Send what was written, but not for longer than `LAST_WORDS`, and close. Returns whether all was sent."""
-    all_is_sent = writer.transport.is_closing() or not writer.transport.get_write_buffer_size()
-    waits = not all_is_sent
-
-    def give_up() -> None:
-        nonlocal waits
-        waits = False
-        writer.transport.abort()
-
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Send what was written, but not for longer than `LAST_WORDS`, and close."""
     writer.close()
-    too_late = asyncio.get_running_loop().call_later(LAST_WORDS, give_up)
+    too_late = asyncio.get_running_loop().call_later(LAST_WORDS, writer.transport.abort)
     try:
-        await writer.wait_closed()
-    except OSError:  # it was lost while it closed
-        return all_is_sent
+        with contextlib.suppress(OSError):  # it was lost while it closed
+            await writer.wait_closed()
     finally:
         too_late.cancel()
         writer.transport.abort()
-    return all_is_sent or waits

@@ -3,9 +3,11 @@
 import asyncio
 
 from support import STREAMS, Flavour, a_lab, a_peer, each_by_line, happens, told
+from support_faults import soon
 
 from echotui.server import events
 from echotui.server.conversation import LONGEST_LINE
+from echotui.server.records import ConnectionState
 
 #: Long lines fill a socket in less time than many short ones.
 LONG_LINE = b"never read" * 3000 + b"\r\n"
@@ -115,3 +117,14 @@ async def test_what_comes_in_is_counted_at_once_although_its_line_is_not_whole()
         assert await peer.hear(19) == b"NO END YET\nAND TWO\n"
         assert peer.connection.bytes_in == 19
         assert peer.connection.reads < 4
+
+
+async def test_last_words_are_counted_when_they_are_sent_and_not_when_the_connection_is_closed() -> None:
+    async with a_lab(STREAMS) as lab, a_peer(lab, "streams") as peer:
+        assert await peer.echoes(b"HERE\n")
+        lab.interrupt(peer.connection.id)
+        writer = lab.servers["streams"]._writers[peer.connection.id]  # type: ignore[attr-defined]
+        await soon(writer.transport.is_closing)
+        assert peer.connection.state is ConnectionState.OPEN
+        assert peer.connection.bytes_out == len(b"HERE\nConnection dropped!\r\n")
+        assert await peer.hear_out() == b"Connection dropped!\r\n"
