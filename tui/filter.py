@@ -13,11 +13,8 @@ from dataclasses import dataclass
 #: A field, a sign, and what to look for in it.
 _NAMED = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)([:=])(.*)", re.DOTALL)
 
-#: A comparison, as other programs have them.
-_COMPARED = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)([<>]=?)[-.\d]")
-
-#: The same, after a sign that there is.
-_NUMBER_COMPARED = re.compile(r"[<>]=?[-.]?\d")
+#: A comparison, as other programs have them: in the place of a sign, or behind one.
+_COMPARED = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)(?:[:=](?=[<>]=?[-.]?\d))?([<>]=?)[-.\d]")
 
 #: A part: what is in quotes goes on over spaces, to the end if they are not closed (yet).
 _PART = re.compile(r'(?:"[^"]*"?|[^\s"])+')
@@ -75,12 +72,9 @@ def parse(text: str, fields: Sequence[str]) -> Filter:
         named = _NAMED.match(body)
         field, sign, value = named.groups() if named is not None else ("", "", body)
         known = field in fields
-        compares = _NUMBER_COMPARED.match(value) is not None
         body, value = body.replace('"', ""), value.replace('"', "")
         if not body or (known and not value):
             raise BadFilter(f"what should {word!r} find? write something after it")
-        if known and compares:
-            raise BadFilter(f"{value[0]} is no operator here: use {field}:value, or {field}=value for the whole of it")
         if known:
             parts.append((negated, field, value.lower(), sign == "="))
         elif sign:

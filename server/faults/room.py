@@ -139,7 +139,7 @@ class Faults:
             self._effects[fault.id] = Effect(fault, self._scene)  # It has done nothing, so there is nothing to undo.
             self._end(fault, "not possible")
             raise
-        except Exception:
+        except Exception:  # a mistake in the effect itself: whoever asked for it is told, and nothing of it stays
             self._end(fault, "it has failed")
             raise
         if fault.duration is not None and not self.keeps_time:

@@ -168,7 +168,7 @@ class Tasks:
                 return self._make_eagerly(record, loop, coro, arguments)
         try:
             task = Task(coro, loop=loop, **arguments)
-        except BaseException:
+        except BaseException:  # it is no coroutine, or its name raises: whoever asked is told, and there is no task
             self.made -= 1
             raise
         task.record = record

@@ -88,14 +88,11 @@ class SocketsServer(AcceptingServer):
             self.half_closed(connection)
             outcome = "closed by peer"
         except asyncio.CancelledError as cancelled:
-            self.cut_off(connection)
             outcome = str(cancelled) or "cancelled"
             raise
         except Interrupt as interrupt:
-            self.cut_off(connection)
             outcome = str(interrupt)
         except OSError as error:
-            self.cut_off(connection)
             outcome = describe(error)
         except Exception as error:
             outcome = self._failed(connection, error)
@@ -103,6 +100,7 @@ class SocketsServer(AcceptingServer):
                 raise
         finally:
             if connection.state is ConnectionState.OPEN:
+                self.cut_off(connection)
                 self.close(connection, outcome)
 
     def _task_ended(self, connection: Connection, task: asyncio.Task[None]) -> None:
