@@ -1,15 +1,12 @@
 """From one thing to those it is connected with, and back, over a real lab on a loop that is really observed."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
-from support import PATIENCE, PROTOCOL, SOCKETS, Peer, a_lab, a_peer, happens
+from support import PROTOCOL, SOCKETS, Peer, a_lab, a_peer, happens
+from support_screen import a_screen, look_at, until
 from textual.pilot import Pilot
 
 from echotui.server import events
-from echotui.server.lab import Lab
 from echotui.server.observe.events import Complained
 from echotui.server.records import Treatment
 from echotui.tui.app import EchoApp
@@ -22,31 +19,6 @@ from echotui.tui.views.faults import FaultsView
 from echotui.tui.views.loop import LoopView
 from echotui.tui.views.problems import ProblemsView
 from echotui.tui.views.tasks import TasksView
-
-
-@asynccontextmanager
-async def a_screen(lab: Lab, size: tuple[int, int] = (140, 45)) -> AsyncIterator[tuple[Pilot[int], EchoApp]]:
-    """Run the app over a lab, without a terminal."""
-    app = EchoApp(lab, "a loop")
-    async with app.run_test(size=size) as pilot:
-        app.live.repaint()
-        yield pilot, app
-
-
-async def until(what: Callable[[], bool]) -> None:
-    """Wait until this is so."""
-    async with asyncio.timeout(PATIENCE):
-        while not what():  # noqa: ASYNC110 - the screen tells nobody
-            await asyncio.sleep(0)
-
-
-async def look_at(pilot: Pilot[int], app: EchoApp, key: str) -> Any:
-    """Go to a view by its key."""
-    view = app.views[key]
-    await pilot.press(key)
-    await until(lambda: app.screen is view and view.is_mounted)
-    view.repaint()
-    return view
 
 
 async def follow(pilot: Pilot[int], role: str, kind: str) -> None:

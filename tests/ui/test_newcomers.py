@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from support import SELECTORS, SOCKETS, a_lab, a_peer, happens
 from support_screen import a_screen, look_at, text_of, until
+from textual.pilot import Pilot
 from textual.widgets import Button, Input, OptionList, Select, Static
 
 from echotui.server import events
 from echotui.server.records import Treatment
+from echotui.tui.app import EchoApp
 from echotui.tui.fault_form import FaultForm
 from echotui.tui.filter import parse
 from echotui.tui.save_form import SaveForm
@@ -18,6 +20,16 @@ from echotui.tui.views.faults import FaultsView
 from echotui.tui.views.problems import ProblemsView
 from echotui.tui.views.shutdown import ShutdownView
 from echotui.tui.views.tasks import TasksView
+
+
+async def ask_how_to_inject(pilot: Pilot[int], app: EchoApp, name: str) -> FaultsView:
+    """Have the form of a fault asked; return the view it is asked in."""
+    view = await look_at(pilot, app, "4")
+    assert isinstance(view, FaultsView)
+    view.catalogue.table.select(name)
+    await pilot.press("enter")
+    await until(lambda: isinstance(app.screen, FaultForm))
+    return view
 
 
 async def test_events_that_no_filter_lets_through_are_not_said_to_be_none() -> None:
@@ -102,28 +114,20 @@ async def test_a_form_offers_every_open_connection_and_begins_at_its_top() -> No
 
 async def test_what_is_dangerous_is_injected_by_its_button_only_and_says_who_suffers() -> None:
     async with a_lab(SELECTORS) as lab, a_screen(lab) as (pilot, app):
-        view = await look_at(pilot, app, "4")
-        assert isinstance(view, FaultsView)
         for name, suffers in (("down", "every connection of that server"), ("block", "everything in this process")):
-            view.catalogue.table.select(name)
-            await pilot.press("enter")
-            await until(lambda: isinstance(app.screen, FaultForm))
+            view = await ask_how_to_inject(pilot, app, name)
             assert any(suffers in str(line.content) for line in app.screen.query(Static))
             if name == "block":
                 await pilot.press("enter")
                 assert app.focused is app.screen.query_one("#inject", Button)
             assert not lab.faults.injected
             await pilot.press("escape")
-            await until(lambda: app.screen is view)
+            await until(lambda view=view: app.screen is view)  # type: ignore[misc]
 
 
 async def test_what_was_wrong_is_not_said_of_what_is_typed_now() -> None:
     async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
-        view = await look_at(pilot, app, "4")
-        assert isinstance(view, FaultsView)
-        view.catalogue.table.select("latency")
-        await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, FaultForm))
+        await ask_how_to_inject(pilot, app, "latency")
         field, wrong = app.screen.query_one("#field-ms", Input), app.screen.query_one("#form-wrong", Static)
         field.value = "long"
         await pilot.press("enter")
@@ -234,11 +238,7 @@ async def test_keys_work_again_once_the_filter_line_has_lost_them() -> None:
 @pytest.mark.parametrize("seed", ["1.5", "1e300", "-3", "x", "9" * 19])
 async def test_a_seed_is_a_whole_number_or_refused(seed: str) -> None:
     async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
-        view = await look_at(pilot, app, "4")
-        assert isinstance(view, FaultsView)
-        view.catalogue.table.select("latency")
-        await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, FaultForm))
+        await ask_how_to_inject(pilot, app, "latency")
         app.screen.query_one("#field-seed", Input).value = seed
         await pilot.press("enter")
         assert "seed = " in str(app.screen.query_one("#form-wrong", Static).content)
