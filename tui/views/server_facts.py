@@ -11,7 +11,7 @@ from ..widgets.lines import Piece
 
 def facts_of(record: ServerRecord) -> list[list[Piece]]:
     """Return what there is to say of a server, a line each."""
-    return [[(f"{name:<9}", "dim"), (text, style)] for name, text, style in _facts(record)]
+    return [[(f"{name:<10}", "dim"), (text, style)] for name, text, style in _facts(record)]
 
 
 def _facts(record: ServerRecord) -> Iterator[tuple[str, str, str]]:
