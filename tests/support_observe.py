@@ -28,7 +28,8 @@ def journal() -> Journal:
 
 
 def told(kind: type[SomeEvent]) -> list[SomeEvent]:
-    """Return every event of this kind that the running loop has told."""
+    """Return every event of this kind that the running loop has told, or is about to tell."""
+    observed().open_letters()
     return [entry.event for entry in journal().since(0) if isinstance(entry.event, kind)]
 
 

@@ -11,6 +11,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock, get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -73,6 +74,9 @@ KINDS: dict[str, Kind] = {
     "logged": Kind("asyncio wrote this to its log.", "Read the message: it says what asyncio could not do."),
     "other": Kind("asyncio had nobody else to tell.", "Read the message and the exception."),
 }
+
+#: What is found out when garbage is collected: at any line of any code, and in the middle of it.
+_BY_GARBAGE = frozenset({"never retrieved", "never awaited", "destroyed pending"})
 
 #: What asyncio's messages begin with, and the kind they are.
 _MESSAGES = (
@@ -156,8 +160,8 @@ class Complaints:
         mark = None if error is None else raised_at(error)
         if mark is None and record is not None:
             mark = record.made
-        if kind == "destroyed pending" and record is not None:
-            self._observation.tasks.destroyed(record, task.get_name())
+        if kind in _BY_GARBAGE and record is not None:
+            record.given_name = task.get_name()  # nobody can ask the task later
         self._add(Complaint(kind, message, error=None if error is None else describe(error), mark=mark), record)
 
     def slow_step(self, record: "TaskRecord", took: float) -> None:
@@ -197,15 +201,19 @@ class Complaints:
         if line not in self._elsewhere and len(self._elsewhere) < KEPT:
             self._elsewhere.add(line)
             message = f"{method}({name_of(callback)}) from another thread"
-            self._observation.from_elsewhere(lambda: self._add(Complaint("wrong thread", message, mark=mark)))
+            self._observation.leave(lambda: self._add(Complaint("wrong thread", message, mark=mark)))
 
     def _add(self, complaint: Complaint, record: "TaskRecord | None" = None) -> None:
-        """Keep and tell a complaint. `record` is the task it is about."""
-        if self.thread not in (None, get_ident()):
-            # The garbage was collected in another thread. What is told, and who hears it, lives in the loop's.
-            self._observation.from_elsewhere(lambda: self._add(complaint, record))
-            return
+        """Keep and tell a complaint, between two callbacks if it comes by garbage. `record` is the task it is about."""
+        if self.thread is not None and (complaint.kind in _BY_GARBAGE or self.thread != get_ident()):
+            self._observation.leave(partial(self._keep, complaint, record, complaint.at))
+        else:
+            self._keep(complaint, record)
+
+    def _keep(self, complaint: Complaint, record: "TaskRecord | None", at: float | None = None) -> None:
         if record is not None:
+            if complaint.kind == "destroyed pending":
+                self._observation.tasks.destroyed(record)
             complaint.task_id, complaint.task_name, complaint.owner = record.id, record.name, record.owner
         self.recent.append(complaint)
         self.counts[complaint.kind] += 1
@@ -222,7 +230,8 @@ class Complaints:
                 None if place is None else str(place),
                 complaint.only_debug,
                 complaint.task_id,
-            )
+            ),
+            at,
         )
 
     def begin(self) -> None:

@@ -96,6 +96,19 @@ class Complained(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LettersLost(Event):
+    """How much there was to tell of the loop, by other threads or garbage, that it did not turn in time to hear."""
+
+    kind = "letters_lost"
+    alarming = True
+    count: int
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.count:,} complaints or other news of the loop are lost: too many came within one turn"
+
+
+@dataclass(frozen=True, slots=True)
 class StallBegan(Event):
     """The loop does not turn: something on it has not come back for `lasted` seconds.
 

@@ -100,11 +100,11 @@ class Observed(_Loop):  # type: ignore[misc]
         """Note what went wrong, and handle it as the loop does."""
         complaints = self.observation.complaints
         complaints.handled(context)
-        complaints.handling = True
+        outer, complaints.handling = complaints.handling, True
         try:
             super().call_exception_handler(context)
         finally:
-            complaints.handling = False
+            complaints.handling = outer
 
 
 def _is_eager_factory(factory: Any) -> bool:

@@ -15,14 +15,18 @@ from ..events import Event, InstrumentDisabled
 from ..journal import Journal
 from .cancellations import Cancellations
 from .complaints import Complaints
+from .events import LettersLost
 from .places import MACHINERY
 from .stalls import Later, Stalls
 from .tasks import Tasks
 from .ticks import NOT_ON_UVLOOP, Ticks
 from .timers import Timer, Timers
 
-#: How many events are kept for a journal that is not attached yet, or from other threads until the loop turns.
-LETTERS_KEPT = 1_000
+#: How many events are kept for a journal that is not attached yet.
+EARLY_KEPT = 1_000
+
+#: How many letters are kept until the loop turns.
+LETTERS_KEPT = 10_000
 
 _log = logging.getLogger("echotui.observe")
 
@@ -55,8 +59,9 @@ class Observation:
         *,
         ticks: bool,
     ) -> None:
-        self.letters: deque[Callable[[], object]] = deque(maxlen=LETTERS_KEPT)
-        """What other threads have to say. The loop opens them when it turns."""
+        self.letters: deque[Callable[[], object]] = deque()
+        """What other threads have to say, and what is found out at a line where nobody expects it, as when garbage is
+        collected. The loop opens them when it turns. At most `LETTERS_KEPT`."""
         self.cancellations = Cancellations(self)
         self.complaints = Complaints(self)
         self.timers = Timers(scheduled)
@@ -72,7 +77,8 @@ class Observation:
         """The owners about whose tasks the journal is told only what is an error; the records have the rest as well."""
         self._loop: Any = loop
         self.journal: Journal | None = None
-        self._early: deque[tuple[Event, float]] = deque(maxlen=LETTERS_KEPT)
+        self._early: deque[tuple[Event, float]] = deque(maxlen=EARLY_KEPT)
+        self._lost = 0
 
     def attach(self, journal: Journal) -> None:
         """Tell this journal from now on, first of all what there was to tell before."""
@@ -137,17 +143,23 @@ class Observation:
         else:
             self.journal.record(event, ago=0.0 if at is None else monotonic() - at)
 
-    def from_elsewhere(self, letter: Callable[[], object]) -> None:
-        """Have this called in the loop's thread, when the loop turns next. To be called in any thread."""
-        self.letters.append(letter)
+    def leave(self, letter: Callable[[], object]) -> None:
+        """Have this called in the loop's thread, when the loop turns next. To be called in any thread, at any line."""
+        if len(self.letters) < LETTERS_KEPT:
+            self.letters.append(letter)
+        else:
+            self._lost += 1
 
     def open_letters(self) -> None:
-        """Call what other threads have left."""
+        """Call what was left. In the loop's thread, between two callbacks."""
         while self.letters:
             try:
                 self.letters.popleft()()
             except Exception as error:  # noqa: BLE001 - nothing that is told may stop the loop
                 self.report("letters", error)
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            self.tell(LettersLost(lost))
 
     def disable(self, instrument: Instrument, error: Exception) -> None:
         """Switch an instrument off that has raised."""

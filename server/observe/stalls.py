@@ -172,7 +172,7 @@ class Stalls:
         now = monotonic()
         self.put_off(now)
         ticks = self._observation.ticks
-        if self.on and (ticks is None or not ticks.on):
+        if ticks is None or not ticks.on:  # also where this is off: with a beat the loop opens its letters
             self._beat_due = now
             self._next_beat = self._loop.call_soon(self._beat, now)
 
@@ -273,14 +273,14 @@ class Stalls:
         event = StallBegan(stall.id, lasted, stall.where, stall.task_name, stall.task_id)
         _log.warning("%s", event.sentence)
         # The journal is told once the loop turns: the time of it is then that of the end.
-        self._observation.from_elsewhere(partial(self._observation.tell, event, stall.began + lasted))
+        self._observation.leave(partial(self._observation.tell, event, stall.began + lasted))
         for listener in tuple(self.listeners):
             try:
                 listener(stall)
             except Exception as error:  # noqa: BLE001 - a listener is anybody's code
                 self.listeners.remove(listener)
                 name = getattr(listener, "__qualname__", repr(listener))
-                self._observation.from_elsewhere(partial(self._observation.report, name, error))
+                self._observation.leave(partial(self._observation.report, name, error))
 
     # -- in the loop's thread
 
@@ -321,7 +321,7 @@ class Stalls:
             stall.delayed_callbacks = None if ready is None else len(ready)
             self.recent.append(stall)
         # As a letter: it is opened after the next select, when it is known how many descriptors have waited.
-        self._observation.letters.append(partial(self._tell_end, stall))
+        self._observation.leave(partial(self._tell_end, stall))
 
     def _tell_end(self, stall: Stall) -> None:
         ticks = self._observation.ticks
@@ -367,7 +367,7 @@ def _look_when_it_rings(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
                 here._ring_in(max(again, AT_ONCE))
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop must not know
             if not watch.closing and not here._loop.is_closed():
-                here._observation.from_elsewhere(partial(here._observation.disable, here, error))
+                here._observation.leave(partial(here._observation.disable, here, error))
                 here.on = False
         del here
 

@@ -83,7 +83,8 @@ class Tasks:
     @property
     def unheard(self) -> list[TaskRecord]:
         """Those that have failed, still exist, and were not asked for their exception: asyncio says nothing of them."""
-        return [record for record in tuple(self._failed.values()) if record.unretrieved]
+        # A list is made of a dictionary in one go, a tuple is not: a task may be collected as garbage meanwhile.
+        return [record for record in list(self._failed.values()) if record.unretrieved]
 
     @property
     def past(self) -> list[TaskRecord]:
@@ -258,10 +259,10 @@ class Tasks:
         except Exception as failure:  # noqa: BLE001 - nothing here may break the step that has just run
             self._observation.disable(self, failure)
 
-    def destroyed(self, record: TaskRecord, name: str | None = None) -> None:
-        """Note that a live task is collected as garbage. A task in a cycle cannot be asked for its name any more."""
+    def destroyed(self, record: TaskRecord) -> None:
+        """Note that a live task was collected as garbage."""
         if self.live.pop(record.id, None) is not None:
-            record.given_name = name or record.name
+            record.given_name = record.name
             record.outcome = TaskState.DESTROYED
             record.since = monotonic()
             self._keep(record)

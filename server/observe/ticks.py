@@ -212,13 +212,19 @@ class Ticks:
 
     def _tick(self, select: Any, timeout: float | None = None) -> Any:
         """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
+        letters = self._observation.letters
         if not self.on:
-            return select(timeout)
+            ready = select(0 if letters else timeout)
+            if letters:
+                self._observation.open_letters()
+            return ready
         name = setter = None
         work = 0
         began = monotonic()
         try:
             self._finish(began)
+            if letters:  # whoever has something to hear does not sleep
+                timeout = 0
             loop = self._loop
             work = len(loop._ready)
             if timeout and loop._scheduled:
@@ -242,7 +248,7 @@ class Ticks:
             len(ready),
         )
         self._work = work + len(ready) - self._timers.fired
-        if self._observation.letters:
+        if letters:
             self._observation.open_letters()
         return ready
 

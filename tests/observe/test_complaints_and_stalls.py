@@ -12,9 +12,11 @@ import pytest
 from support_observe import journal, line_of, observed, told
 
 from echotui.server.events import InstrumentDisabled
+from echotui.server.journal import Journal
 from echotui.server.loops import LoopKind, new_event_loop
 from echotui.server.observe.complaints import KINDS
-from echotui.server.observe.events import Complained, StallBegan, StallEnded
+from echotui.server.observe.events import Complained, LettersLost, StallBegan, StallEnded
+from echotui.server.observe.observation import LETTERS_KEPT
 from echotui.server.observe.stalls import Stall
 from echotui.server.observe.tasks import ENDED_KEPT
 
@@ -161,8 +163,6 @@ async def test_a_call_from_another_thread(loop: Any) -> None:
     thread.start()
     await future
     thread.join()
-    await asyncio.sleep(0)
-    observed().open_letters()
     if loop.debug:
         assert "Non-thread-safe operation" in str(errors[0])
         assert complained("wrong thread") == []
@@ -184,8 +184,6 @@ async def test_a_task_made_in_another_thread(loop: Any) -> None:
 
     await asyncio.to_thread(other)
     await asyncio.wait(made)
-    await asyncio.sleep(0)
-    observed().open_letters()
     (complaint,) = complained("wrong thread")
     assert complaint.message == "create_task(sleep) from another thread"
     assert complaint.place is not None
@@ -409,3 +407,55 @@ def test_a_journal_that_is_attached_later_is_told_what_was_before(loop_kind: Loo
         here.observation.attach(late)
         here.call_exception_handler({"message": "later"})
     assert [entry.event.message for entry in late.since(0) if isinstance(entry.event, Complained)] == ["early", "later"]
+
+
+class _Dropping:
+    """A wall clock that drops a task that has failed whenever it is asked: in the middle of the journal's work."""
+
+    def __init__(self) -> None:
+        self.failed: list[asyncio.Task[None]] = []
+
+    def __call__(self) -> float:
+        self.failed.clear()
+        return time.time()
+
+
+async def test_what_garbage_tells_waits_until_nothing_is_half_done() -> None:
+    be_quiet()
+    clock = _Dropping()
+    here = Journal(clock=clock)
+    observed().attach(here)
+
+    async def fail() -> None:
+        raise ValueError("lost")
+
+    clock.failed.append(start(fail(), "fails"))
+    await asyncio.wait(clock.failed)
+    here.record(InstrumentDisabled("meanwhile", "a task is collected"))
+    assert [entry.seq for entry in here.since(0)] == [1]
+    assert complained("never retrieved")
+    assert [entry.seq for entry in here.since(0)] == [1, 2]
+
+
+@pytest.mark.parametrize("off", ["none", "stalls", "ticks"])
+async def test_what_garbage_tells_is_told_although_the_loop_has_nothing_else_to_do(off: str) -> None:
+    be_quiet()
+    for instrument in (observed().stalls, observed().ticks):
+        if instrument is not None:
+            instrument.on = instrument.name != off
+    heard = asyncio.Event()
+    journal().subscribe(lambda _: heard.set())
+
+    async def fail() -> None:
+        raise ValueError("lost")
+
+    start(fail(), "fails")
+    await heard.wait()  # without a timeout: its timer would be something to do
+    assert complained("never retrieved")
+
+
+async def test_what_comes_too_fast_to_be_told_is_counted() -> None:
+    for _ in range(LETTERS_KEPT + 7):
+        observed().leave(int)
+    (lost,) = told(LettersLost)
+    assert lost.count == 7

@@ -187,16 +187,15 @@ class RadiusPane(Detail):
             [("healed   ", "dim"), *_healed(fault, hint(self, "faults.undo", "undoes it, and then"))],
         ]
         radius = fault.radius
-        # Copies: making these lines may collect garbage, and a dropped task is complained of in the middle of that.
-        for number, what in radius.connections.copy().items():
+        for number, what in radius.connections.items():
             rows.append([(f"connection {number:<6}", "dim"), (clean(what), "warn")])
         if radius.more_connections:
             rows.append([(f"and {numbers.counted(radius.more_connections, 'time')} another connection", "dim")])
         for name in ("tasks", "cancellations", "timeouts", "timers", "complaints", "clients", "peers", "others"):
             caused: Caused = getattr(radius, name)
-            rows += [[(f"{name:<17}", "dim"), (shortened(clean(what)), "")] for what in caused.latest.copy()]
+            rows += [[(f"{name:<17}", "dim"), (shortened(clean(what)), "")] for what in caused.latest]
         if radius.during:
-            during = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in radius.during.copy().items())
+            during = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in radius.during.items())
             rows.append([("during, cause unknown  ", "dim"), (during, "dim")])
         return rows
 
