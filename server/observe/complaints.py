@@ -21,6 +21,7 @@ from .events import Complained
 from .places import MACHINERY, Mark, Place, place_of, program_mark, raised_at
 from .task_record import describe
 from .timers import name_of
+from .waiting import is_awaited
 
 if TYPE_CHECKING:
     from .cancellations import Cancellation
@@ -132,6 +133,8 @@ class Complaints:
         """How many of each kind there were, ever."""
         self.handling = False
         """Whether the loop's exception handler is at work: what it logs has been noted already."""
+        self.made_late: list[tuple[TaskRecord, TaskRecord]] = []
+        """The tasks that were made in the running step by one that is cancelled; each with who has made it."""
         self.thread: int | None = None
         """The thread that runs the loop; None while none does."""
         self._observation = observation
@@ -182,14 +185,19 @@ class Complaints:
             self._add(Complaint("cancellation swallowed", message, mark=mark), record)
 
     def made_while_cancelled(self, made: "TaskRecord", maker: "TaskRecord") -> None:
-        """Note a task that was made by code that is dealing with CancelledError."""
-        if not self.on or not isinstance(sys.exc_info()[1], asyncio.CancelledError):
-            return
-        try:
-            message = f"{maker.name} makes a task while it is cancelled"
-            self._add(Complaint("task made while cancelled", message, mark=made.made), made)
-        except Exception as error:  # noqa: BLE001 - nothing here may keep a task from being made
-            self._observation.disable(self, error)
+        """Note a task that was made by code that deals with CancelledError: `after_step` says whether it is wrong."""
+        if self.on and isinstance(sys.exc_info()[1], asyncio.CancelledError):
+            self.made_late.append((made, maker))
+
+    def after_step(self, record: "TaskRecord") -> None:
+        """Complain of each task that this one has made in its step, while it was cancelled, and that nobody awaits."""
+        late, self.made_late = self.made_late, []
+        for made, maker in late:
+            if maker is not record:  # it ran its first step inside of the maker's
+                self.made_late.append((made, maker))
+            elif made.task is not None and not made.ended and not is_awaited(made.task):
+                message = f"{maker.name} makes a task while it is cancelled"
+                self._add(Complaint("task made while cancelled", message, mark=made.made), made)
 
     def called_from_elsewhere(self, method: str, callback: object) -> None:
         """Note a call from another thread than the loop's, in that thread. In debug mode asyncio raises instead."""

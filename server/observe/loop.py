@@ -74,7 +74,8 @@ class Observed(_Loop):  # type: ignore[misc]
         """
         tasks = self.observation.tasks
         thread = self.observation.complaints.thread
-        if thread != get_ident() and thread is not None and not self.get_debug():
+        elsewhere = thread != get_ident() and thread is not None
+        if elsewhere and not self.get_debug():
             self.observation.complaints.called_from_elsewhere("create_task", coro)
         if self.factory is not None:
             if not (tasks.on and _is_eager_factory(self.factory)):
@@ -88,6 +89,8 @@ class Observed(_Loop):  # type: ignore[misc]
             raise RuntimeError("Event loop is closed")
         task: Any = tasks.make(self, coro, sys._getframe(1), kwargs)
         try:
+            if elsewhere:
+                task.record.creator_id = None  # the task that runs has not made it
             if task._source_traceback:
                 # The frames of this method and the one below it are no part of the program.
                 del task._source_traceback[-2:]

@@ -224,6 +224,8 @@ class Tasks:
                 record.histogram[int(took * 1e6).bit_length()] += 1
             if record.unsettled:
                 self.cancellations.after_step(task)
+            if self._observation.complaints.made_late:
+                self._observation.complaints.after_step(record)
             if took > WORTH_A_LOOK and took >= self._observation.slow_callback_duration:
                 self._observation.complaints.slow_step(record, took)
             closely = record.unsettled or record.histogram is not None

@@ -120,6 +120,17 @@ def tasks_waiting_for(future: Any) -> "Iterator[asyncio.Task[Any]]":
             yield task
 
 
+def is_awaited(future: Any) -> bool:
+    """Whether a task waits for a future: itself, or by a `gather`, `wait`, `wait_for`, `shield` or TaskGroup."""
+    for callback, _ in getattr(future, "_callbacks", None) or ():
+        function = getattr(callback, "func", callback)
+        if isinstance(getattr(function, "__self__", None), asyncio.Task | asyncio.TaskGroup):
+            return True
+        if getattr(function, "__module__", None) == "asyncio.tasks":
+            return True
+    return False
+
+
 Words = Callable[[FrameType], tuple[str, int | None]]
 
 

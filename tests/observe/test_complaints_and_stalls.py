@@ -186,6 +186,9 @@ async def test_a_task_made_in_another_thread(loop: Any) -> None:
     await asyncio.wait(made)
     (complaint,) = complained("wrong thread")
     assert complaint.message == "create_task(sleep) from another thread"
+    record = observed().tasks.record_of(made[0])
+    assert record is not None
+    assert record.creator_id is None
     assert complaint.place is not None
     assert f":{line_of(__file__, 'made elsewhere')} " in complaint.place
 
@@ -207,6 +210,38 @@ async def test_a_task_that_is_made_while_its_maker_is_cancelled() -> None:
     await asyncio.wait(made)
     (complaint,) = complained("task made while cancelled")
     assert (complaint.task, complaint.message) == ("late", "maker makes a task while it is cancelled")
+
+
+async def in_a_group(work: Any) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(work)
+
+
+AWAITED: dict[str, Any] = {
+    "await": lambda work: start(work, "late"),
+    "gather": lambda work: asyncio.gather(work, asyncio.sleep(0)),
+    "wait": lambda work: asyncio.wait([start(work, "late")]),
+    "wait_for": lambda work: asyncio.wait_for(work, 20),
+    "shield": asyncio.shield,
+    "group": in_a_group,
+    "to_thread": lambda work: asyncio.gather(work, asyncio.to_thread(int)),
+}
+
+
+@pytest.mark.parametrize("how", AWAITED)
+async def test_a_task_that_does_the_cleaning_up_and_is_awaited_is_all_right(how: str) -> None:
+    async def maker() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await AWAITED[how](asyncio.sleep(0))
+
+    task = start(maker(), "maker")
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert complained("task made while cancelled") == []
+    assert told(InstrumentDisabled) == []
 
 
 async def test_what_asyncio_logs_is_told_and_still_logged(caplog: pytest.LogCaptureFixture) -> None:
