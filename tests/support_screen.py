@@ -46,3 +46,8 @@ def text_of(lines: LiveLines) -> str:
     """Return what stands in a widget."""
     width, height = lines.content_size
     return "\n".join(strip.text for strip in lines.lines(width, height))
+
+
+def said(app: EchoApp) -> list[str]:
+    """Return what the app has said in notifications."""
+    return [note.message for note in app._notifications]

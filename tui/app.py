@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.events import Event, InputEvent, Resize
+from textual.events import Event, InputEvent, Key, Resize
+from textual.keys import key_to_character
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -207,9 +208,23 @@ class EchoApp(OrderlyApp[int]):
             return False
         return action not in ON_CONNECTIONS or self.view is self.live
 
+    def on_key(self, event: Key) -> None:
+        """Say why a key does nothing that `--read-only` has taken away."""
+        if not self.read_only or self.screen is not self.view or self.view.typing:
+            return
+        taken = [f"app.{action}" for action in CHANGING if self.view is self.live or action not in ON_CONNECTIONS]
+        taken += [f"{self.view.name_.lower()}.{action}" for action in self.view.CHANGING]
+        if any(key in self.keymap[name] for name in taken for key in (event.key, key_to_character(event.key))):
+            self.say("read-only: nothing can be changed here")
+
     def is_of_use(self, binding: Binding) -> bool:
         """Return whether the footer, which is short, should name a key now."""
         return binding.action != "restart" or self._restartable
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Return how the footer writes a key: as it is typed, where Textual would have its name."""
+        typed = key_to_character(binding.key)
+        return typed if typed is not None and not typed.isspace() else super().get_key_display(binding)
 
     def _do(self, command: Callable[..., object], *arguments: object) -> bool:
         """Give the lab a command; where it refuses, say why. Returns whether it was done."""

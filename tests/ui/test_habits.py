@@ -5,7 +5,7 @@ import re
 import pytest
 from support import SELECTORS, SOCKETS, a_lab, a_peer, happens, told
 from support_picture import a_picture
-from support_screen import a_screen, look_at, until
+from support_screen import a_screen, look_at, said, until
 
 from echotui.server import events
 from echotui.server.events import HandlerFailed
@@ -46,11 +46,6 @@ async def test_a_search_that_ends_after_the_palette_was_left_comes_to_nothing() 
         await until(lambda: app.screen is app.view)
         palette._start_no_matches_countdown("found too late")
         assert palette._no_matches_timer is None
-
-
-def said(app: EchoApp) -> list[str]:
-    """Return what the app has said in notifications."""
-    return [note.message for note in app._notifications]
 
 
 async def test_r_says_what_starts_what_somebody_has_stopped_and_starts_what_a_signal_has() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support import SOCKETS, a_lab, a_peer, happens
+from support_screen import said
 from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -197,6 +198,23 @@ async def test_read_only_takes_away_what_changes_anything_on_whatever_key(keys: 
             assert await peer.echoes()
             assert fault.active
             assert "Undo all faults" not in [what for _, what in explained(app.keymap, app._offered())]
+
+
+async def test_the_footer_writes_a_key_as_it_is_typed() -> None:
+    async with a_lab(SOCKETS) as lab, with_keys(lab, {"app.treat": ("€",), "app.boom": (",",)}) as (_, app):
+        assert (footer(app)["errors"], footer(app)["boom"], footer(app)["help"]) == ("€", ",", "?")
+
+
+async def test_read_only_says_so_where_a_key_was_taken_away_and_only_there() -> None:
+    keys = {"app.boom": ("f5",), "app.treat": ("€",)}
+    async with a_lab(SOCKETS) as lab, with_keys(lab, keys, read_only=True) as (pilot, app):
+        for key in ("b", "3", "f5", "4", "1", "slash", *"xCs", "escape"):
+            await pilot.press(key)
+        assert said(app) == []
+        for view, key in (("1", "f5"), ("1", "€"), ("4", "z")):
+            app.clear_notifications()
+            await pilot.press(view, key)
+            assert said(app) == ["read-only: nothing can be changed here"]
 
 
 async def test_the_theme_applies() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from support import PROTOCOL, SOCKETS, Peer, a_lab, a_peer, happens
-from support_screen import a_screen, look_at, until
+from support_screen import a_screen, look_at, said, until
 from textual.pilot import Pilot
 
 from echotui.server import events
@@ -46,11 +46,6 @@ async def back(pilot: Pilot[int], key: str = "escape") -> None:
     trail = len(app.navigator._trail)
     await pilot.press(key)
     await until(lambda: app.screen is app.view and len(app.navigator._trail) < trail)
-
-
-def seen(app: EchoApp) -> list[str]:
-    """Return what the app has said in notifications."""
-    return [note.message for note in app._notifications]
 
 
 async def to_task(pilot: Pilot[int], app: EchoApp, peer: Peer) -> TasksView:
@@ -200,7 +195,7 @@ async def test_what_is_gone_is_said_to_be_and_one_is_brought_to_where_it_was_las
         view.set_focus(view.injected.table)
         view.injected.table.select(fault.id)
         await follow(pilot, "has hit", "connection")
-        assert any("connection 1 is gone; last seen at" in said and "closed after" in said for said in seen(app))
+        assert any("connection 1 is gone; last seen at" in said and "closed after" in said for said in said(app))
         assert app.view is app.live
         seq = app.live.events.table.selected
         assert isinstance(lab.journal[seq].event, events.Closed)
@@ -336,7 +331,7 @@ async def test_a_link_to_a_pane_that_is_laid_out_away_brings_it_to_the_screen() 
         assert app.view is loop
         assert loop.registrations.table.has_focus
         assert loop.registrations.table.region.height > 0
-        assert not [said for said in seen(app) if "larger terminal" in said]
+        assert not [said for said in said(app) if "larger terminal" in said]
         await back(pilot)
         assert app.view is app.live
 
@@ -344,8 +339,8 @@ async def test_a_link_to_a_pane_that_is_laid_out_away_brings_it_to_the_screen() 
 async def test_a_link_to_a_pane_there_is_no_room_for_says_so() -> None:
     async with a_lab(SOCKETS) as lab, a_screen(lab, (60, 12)) as (_, app):
         await app.navigator.go(Thing(Kind.SERVER, "sockets"))
-        await until(lambda: bool(seen(app)))
-        assert seen(app)[-1] == "server sockets is selected, but its pane needs a larger terminal"
+        await until(lambda: bool(said(app)))
+        assert said(app)[-1] == "server sockets is selected, but its pane needs a larger terminal"
         assert app.live.connections.table.has_focus
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support import PATIENCE, SOCKETS, a_lab, a_peer
 from support_picture import a_picture
+from support_screen import said
 from textual.app import App
 from textual.events import Key
 from textual.widgets import Input, Static
@@ -40,11 +41,6 @@ def typed(app: EchoApp, text: str) -> None:
     app.screen.query_one("#filter", Input).value = text
 
 
-def notes(app: EchoApp) -> list[str]:
-    """Return what the app has said."""
-    return [note.message for note in app._notifications]
-
-
 async def saved(app: EchoApp) -> None:
     """Return once the question how to save is answered, or has to be asked again."""
     async with asyncio.timeout(PATIENCE):
@@ -63,9 +59,9 @@ async def test_y_copies_the_whole_selected_row_and_says_so() -> None:
         await pilot.press("y")
         row = "2\tsockets\t127.0.0.1:53202\tunread\t2m\t256 B\t256 B\t"
         assert app.clipboard == row + r"why do you not read? \xff\x1b[2J[/b]\r\n"
-        (said,) = notes(app)
-        assert said.startswith("copied: 2  sockets  127.0.0.1:53202  unread")
-        assert "if your terminal lets programs copy" in said
+        (note,) = said(app)
+        assert note.startswith("copied: 2  sockets  127.0.0.1:53202  unread")
+        assert "if your terminal lets programs copy" in note
 
 
 async def test_y_copies_the_detail_that_has_the_keys_and_all_of_it() -> None:
@@ -77,7 +73,7 @@ async def test_y_copies_the_detail_that_has_the_keys_and_all_of_it() -> None:
         copied = app.clipboard.splitlines()
         assert copied[0] == "127.0.0.1:53202 → sockets  fd 12"
         assert copied[-1] == r"why do you not read? \xff\x1b[2J[/b]\r\n"
-        assert "and 7 more lines" in notes(app)[-1]
+        assert "and 7 more lines" in said(app)[-1]
 
 
 async def test_y_says_when_there_is_nothing_to_copy() -> None:
@@ -85,7 +81,7 @@ async def test_y_says_when_there_is_nothing_to_copy() -> None:
     async with app.run_test() as pilot:
         await pilot.press("slash", *"no such row", "enter", "y")
         assert app.clipboard == ""
-        assert "nothing to copy" in notes(app)[-1]
+        assert "nothing to copy" in said(app)[-1]
 
 
 async def test_ctrl_s_saves_what_is_on_the_screen_as_text_and_picture(tmp_path: Path) -> None:
@@ -103,7 +99,7 @@ async def test_ctrl_s_saves_what_is_on_the_screen_as_text_and_picture(tmp_path: 
         assert any(r"hello 6\r\n" in line for line in lines)
         assert not any("Save what is on the screen" in line for line in lines)
         assert picture.read_text("utf-8").startswith("<svg")
-        assert notes(app) == [f"saved:\n{text}\n{picture}"]
+        assert said(app) == [f"saved:\n{text}\n{picture}"]
 
 
 async def test_what_cannot_be_saved_is_told_and_can_be_saved_elsewhere(tmp_path: Path) -> None:
@@ -157,7 +153,7 @@ async def test_n_goes_from_match_to_match_and_round_wherever_the_keys_are() -> N
     app = an_app()
     async with app.run_test() as pilot:
         await pilot.press("n")
-        assert notes(app)[-1].startswith("nothing is filtered here: / filters")
+        assert said(app)[-1].startswith("nothing is filtered here: / filters")
         await pilot.press("slash", *"sockets", "enter", "tab")
         table = app.live.connections.table
         assert not table.has_focus

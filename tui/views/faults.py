@@ -15,7 +15,7 @@ from echotui.server.faults.catalogue import CATALOGUE, Kind
 from echotui.server.faults.radius import Caused
 
 from .. import links, numbers
-from ..bindings import bound, hint, may_change
+from ..bindings import bound, hint
 from ..picture import Picture
 from ..text import clean, shortened
 from ..widgets.detail import Detail
@@ -217,6 +217,8 @@ seed       what its random decisions come from: the same seed, the same decision
         bound("faults.undo_all", "undo_all"),
     ]
 
+    CHANGING: ClassVar[frozenset[str]] = frozenset({"undo", "undo_all"})
+
     def __init__(self, picture: Picture) -> None:
         super().__init__(picture)
         self.catalogue = CataloguePane(picture)
@@ -260,11 +262,6 @@ seed       what its random decisions come from: the same seed, the same decision
         self.make_room_for(self.injected)
         if is_seen(self.injected):
             self.set_focus(self.injected.table)
-
-    def offers(self, action: str) -> bool:
-        """Leave what is injected as it is where the app is only to look."""
-        only_looks = action in {"undo", "undo_all"} and not may_change(self)
-        return not only_looks and super().offers(action)
 
     def action_undo(self) -> None:
         """Undo the selected fault."""

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from ..bindings import bound, in_order, key_of
+from ..bindings import bound, in_order, key_of, may_change
 from ..copying import text_under, told
 from ..drawing import Drawing
 from ..filter import BadFilter, Filter, parse
@@ -98,6 +98,9 @@ class View(Patience):
         Binding("escape", "back", show=False),
         bound("view.return", "return"),
     ]
+
+    #: Its actions that change something: `--read-only` takes them away.
+    CHANGING: ClassVar[frozenset[str]] = frozenset()
 
     #: How it can be laid out otherwise than at first: with a detail in the place of something, or with charts.
     LAYOUTS: ClassVar[tuple[str, ...]] = ("-detail", "-charts")
@@ -214,7 +217,9 @@ class View(Patience):
         return True if self.app.screen is self else None
 
     def offers(self, action: str) -> bool:
-        """Leave a slash that is typed into the filter line to it, and offer none where nothing can be filtered."""
+        """Say whether an action makes sense now: a slash that is typed into the filter line is left to it."""
+        if action in self.CHANGING and not may_change(self):
+            return False
         return not (action == "filter" and (self.typing or not self._filterable()))
 
     def _filterable(self) -> list[Filtered]:
