@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 from .. import events
 from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
 from ..records import LAST_KEPT, Connection, ConnectionState
-from .accepting import AcceptingServer, time_limit
+from .accepting import AcceptingServer, Endless, time_limit
 from .base import DETAIL_KEPT, Desk, Idle, Interrupt, outcome_of
 from .following import follow, wake
 
@@ -152,7 +152,7 @@ class StreamsServer(AcceptingServer):
     async def _converse(  # noqa: C901, PLR0912 - the hot path: what others would call costs a fraction of each message
         self,
         connection: Connection,
-        reader: asyncio.StreamReader,
+        reader: "_Reader",
         writer: asyncio.StreamWriter,
         conversation: Conversation,
     ) -> None:
@@ -161,6 +161,8 @@ class StreamsServer(AcceptingServer):
         lines = 0
         try:
             async with time_limit(limit) as deadline:
+                if limit is not None:
+                    reader.deadline = deadline
                 if connection.unsent:  # it was cancelled while it sent this, and that was swallowed
                     await self._drain(connection, writer)
                 if connection.link is not None:  # it may hold more
@@ -199,6 +201,9 @@ class StreamsServer(AcceptingServer):
             if not deadline.expired():
                 raise
             raise Idle(limit or 0) from None
+        finally:
+            if limit is not None:
+                reader.deadline = None
 
     def _failed(self, connection: Connection, error: Exception) -> str:
         """Tell what a handler raised. Returns the outcome in words."""
@@ -233,6 +238,9 @@ _feed_data = asyncio.StreamReader.feed_data
 class _Reader(asyncio.StreamReader):
     """asyncio's own, but what its transport has read is counted at once: a line may be long in coming."""
 
+    deadline: asyncio.Timeout | Endless | None = None
+    """What somebody reads under, if there is a limit: who sends a part of a line is not idle either."""
+
     def __init__(self, server: StreamsServer, connection: Connection) -> None:
         super().__init__(limit=LONGEST_LINE)
         self._server = server
@@ -254,6 +262,9 @@ class _Reader(asyncio.StreamReader):
             journal.record(events.Received(server.name, connection.id, connection.peer, size, data[:DETAIL_KEPT]))
         else:
             journal.details_skipped += 1
+        if self.deadline is not None and not self.deadline.expired():
+            limit = server.desk.settings.idle_timeout or 0
+            self.deadline.reschedule(asyncio.get_running_loop().time() + limit)
         _feed_data(self, data)
 
     def set_exception(self, exc: Exception) -> None:

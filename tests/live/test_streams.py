@@ -107,6 +107,20 @@ async def test_who_says_nothing_for_too_long_is_ended_without_a_word() -> None:
         assert closed.reason == "idle too long"
 
 
+async def test_who_sends_a_line_byte_by_byte_is_not_idle() -> None:
+    async with a_lab(STREAMS, idle_timeout=0.1) as lab:
+        async with a_peer(lab, "streams") as slow, a_peer(lab, "streams") as silent:
+            hearing = asyncio.ensure_future(silent.hear_out())  # noqa: TID251 - awaited below
+            said = 0
+            while not hearing.done():
+                await slow.say(b"x")
+                said += 1
+                await asyncio.wait([hearing], timeout=0.01)
+            await slow.say(b"\n")
+            assert await slow.hear(said + 1) == b"X" * said + b"\n"
+            assert [idle.peer for idle in told(lab, events.IdleTimeout)] == [silent.name]
+
+
 async def test_what_comes_in_is_counted_at_once_although_its_line_is_not_whole() -> None:
     async with a_lab(STREAMS) as lab, a_peer(lab, "streams") as peer:
         await peer.say(b"no end")
