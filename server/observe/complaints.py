@@ -138,6 +138,8 @@ class Complaints:
         self.thread: int | None = None
         """The thread that runs the loop; None while none does."""
         self._observation = observation
+        self._told_slow = False
+        """Whether `slow_step` has told already what asyncio is about to log, in debug mode, of the step just run."""
         self._elsewhere: set[tuple[int, int]] = set()
 
     @property
@@ -177,6 +179,7 @@ class Complaints:
                 else self._observation.tasks.last_mark(record)
             )
             self._add(Complaint("slow step", f"a step took {duration(took)}", mark=mark), record)
+            self._told_slow = self._observation.debug
 
     def swallowed(self, record: "TaskRecord", cancellation: "Cancellation") -> None:
         """Note a task that went on after a cancellation was delivered to it."""
@@ -275,8 +278,9 @@ class Complaints:
         try:
             message = entry.getMessage()
             slow = message.startswith("Executing ")
-            if slow and message.startswith("Executing <Task") and self._observation.tasks.on:
-                return  # `slow_step` has seen it already, and without debug mode
+            if slow and self._told_slow:
+                self._told_slow = False
+                return
             self._add(Complaint("slow step" if slow else "logged", message, only_debug=slow))
         except Exception as error:  # noqa: BLE001 - nothing here may break the logging of others
             self._observation.disable(self, error)

@@ -102,6 +102,11 @@ class Observation:
         limit: float = self._loop.slow_callback_duration
         return limit
 
+    @property
+    def debug(self) -> bool:
+        """Whether the loop is in asyncio's debug mode."""
+        return bool(self._loop.get_debug())
+
     def begin(self) -> None:
         """The loop begins to run, in this thread."""
         self._guard(self.complaints, self.complaints.begin)

@@ -145,6 +145,20 @@ async def test_what_only_debug_mode_sees_is_told_apart(loop: Any) -> None:
     here.set_debug(loop.debug)
 
 
+async def test_what_debug_mode_says_of_a_task_that_is_not_observed_is_told_too(loop: Any) -> None:
+    here: Any = asyncio.get_running_loop()
+    here.set_debug(True)
+    here.slow_callback_duration = 0.02
+
+    async def slow() -> None:
+        time.sleep(0.03)  # noqa: ASYNC251 - that is the subject
+
+    await start(slow(), "observed")
+    await asyncio.Task(slow(), loop=here, name="another")
+    assert [one.only_debug for one in complained("slow step")] == [False, True]
+    here.set_debug(loop.debug)
+
+
 async def test_a_call_from_another_thread(loop: Any) -> None:
     here = asyncio.get_running_loop()
     future = here.create_future()
