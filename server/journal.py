@@ -3,11 +3,13 @@
 The journal keeps the newest `size` entries. Every entry has a number (`seq`, from 1, without gaps), so whoever
 looks can tell what it has missed; what was overwritten is counted, and so are details that were never recorded.
 
-It belongs to one thread, the loop's: other threads hand their events over with ``loop.call_soon_threadsafe``.
+It belongs to one thread, the loop's: other threads hand their events over with ``loop.call_soon_threadsafe``. In that
+thread an event may be recorded at any line, also while another one is: garbage that is collected meanwhile may have
+something to tell.
 """
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -18,6 +20,10 @@ DEFAULT_SIZE = 10_000
 
 #: How many details a second are recorded unless told otherwise: more than a person can read, and too few to cost.
 DEFAULT_DETAIL_RATE = 400
+
+
+#: How much a sink may record while it is told what there was to tell.
+ECHOES = 1_000
 
 
 class Entry(NamedTuple):
@@ -69,6 +75,8 @@ class Journal:
         """Asked, if there is one, which fault has caused an event; it is told what its teller knows already."""
         self._ring: list[Entry] = []
         self._sinks: list[Sink] = []
+        self._untold: deque[Entry] = deque()
+        self._tells = False
         self._clock = clock
         self._details_left = detail_rate or 0
         self._skips_told = 0
@@ -101,33 +109,58 @@ class Journal:
         """Add an event, and tell every sink. A sink that raises is removed, and that is recorded.
 
         `fault` is the id of the fault that has caused it, where its teller knows; `ago` how many seconds ago it
-        happened, where it could not be told then.
+        happened, where it could not be told then. Recorded while a sink is being told, it is told after that.
         """
         if self.witness is not None:
             fault = self._ask(self.witness, event, fault)
-        self.recorded += 1
-        entry = Entry(self.recorded, self._clock() - ago, event, fault)
-        if len(self._ring) < self.size:
-            self._ring.append(entry)
-        else:
-            self._ring[(entry.seq - 1) % self.size] = entry
-        self.counts[event.kind] += 1
+        entry = self._add(event, fault, self._clock() - ago)
         if event.detail and self.detail_rate is not None:
             self._details_left -= 1
             if self._details_left <= 0:
                 self.details_open = False
-        failed: list[tuple[Sink, Exception]] = []
-        for sink in tuple(self._sinks):
-            try:
-                sink(entry)
-            except Exception as error:  # noqa: BLE001 - whatever a sink raises, it ends up in the journal
-                failed.append((sink, error))
-        # Told only now, when everybody has heard of this entry: no sink hears of the next one before.
-        for sink, _ in failed:
-            self.unsubscribe(sink)
-        for sink, why in failed:
-            self.record(InstrumentDisabled(getattr(sink, "__qualname__", repr(sink)), repr(why)))
+        self._untold.append(entry)
+        if not self._tells:
+            self._tell()
         return entry
+
+    def _add(self, event: Event, fault: int | None, time: float) -> Entry:
+        """Put an event into the ring, as the newest."""
+        seq = 0
+        while seq != self.recorded + 1:  # making the entry may collect garbage, which may record something itself
+            seq = self.recorded + 1
+            entry = Entry(seq, time, event, fault)
+        # Nothing is called from here on until it is in its place.
+        self.recorded = seq
+        if seq > self.size:
+            self._ring[(seq - 1) % self.size] = entry
+        else:
+            self._ring.append(entry)
+        self.counts[event.kind] += 1
+        return entry
+
+    def _tell(self) -> None:
+        """Tell the sinks every entry that they have not heard of, one after the other."""
+        self._tells = True
+        try:
+            said: Counter[int] = Counter()
+            while self._untold:
+                entry = self._untold.popleft()
+                failed: list[tuple[Sink, Exception]] = []
+                for sink in tuple(self._sinks):
+                    before = self.recorded
+                    try:
+                        sink(entry)
+                        said[id(sink)] += self.recorded - before
+                        if said[id(sink)] > ECHOES:
+                            raise RecursionError("it records something for all that it hears")  # noqa: TRY301
+                    except Exception as error:  # noqa: BLE001 - whatever a sink raises, it ends up in the journal
+                        failed.append((sink, error))
+                for sink, _ in failed:
+                    self.unsubscribe(sink)
+                for sink, why in failed:
+                    self.record(InstrumentDisabled(getattr(sink, "__qualname__", repr(sink)), repr(why)))
+        finally:
+            self._tells = False
 
     def _ask(self, witness: Callable[[Event, int | None], int | None], event: Event, fault: int | None) -> int | None:
         try:

@@ -76,8 +76,8 @@ KINDS: dict[str, Kind] = {
     "other": Kind("asyncio had nobody else to tell.", "Read the message and the exception."),
 }
 
-#: What is found out when garbage is collected: at any line of any code, and in the middle of it.
-_BY_GARBAGE = frozenset({"never retrieved", "never awaited", "destroyed pending"})
+#: How many tasks that one has made while it is cancelled are looked at when it has ended.
+LATE_KEPT = 100
 
 #: What asyncio's messages begin with, and the kind they are.
 _MESSAGES = (
@@ -133,13 +133,11 @@ class Complaints:
         """How many of each kind there were, ever."""
         self.handling = False
         """Whether the loop's exception handler is at work: what it logs has been noted already."""
-        self.made_late: list[tuple[TaskRecord, TaskRecord]] = []
-        """The tasks that were made in the running step by one that is cancelled; each with who has made it."""
         self.thread: int | None = None
         """The thread that runs the loop; None while none does."""
         self._observation = observation
-        self._told_slow = False
-        """Whether `slow_step` has told already what asyncio is about to log, in debug mode, of the step just run."""
+        # When the last step ended of which `slow_step` has told: in debug mode asyncio logs the same in a moment.
+        self._slow_until = 0.0
         self._elsewhere: set[tuple[int, int]] = set()
 
     @property
@@ -165,9 +163,9 @@ class Complaints:
         mark = None if error is None else raised_at(error)
         if mark is None and record is not None:
             mark = record.made
-        if kind in _BY_GARBAGE and record is not None:
+        if kind in ("never retrieved", "destroyed pending") and record is not None:
             record.given_name = task.get_name()  # nobody can ask the task later
-        self._add(Complaint(kind, message, error=None if error is None else describe(error), mark=mark), record)
+        self._leave(Complaint(kind, message, error=None if error is None else describe(error), mark=mark), record)
 
     def slow_step(self, record: "TaskRecord", took: float) -> None:
         """Note a step over the loop's limit for slow callbacks."""
@@ -178,8 +176,9 @@ class Complaints:
                 if stall is not None and stall.mark is not None
                 else self._observation.tasks.last_mark(record)
             )
-            self._add(Complaint("slow step", f"a step took {duration(took)}", mark=mark), record)
-            self._told_slow = self._observation.debug
+            complaint = Complaint("slow step", f"a step took {duration(took)}", mark=mark)
+            self._slow_until = complaint.at
+            self._add(complaint, record)
 
     def swallowed(self, record: "TaskRecord", cancellation: "Cancellation") -> None:
         """Note a task that went on after a cancellation was delivered to it."""
@@ -188,19 +187,22 @@ class Complaints:
             self._add(Complaint("cancellation swallowed", message, mark=mark), record)
 
     def made_while_cancelled(self, made: "TaskRecord", maker: "TaskRecord") -> None:
-        """Note a task that was made by code that deals with CancelledError: `after_step` says whether it is wrong."""
+        """Note a task that was made by code that deals with CancelledError: `made_late` says whether it is wrong."""
         if self.on and isinstance(sys.exc_info()[1], asyncio.CancelledError):
-            self.made_late.append((made, maker))
+            late = maker.made_late = [one for one in maker.made_late or () if not one.ended]
+            if len(late) < LATE_KEPT:
+                late.append(made)
 
-    def after_step(self, record: "TaskRecord") -> None:
-        """Complain of each task that this one has made in its step, while it was cancelled, and that nobody awaits."""
-        late, self.made_late = self.made_late, []
-        for made, maker in late:
-            if maker is not record:  # it ran its first step inside of the maker's
-                self.made_late.append((made, maker))
-            elif made.task is not None and not made.ended and not is_awaited(made.task):
-                message = f"{maker.name} makes a task while it is cancelled"
-                self._add(Complaint("task made while cancelled", message, mark=made.made), made)
+    def made_late(self, maker: "TaskRecord") -> None:
+        """Complain of the tasks that one made while it was cancelled, if they go on unawaited when this is over."""
+        late, maker.made_late = maker.made_late or (), None
+        try:
+            for made in late:
+                if made.task is not None and not made.ended and not is_awaited(made.task):
+                    message = f"{maker.name} makes a task while it is cancelled"
+                    self._add(Complaint("task made while cancelled", message, mark=made.made), made)
+        except Exception as error:  # noqa: BLE001 - nothing here may break the step that has just run
+            self._observation.disable(self, error)
 
     def called_from_elsewhere(self, method: str, callback: object) -> None:
         """Note a call from another thread than the loop's, in that thread. In debug mode asyncio raises instead."""
@@ -215,16 +217,20 @@ class Complaints:
             self._observation.leave(lambda: self._add(Complaint("wrong thread", message, mark=mark)))
 
     def _add(self, complaint: Complaint, record: "TaskRecord | None" = None) -> None:
-        """Keep and tell a complaint, between two callbacks if it comes by garbage. `record` is the task it is about."""
-        if self.thread is not None and (complaint.kind in _BY_GARBAGE or self.thread != get_ident()):
-            self._observation.leave(partial(self._keep, complaint, record, complaint.at))
-        else:
-            self._keep(complaint, record)
+        """Keep and tell a complaint, in the loop's thread. `record` is the task it is about."""
+        self._keep(complaint, record, None)
 
-    def _keep(self, complaint: Complaint, record: "TaskRecord | None", at: float | None = None) -> None:
+    def _leave(self, complaint: Complaint, record: "TaskRecord | None" = None) -> None:
+        """Keep and tell a complaint when the loop turns: garbage complains in any thread, in the middle of anything."""
+        if self.thread is None:
+            self._keep(complaint, record, complaint.at)
+        else:
+            self._observation.leave(partial(self._keep, complaint, record, complaint.at))
+
+    def _keep(self, complaint: Complaint, record: "TaskRecord | None", at: float | None) -> None:
         if record is not None:
             if complaint.kind == "destroyed pending":
-                self._observation.tasks.destroyed(record)
+                self._observation.tasks.destroyed(record, at)
             complaint.task_id, complaint.task_name, complaint.owner = record.id, record.name, record.owner
         self.recent.append(complaint)
         self.counts[complaint.kind] += 1
@@ -267,7 +273,7 @@ class Complaints:
             if origin:
                 file, line, function = origin[0]
                 message += f", made at {file}:{line} in {function}"
-            self._add(Complaint("never awaited", message, mark=(code, -1)))
+            self._leave(Complaint("never awaited", message, mark=(code, -1)))
         except Exception as error:  # noqa: BLE001 - this runs while an object is deallocated
             self._observation.disable(self, error)
 
@@ -278,12 +284,16 @@ class Complaints:
         try:
             message = entry.getMessage()
             slow = message.startswith("Executing ")
-            if slow and self._told_slow:
-                self._told_slow = False
+            if slow and self._is_told(entry):
                 return
-            self._add(Complaint("slow step" if slow else "logged", message, only_debug=slow))
+            self._leave(Complaint("slow step" if slow else "logged", message, only_debug=slow))
         except Exception as error:  # noqa: BLE001 - nothing here may break the logging of others
             self._observation.disable(self, error)
+
+    def _is_told(self, entry: logging.LogRecord) -> bool:
+        """Whether what ran so long, as asyncio has just logged, is the step of which `slow_step` has told."""
+        took = entry.args[-1] if isinstance(entry.args, tuple) and entry.args else None
+        return isinstance(took, float) and monotonic() - took < self._slow_until
 
 
 class _Everywhere:

@@ -102,11 +102,6 @@ class Observation:
         limit: float = self._loop.slow_callback_duration
         return limit
 
-    @property
-    def debug(self) -> bool:
-        """Whether the loop is in asyncio's debug mode."""
-        return bool(self._loop.get_debug())
-
     def begin(self) -> None:
         """The loop begins to run, in this thread."""
         self._guard(self.complaints, self.complaints.begin)
@@ -157,13 +152,14 @@ class Observation:
 
     def open_letters(self) -> None:
         """Call what was left. In the loop's thread, between two callbacks."""
-        while self.letters:
+        for _ in range(len(self.letters)):  # what telling them leads to is for the next turn
             try:
                 self.letters.popleft()()
             except Exception as error:  # noqa: BLE001 - nothing that is told may stop the loop
                 self.report("letters", error)
         if self._lost:
             lost, self._lost = self._lost, 0
+            self.tasks.sweep()  # they may have told that a task is gone
             self.tell(LettersLost(lost))
 
     def disable(self, instrument: Instrument, error: Exception) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import Iterator
-from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
+from types import AsyncGeneratorType, BuiltinMethodType, CodeType, CoroutineType, FrameType, GeneratorType, MethodType
 from typing import Any, NamedTuple
 
 Mark = tuple[CodeType, int]
@@ -44,6 +44,17 @@ def place_of(mark: Mark | None) -> Place | None:
             line = at
             break
     return Place(code.co_filename, line, code.co_qualname)
+
+
+def bound_to(callback: object) -> Any:
+    """Return the object whose method a callback is; None if it is no method.
+
+    What is no plain method is not asked: it may be an object of the program's that answers as it likes, or raises.
+    """
+    return callback.__self__ if isinstance(callback, METHODS) and type(callback) in METHODS else None
+
+
+METHODS = (MethodType, BuiltinMethodType)
 
 
 def program_mark(frame: FrameType | None) -> Mark | None:

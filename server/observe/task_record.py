@@ -8,7 +8,7 @@ from time import monotonic
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from .places import MACHINERY, Mark, Place, place_of
+from .places import MACHINERY, Mark, Place, bound_to, place_of
 from .waiting import Wait, what_a_task_waits_for
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class TaskRecord:
     """How many steps took less than 2ⁿ µs, by n, since `Tasks.keep_histogram`; None if nobody asked."""
     cancellations: "tuple[Cancellation, ...]" = ()
     """The latest cancellations, open or not, oldest first."""
+    made_late: "list[TaskRecord] | None" = None
+    """The tasks that it has made while it is cancelled; None once that is over, or if there are none."""
     outcome: TaskState | None = None
     """How it ended; None if it has not."""
     given_name: str | None = None
@@ -168,7 +170,7 @@ class TaskRecord:
         """The `TaskGroup` it is in, if that has not let it go."""
         task: Any = self.task
         for callback, _ in (task and task._callbacks) or ():
-            holder = getattr(callback, "__self__", None)
+            holder = bound_to(callback)
             if isinstance(holder, asyncio.TaskGroup):
                 return holder
         return None

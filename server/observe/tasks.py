@@ -224,8 +224,8 @@ class Tasks:
                 record.histogram[int(took * 1e6).bit_length()] += 1
             if record.unsettled:
                 self.cancellations.after_step(task)
-            if self._observation.complaints.made_late:
-                self._observation.complaints.after_step(record)
+            if record.made_late and (not record.unsettled or task.done()):
+                self._observation.complaints.made_late(record)
             if took > WORTH_A_LOOK and took >= self._observation.slow_callback_duration:
                 self._observation.complaints.slow_step(record, took)
             closely = record.unsettled or record.histogram is not None
@@ -261,12 +261,12 @@ class Tasks:
         except Exception as failure:  # noqa: BLE001 - nothing here may break the step that has just run
             self._observation.disable(self, failure)
 
-    def destroyed(self, record: TaskRecord) -> None:
-        """Note that a live task was collected as garbage."""
+    def destroyed(self, record: TaskRecord, at: float | None = None) -> None:
+        """Note that a live task was collected as garbage, at this time of `time.monotonic`; None if just now."""
         if self.live.pop(record.id, None) is not None:
             record.given_name = record.name
             record.outcome = TaskState.DESTROYED
-            record.since = monotonic()
+            record.since = monotonic() if at is None else at
             self._keep(record)
             if record.unsettled:
                 self.cancellations.task_ended(record)

@@ -12,7 +12,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from .places import MACHINERY
+from .places import MACHINERY, bound_to
 from .timers import name_of
 from .waiting import tasks_waiting_for
 
@@ -280,7 +280,7 @@ def _whose(loop: Any, handles: tuple[Any, Any]) -> tuple[str, int | None]:
     """Say who is called when a descriptor is ready, and which task waits for it."""
     handle = handles[0] or handles[1]
     callback, arguments = handle._callback, handle._args or ()
-    holder = getattr(callback, "__self__", None)
+    holder = bound_to(callback)
     for argument in arguments:
         for task in tasks_waiting_for(argument):
             record = getattr(task, "record", None)

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..records import Connection
-from .places import MACHINERY, Place, place_of
+from .places import MACHINERY, Place, bound_to, place_of
 from .waiting import tasks_waiting_for
 
 if TYPE_CHECKING:
@@ -217,13 +217,13 @@ def _describe(timer: Timer) -> LiveTimer:
 
 def _bound_to(timer: Timer) -> tuple[object, ...]:
     """Return what the callback of a timer is called with, and what its object says it is about."""
-    holder = getattr(timer._callback, "__self__", None)
+    holder: Any = bound_to(timer._callback)
     return getattr(holder, "connection", None), *(timer._args or ())
 
 
 def _behind(timer: Timer) -> "tuple[str, TaskRecord | None]":
     """Say what a timer is for: a timeout, a sleep, or what its callback is called."""
-    holder = getattr(timer._callback, "__self__", None)
+    holder: Any = bound_to(timer._callback)
     arguments: Sequence[Any] = timer._args or ()
     if isinstance(holder, asyncio.Timeout):
         task = holder._task  # type: ignore[attr-defined]

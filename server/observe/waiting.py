@@ -2,14 +2,16 @@
 
 import asyncio
 import asyncio.streams
+import contextlib
+import functools
 import gc
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import CoroutineType, FrameType
+from types import CoroutineType, FrameType, FunctionType
 from typing import Any
 
-from .places import MACHINERY, Place, await_chain, frame_of, place_of
+from .places import MACHINERY, Place, await_chain, bound_to, frame_of, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def _what(frames: list[FrameType], waiter: Any) -> tuple[str, int | None]:
 def _what_sets(waiter: Any) -> str:
     """Say what will set a future, as far as its callbacks tell."""
     for callback, _ in getattr(waiter, "_callbacks", None) or ():
-        if getattr(callback, "__qualname__", "").startswith("_chain_future."):
+        if type(callback) is FunctionType and callback.__qualname__.startswith("_chain_future."):
             return "a thread's or process's result"
     return "a future"
 
@@ -105,17 +107,15 @@ def _what_sets(waiter: Any) -> str:
 def shielded_by(waiter: Any) -> "asyncio.Future[Any] | None":
     """Return what a future that `asyncio.shield` has made protects; None if it is another future."""
     for callback, _ in getattr(waiter, "_callbacks", None) or ():
-        if getattr(callback, "__qualname__", "") == "shield.<locals>._outer_done_callback":
-            names = callback.__code__.co_freevars
-            if "inner" in names:
-                return callback.__closure__[names.index("inner")].cell_contents  # type: ignore[no-any-return]
+        if type(callback) is FunctionType and callback.__qualname__ == "shield.<locals>._outer_done_callback":
+            return next(_enclosed(callback, "inner"), None)
     return None
 
 
 def tasks_waiting_for(future: Any) -> "Iterator[asyncio.Task[Any]]":
     """Yield the tasks that a future wakes when it is done."""
     for callback, _ in getattr(future, "_callbacks", None) or ():
-        task = getattr(callback, "__self__", None)
+        task = bound_to(callback)
         if isinstance(task, asyncio.Task):
             yield task
 
@@ -123,12 +123,30 @@ def tasks_waiting_for(future: Any) -> "Iterator[asyncio.Task[Any]]":
 def is_awaited(future: Any) -> bool:
     """Whether a task waits for a future: itself, or by a `gather`, `wait`, `wait_for`, `shield` or TaskGroup."""
     for callback, _ in getattr(future, "_callbacks", None) or ():
-        function = getattr(callback, "func", callback)
-        if isinstance(getattr(function, "__self__", None), asyncio.Task | asyncio.TaskGroup):
+        if isinstance(bound_to(callback), asyncio.Task | asyncio.TaskGroup):
             return True
-        if getattr(function, "__module__", None) == "asyncio.tasks":
+        if any(is_awaited(outer) for outer in _passed_on_to(callback)):
             return True
     return False
+
+
+def _passed_on_to(callback: object) -> Iterator[object]:
+    """Yield the futures that are done when a callback of asyncio's own has seen enough."""
+    if type(callback) is functools.partial and callback.func is _RELEASE_WAITER:
+        yield from callback.args
+    elif type(callback) is FunctionType and callback.__module__ == "asyncio.tasks":
+        yield from _enclosed(callback, "outer", "waiter")
+
+
+def _enclosed(function: FunctionType, *names: str) -> Iterator[Any]:
+    """Yield what a function has from the one around it, by name, where that is known by then."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        if name in names:
+            with contextlib.suppress(ValueError):  # it is empty
+                yield cell.cell_contents
+
+
+_RELEASE_WAITER = getattr(asyncio.tasks, "_release_waiter", None)
 
 
 Words = Callable[[FrameType], tuple[str, int | None]]

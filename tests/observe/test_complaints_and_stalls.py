@@ -159,6 +159,22 @@ async def test_what_debug_mode_says_of_a_task_that_is_not_observed_is_told_too(l
     here.set_debug(loop.debug)
 
 
+async def test_debug_mode_is_heard_also_where_it_was_switched_on_in_a_slow_step(loop: Any) -> None:
+    here: Any = asyncio.get_running_loop()
+    here.slow_callback_duration = 0.02
+
+    async def slow() -> None:
+        here.set_debug(True)
+        time.sleep(0.03)  # noqa: ASYNC251 - that is the subject
+
+    await start(slow(), "observed")
+    here.call_soon(time.sleep, 0.03)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [one.only_debug for one in complained("slow step")] == [False, True]
+    here.set_debug(loop.debug)
+
+
 async def test_a_call_from_another_thread(loop: Any) -> None:
     here = asyncio.get_running_loop()
     future = here.create_future()
@@ -231,9 +247,24 @@ async def in_a_group(work: Any) -> None:
         group.create_task(work)
 
 
+async def one_after_the_other(work: Any) -> None:
+    first, second = start(asyncio.sleep(0), "first"), start(work, "second")
+    await first
+    await second
+
+
+async def later(work: Any) -> None:
+    task = start(work, "later")
+    await asyncio.sleep(0)
+    await task
+
+
 AWAITED: dict[str, Any] = {
     "await": lambda work: start(work, "late"),
+    "one after the other": one_after_the_other,
+    "later": later,
     "gather": lambda work: asyncio.gather(work, asyncio.sleep(0)),
+    "gather in gather": lambda work: asyncio.gather(asyncio.gather(work), asyncio.sleep(0)),
     "wait": lambda work: asyncio.wait([start(work, "late")]),
     "wait_for": lambda work: asyncio.wait_for(work, 20),
     "shield": asyncio.shield,
@@ -256,6 +287,25 @@ async def test_a_task_that_does_the_cleaning_up_and_is_awaited_is_all_right(how:
     await asyncio.wait([task])
     assert complained("task made while cancelled") == []
     assert told(InstrumentDisabled) == []
+
+
+@pytest.mark.parametrize("how", [asyncio.gather, asyncio.shield])
+async def test_a_task_that_nobody_awaits_is_wrong_also_where_its_result_is_passed_on(how: Any) -> None:
+    kept: list[Any] = []
+
+    async def maker() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            kept.append(how(start(asyncio.sleep(0), "late")))
+
+    task = start(maker(), "maker")
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    (complaint,) = complained("task made while cancelled")
+    assert complaint.task == "late"
+    await kept[0]
 
 
 async def test_what_asyncio_logs_is_told_and_still_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -501,6 +551,58 @@ async def test_what_garbage_tells_is_told_although_the_loop_has_nothing_else_to_
     start(fail(), "fails")
     await heard.wait()  # without a timeout: its timer would be something to do
     assert complained("never retrieved")
+
+
+async def test_what_is_told_may_lead_to_more_and_the_loop_goes_on() -> None:
+    async def forgotten() -> None:
+        """Never run."""
+
+    def forgets(_: object) -> None:
+        forgotten()  # type: ignore[unused-coroutine]
+
+    journal().subscribe(forgets)
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        forgotten()  # type: ignore[unused-coroutine]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        journal().unsubscribe(forgets)
+        observed().open_letters()
+    assert complained("never awaited")
+
+
+async def test_a_task_was_destroyed_when_it_was_and_not_when_that_was_told() -> None:
+    be_quiet()
+
+    async def unreachable() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    start(unreachable(), "lost")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gc.collect()
+    collected = time.monotonic()
+    time.sleep(0.01)  # noqa: ASYNC251 - it is not told meanwhile
+    assert complained("destroyed pending")
+    (record,) = (one for one in observed().tasks.past if one.name == "lost")
+    assert record.ended_at is not None
+    assert record.ended_at <= collected
+
+
+async def test_tasks_that_are_gone_do_not_stay_live_although_the_letter_of_it_is_lost() -> None:
+    be_quiet()
+
+    async def unreachable() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    start(unreachable(), "lost")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for _ in range(LETTERS_KEPT):
+        observed().leave(int)
+    gc.collect()
+    assert told(LettersLost)
+    assert "lost" not in {record.name for record in observed().tasks.live.values()}
 
 
 async def test_what_comes_too_fast_to_be_told_is_counted() -> None:

@@ -30,7 +30,7 @@ class Untouchable:
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError("working outside of context")
 
-    def __call__(self) -> None:
+    def __call__(self, *_: object) -> None:
         object.__getattribute__(self, "_called").append("called")
 
 
@@ -268,3 +268,25 @@ def test_timers_let_go_what_they_have_called(kind: LoopKind) -> None:
     loop.run_until_complete(main())
     loop.close()
     assert sys.getrefcount(loop) < 100
+
+
+async def test_a_callback_of_a_task_that_cannot_be_asked_for_anything_is_left_alone() -> None:
+    async def maker() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            late = asyncio.get_running_loop().create_task(asyncio.sleep(0), name="late")
+            late.add_done_callback(Untouchable([]))
+            kept.append(late)
+
+    kept: list[asyncio.Task[None]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    task = asyncio.get_running_loop().create_task(maker())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    record = observed().tasks.record_of(kept[0])
+    assert record is not None
+    assert record.group is None
+    await kept[0]
+    assert not observed().disabled

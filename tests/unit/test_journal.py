@@ -1,5 +1,7 @@
 """The journal counts exactly, keeps the newest, and survives whoever listens to it."""
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +65,48 @@ def test_a_sink_that_raises_is_switched_off_and_told_and_the_others_hear_all_in_
     disabled = events.InstrumentDisabled("raises", "ZeroDivisionError('of its own')")
     assert [entry.event for entry in journal.since(0)] == [STOPPED, disabled, STOPPED]
     assert heard == list(journal.since(0))
+
+
+def test_a_sink_that_records_something_for_all_that_it_hears_is_switched_off() -> None:
+    journal = Journal()
+
+    def answers(_: Entry) -> None:
+        journal.record(STOPPED)
+
+    journal.subscribe(answers)
+    journal.record(STOPPED)
+    before = journal.counts["server_stopped"]
+    journal.record(STOPPED)
+    assert journal.counts == {"server_stopped": before + 1, "instrument_disabled": 1}
+
+
+class Telling:
+    """Garbage that tells the journal of its end, as soon as it is collected."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal, self.itself = journal, self
+
+    def __del__(self) -> None:
+        self.journal.record(TIMEOUT)
+
+
+@pytest.mark.parametrize("size", [100, 10_000])
+def test_what_is_recorded_while_something_is_recorded_comes_after_it_and_is_told_after_it(size: int) -> None:
+    journal, heard = Journal(size, detail_rate=None), list[Entry]()
+    for _ in range(3):  # the garbage may be collected while one of them is told
+        journal.subscribe(heard.append)
+    before = gc.get_threshold()
+    gc.set_threshold(3)
+    try:
+        for _ in range(1_000):
+            Telling(journal)
+            journal.record(STOPPED)
+    finally:
+        gc.set_threshold(*before)
+        gc.collect()
+    assert journal.counts == {"server_stopped": 1_000, "select_timeout": 1_000}
+    assert [entry.seq for entry in journal.since(0)] == [*range(journal.first_seq, 2_001)]
+    assert [entry.seq for entry in heard] == [seq for seq in range(1, 2_001) for _ in range(3)]
 
 
 def test_sinks_that_all_raise_are_all_told() -> None:
