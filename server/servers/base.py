@@ -183,6 +183,8 @@ class EchoServer(ABC):
     async def _give_up(self) -> None:
         """Shut the sockets of the connections that are open still down under their handlers, and see them end."""
         for connection in self.own:
+            self.hurry(connection)
+        for connection in self.own:
             self._given_up.add(connection.id)
             self.cut_off(connection)
             with contextlib.suppress(OSError):  # it is not connected any more

@@ -83,10 +83,8 @@ class StreamsServer(AcceptingServer):
                 self.half_closed(connection)
                 outcome = "closed by peer"
             except asyncio.CancelledError:
-                if not (connection.unsent or writer.transport.is_closing() or connection.is_half_closed):
-                    writer.write(DROPPED)
-                    left = writer.transport.get_write_buffer_size()
-                    self.count_sent(connection, len(DROPPED) - left, left)
+                if not (connection.unsent or connection.is_half_closed or connection.id in self._given_up):
+                    self._say_dropped(connection, writer)
                 raise
             finally:
                 if connection.unsent:
@@ -204,6 +202,15 @@ class StreamsServer(AcceptingServer):
         finally:
             if limit is not None:
                 reader.deadline = None
+
+    def _say_dropped(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
+        """Say the last words, if there is still somebody to hear them."""
+        transport = writer.transport
+        if not transport.is_closing():
+            writer.write(DROPPED)
+        if not transport.is_closing():  # else it has found out just now that its peer is gone
+            left = transport.get_write_buffer_size()
+            self.count_sent(connection, len(DROPPED) - left, left)
 
     def _failed(self, connection: Connection, error: Exception) -> str:
         """Tell what a handler raised. Returns the outcome in words."""

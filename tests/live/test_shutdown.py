@@ -274,9 +274,12 @@ async def test_what_is_kept_of_a_shutdown_is_bounded_and_the_rest_counted(monkey
 
 
 @pytest.mark.parametrize("fault", ["swallow-cancel", "slow-cleanup"])
-async def test_a_handler_that_does_not_end_is_given_up_in_time(fault: str) -> None:
+@pytest.mark.parametrize("server", ["sockets", "streams"])
+async def test_a_handler_that_does_not_end_is_given_up_in_time(server: str, fault: str) -> None:
     async with a_lab(may_complain=True) as lab:
-        async with a_peer(lab, "sockets") as peer:
+        async with a_peer(lab, server) as peer:
+            await peer.say(b"HERE\n")
+            assert await peer.hear(5) == b"HERE\n"
             lab.faults.inject(
                 fault, peer.connection.id, {"cancel": False} | ({"ms": 60_000} if "slow" in fault else {})
             )
@@ -287,7 +290,18 @@ async def test_a_handler_that_does_not_end_is_given_up_in_time(fault: str) -> No
             (step,) = (step for step in told(lab, ShutdownStep) if step.what == What.CONNECTION)
             assert step.outcome == "given up: it did not end when it was asked to"
             assert await peer.hear_out() == b""
-        await soon(lambda: not any(task.get_name().startswith("echo-") for task in asyncio.all_tasks()))
+            assert peer.connection.bytes_out == 5
+        await soon(lambda: not any(task.get_name().startswith(("echo-", "streams-")) for task in asyncio.all_tasks()))
+
+
+@pytest.mark.parametrize("server", ["sockets", "streams"])
+async def test_who_is_only_closed_late_ends_as_it_has_ended_when_its_server_is_stopped(server: str) -> None:
+    async with a_lab() as lab, a_peer(lab, server) as peer:
+        await peer.say(b"HERE\n")
+        assert await peer.hear(5) == b"HERE\n"
+        lab.faults.inject("slow-close", peer.connection.id, {"ms": 60_000})
+        await lab.stop_server(server)
+        assert peer.connection.outcome == f"{server} was stopped"
 
 
 async def test_who_is_held_by_a_fault_is_a_straggler_held_by_that_fault() -> None:
