@@ -201,7 +201,8 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
             self._check_thread()
             self._check_callback(callback, "call_at")
         elif self._thread_id != get_ident() and self._thread_id is not None:
-            self.observation.complaints.called_from_elsewhere("call_at", callback)
+            later = sys._getframe(1).f_code is _CALL_LATER
+            self.observation.complaints.called_from_elsewhere("call_later" if later else "call_at", callback)
         observation = self.observation
         timers = observation.timers
         timer: Any = Timer(when, callback, args, self, context, timers, observation.tasks.running)
@@ -213,5 +214,6 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         return timer  # type: ignore[no-any-return]
 
 
+_CALL_LATER = asyncio.BaseEventLoop.call_later.__code__
 BOTTOMS.add(id(Observed.run_forever.__code__))
 MACHINERY.add(id(globals()))

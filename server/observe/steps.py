@@ -65,7 +65,7 @@ class Task(asyncio.Task[Any]):
     def cancel(self, msg: Any | None = None) -> bool:
         """Ask the task to end, as `asyncio.Task.cancel` does, and note who asks."""
         if self.done():
-            return False
+            return super().cancel(msg)  # which takes its exception for retrieved
         cancellations = self.record.tasks.cancellations
         cancellation = cancellations.asked(self, msg, sys._getframe(1))
         outer, cancellations.asking = cancellations.asking, cancellation

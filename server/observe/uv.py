@@ -73,6 +73,9 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
     ) -> asyncio.TimerHandle:
         """Have something called after some seconds."""
         observation = self.observation
+        complaints = observation.complaints
+        if complaints.thread != get_ident() and complaints.thread is not None and not self.get_debug():
+            complaints.called_from_elsewhere("call_later or call_at", callback)  # the one is made of the other
         timers = observation.timers
         timer = Timer(monotonic() + delay, callback, args, self, context, timers, observation.tasks.running)
         timer.inner = super().call_later(delay, self._fire, timer)

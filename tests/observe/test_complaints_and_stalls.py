@@ -202,6 +202,27 @@ async def test_a_call_from_another_thread(loop: Any) -> None:
     assert f":{line_of(__file__, 'wrong thread')} " in complaint.place
 
 
+@pytest.mark.parametrize("method", ["call_later", "call_at"])
+async def test_a_timer_set_in_another_thread(loop: Any, method: str) -> None:
+    here = asyncio.get_running_loop()
+    errors: list[Exception] = []
+
+    def other() -> None:
+        try:
+            getattr(here, method)(0 if method == "call_later" else here.time(), int).cancel()  # set elsewhere
+        except RuntimeError as error:
+            errors.append(error)
+
+    await asyncio.to_thread(other)
+    if loop.debug:
+        assert "Non-thread-safe operation" in str(errors[0])
+        return
+    (complaint,) = complained("wrong thread")
+    assert method in complaint.message.partition("(")[0]
+    assert complaint.place is not None
+    assert f":{line_of(__file__, 'set elsewhere')} " in complaint.place
+
+
 async def test_a_task_made_in_another_thread(loop: Any) -> None:
     if loop.debug or loop.eager:
         pytest.skip("asyncio itself raises")

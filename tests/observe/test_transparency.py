@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import inspect
 import re
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from support import EVERY_LOOP, Loop
+from support_observe import observed
 
 from echotui.server.loops import LoopKind
 
@@ -297,3 +299,23 @@ def _look_into(kind: LoopKind, how: str, command: str) -> str:
         pytest.skip(f"this machine does not let one process look into another: {look.stderr}")
     # Neither thread nor address is the same in two processes.
     return re.sub(r"0x[0-9a-f]+\s*|\b\d{3,}\b\s*", "", look.stdout)
+
+
+async def test_a_failed_task_that_is_cancelled_counts_as_retrieved() -> None:
+    heard: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["message"]))
+
+    async def fail() -> None:
+        raise ValueError
+
+    tasks = [asyncio.get_running_loop().create_task(fail())]
+    await asyncio.wait(tasks)
+    record = observed().tasks.record_of(tasks[0])
+    assert record is not None
+    assert record.unretrieved
+    assert not tasks[0].cancel()
+    assert not record.unretrieved
+    tasks.clear()
+    gc.collect()
+    assert heard == []
+    assert not record.cancellations
