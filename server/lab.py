@@ -25,7 +25,7 @@ from .settings import SERVER_NAMES, Settings
 from .shutdown import GRACE, Drain, Signals
 from .suspension import Suspension
 from .tcp import TcpInfo
-from .vitals import Pulse, Vitals
+from .vitals import Pulse, Turns, Vitals
 from .waterfall import Shutdown, What, new_history
 
 #: How many built-in clients may chat at once.
@@ -146,9 +146,14 @@ class Lab:
         for server in self.servers.values():
             server.count_busy()
 
-    def _turns(self) -> tuple[float, float] | None:
-        ticks = None if self.observation is None else self.observation.ticks
-        return None if ticks is None or not ticks.on else (ticks.take_longest(), ticks.ran)
+    def _turns(self) -> Turns:
+        if self.observation is None:
+            return Turns(0.0)
+        ticks = self.observation.ticks
+        if ticks is None or not ticks.on:
+            return Turns(self.observation.stalls.take_worst())
+        longest = ticks.take_longest()
+        return Turns(longest, longest, ticks.ran)
 
     def _observe(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have the loop, if it is an observed one, tell our journal what it does."""

@@ -1,7 +1,8 @@
 """How the process and its loop are: CPU, memory, descriptors, lag, and what each server gets through in a second.
 
-One timer beats four times a second. How late it fires is the loop's lag, measured where everybody feels it;
-once a second the system is asked for the rest. Nothing here is smoothed: every number is of the last second.
+One timer beats four times a second; once a second the system is asked for the rest. The loop's lag is how long it let
+wait what was ready: its longest turn, where turns are seen, and how late timers came. Nothing here is smoothed: every
+number is of the last second.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic, process_time
+from typing import NamedTuple
 
 import psutil
 
@@ -47,7 +49,7 @@ class Vitals:
     fds: int | None = None
     """Open descriptors. None also while none is left."""
     lag: float | None = None
-    """By how many seconds the latest of a timer's beats in this second came at the most late."""
+    """How many seconds what was ready had to wait for its turn, at the most; on uvloop at least so many."""
     lags: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
     """`lag` of the latest seconds, newest last."""
     turns: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
@@ -58,6 +60,17 @@ class Vitals:
     rates: dict[str, Rates] = field(default_factory=dict)
 
 
+class Turns(NamedTuple):
+    """What the loop has done since it was asked before. Times in seconds."""
+
+    waited: float
+    """How long what was ready had to wait, at the most, as far as it was seen."""
+    longest: float | None = None
+    """The longest turn; None where turns cannot be seen."""
+    ran: float | None = None
+    """How long it has run, ever; None as above."""
+
+
 class Pulse:
     """Keeps `vitals` up to date for as long as it runs.
 
@@ -65,8 +78,7 @@ class Pulse:
         servers: the servers whose rates are measured.
         on_beat: called with the seconds since the last beat, at every beat.
         on_second: called once a second, before the rates are worked out.
-        turns: called once a second, tells the longest turn of the loop since it was called before, and how long the
-            loop has run in all, in seconds; None where that cannot be seen.
+        turns: called once a second, tells what the loop has done since it was called before.
     """
 
     def __init__(
@@ -74,7 +86,7 @@ class Pulse:
         servers: Iterable[ServerRecord],
         on_beat: Callable[[float], None],
         on_second: Callable[[], None],
-        turns: Callable[[], tuple[float, float] | None],
+        turns: Callable[[], Turns],
     ) -> None:
         self.vitals = Vitals()
         self._servers = list(servers)
@@ -130,9 +142,10 @@ class Pulse:
         vitals.samples += 1
         vitals.cpu = (cpu - self._cpu_before) / seconds
         vitals.rss, vitals.fds = self._ask_the_system()
-        vitals.lag, self._worst = self._worst, 0.0
+        turns = self._turns()
+        vitals.lag, self._worst = max(self._worst, turns.waited), 0.0
         vitals.lags.append(vitals.lag)
-        self._note_turns(seconds)
+        self._note_turns(turns, seconds)
         for record in self._servers:
             reads, size, busy = self._before[record.name]
             rates = vitals.rates.setdefault(record.name, Rates())
@@ -143,15 +156,13 @@ class Pulse:
         self._sampled_at, self._cpu_before = now, cpu
         self._remember()
 
-    def _note_turns(self, seconds: float) -> None:
-        turns = self._turns()
-        if turns is None:
+    def _note_turns(self, turns: Turns, seconds: float) -> None:
+        if turns.longest is None or turns.ran is None:
             return
-        longest, ran = turns
         if self._ran_before is not None:
-            self.vitals.turns.append(longest)
-            self.vitals.loads.append((ran - self._ran_before) / seconds)
-        self._ran_before = ran
+            self.vitals.turns.append(turns.longest)
+            self.vitals.loads.append((turns.ran - self._ran_before) / seconds)
+        self._ran_before = turns.ran
 
     def _ask_the_system(self) -> tuple[int | None, int | None]:
         """Return memory and descriptors; None for both where even asking takes a descriptor, and none is left."""

@@ -24,7 +24,8 @@ KEY = 11
 
 #: What is said below the keys of every view.
 NOTES = """\
-lag        the latest that a timer of the loop fired late in the last second
+lag        how long the loop let wait what was ready, at worst, in the last second: its longest turn; on uvloop, whose
+           turns cannot be seen, how late a timer came, which is up to 50 ms less
 painting   share of the last second that went into drawing this screen, and how often it was drawn: up to ten times
            a second; while the loop is busy, and nobody presses a key, once in two seconds or so, a line at a time
 

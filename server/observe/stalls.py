@@ -147,6 +147,7 @@ class Stalls:
         """How many there were, ever, the current one included."""
         self.lag: float | None = None
         """How long the latest beat took through the loop, in seconds; None where no beat is sent."""
+        self._worst = 0.0
         self.listeners: list[Callable[[Stall], object]] = []
         """Called with a stall as soon as it is noticed, *in the watching thread*, while the loop is still blocked."""
         self.put_off_at = 0.0
@@ -293,6 +294,7 @@ class Stalls:
         now = monotonic()
         late_since = max(due, self.resumed_at)
         self.lag = max(sent - late_since - RESOLUTION, 0.0) + now - sent
+        self._worst = max(self._worst, self.lag)
         with self._lock:
             stall = self.current
             ticks = self._observation.ticks
@@ -339,6 +341,11 @@ class Stalls:
             ),
             stall.ended,
         )
+
+    def take_worst(self) -> float:
+        """Return the longest `lag` since this was asked before, in seconds; 0 where no beat is sent."""
+        worst, self._worst = self._worst, 0.0
+        return worst
 
     def during(self, seconds: float) -> Stall | None:
         """Return the stall that was seen within the last `seconds`, if there is one."""
