@@ -362,7 +362,7 @@ class Straggler(Event):
 
 @dataclass(frozen=True, slots=True)
 class CutShort(Event):
-    """A second signal ends the time to finish, `after` seconds of `drain`, and what that loses."""
+    """A second signal ends the time to finish, `after` seconds of `drain`. `owed`: bytes of answers that are lost."""
 
     kind = "cut_short"
     alarming = True
@@ -370,13 +370,13 @@ class CutShort(Event):
     after: float
     drain: float
     open: int
-    unsent: int
+    owed: int
     shutdown: int | None = None
 
     @property
     def sentence(self) -> str:
         who = "1 connection has" if self.open == 1 else f"{self.open} connections have"
-        lost = f"{who} not finished, {self.unsent} B of answers are lost"
+        lost = f"{who} not finished, {self.owed} B of answers have not arrived"
         return f"cut short by {self.by} after {duration(self.after)} of {duration(self.drain)}: {lost}"
 
 

@@ -57,8 +57,8 @@ class Drain:
         shutdown = self.shutdown
         if not shutdown.cut_short:
             open_now = [*self._connections.open.values()]
-            unsent = sum(connection.unsent + connection.held for connection in open_now)
-            event = events.CutShort(by, round(shutdown.now, 6), shutdown.drain, len(open_now), unsent, shutdown.id)
+            owed = sum(self._server_of(connection).owed(connection) for connection in open_now)
+            event = events.CutShort(by, round(shutdown.now, 6), shutdown.drain, len(open_now), owed, shutdown.id)
             shutdown.cut_short = event.sentence
             self._journal.record(event)
         self.deadline = min(self.deadline, monotonic())
@@ -134,7 +134,7 @@ class Drain:
                 await self._connections.wait_until_none_is_open()
 
     def _end(self, connection: Connection) -> None:
-        server = next(server for server in self._servers if server.name == connection.server)
+        server = self._server_of(connection)
         doing = server.doing(connection)
         self._journal.record(events.Straggler(connection.server, connection.id, connection.peer, doing))
         step = self._steps.get(connection.id)
@@ -142,6 +142,9 @@ class Drain:
             step.doing = doing
         self._late.add(connection.id)
         server.end(connection, "not finished when the drain time was over")
+
+    def _server_of(self, connection: Connection) -> EchoServer:
+        return next(server for server in self._servers if server.name == connection.server)
 
     def _note(self, entry: Entry) -> None:
         """A connection is closed: its step is over, and after the last one so is the waiting."""

@@ -72,11 +72,11 @@ def bytes_taken(sock: socket.socket) -> int | None:
     """
     with contextlib.suppress(OSError):
         for _ in range(_TRIES):  # an acknowledgement may come in between
-            acked = _acked(sock)
+            acked = bytes_arrived(sock)
             if acked is None:
                 return None
             waiting = _unsent(sock)
-            if _acked(sock) == acked:
+            if bytes_arrived(sock) == acked:
                 return acked + waiting
     return None
 
@@ -88,7 +88,11 @@ def queue_length(listener: socket.socket) -> int | None:
     return _field(raw, _UNACKED_AT) if raw is not None and raw[0] == _LISTEN else None
 
 
-def _acked(sock: socket.socket) -> int | None:
+def bytes_arrived(sock: socket.socket) -> int | None:
+    """Return how many bytes its peer's system has acknowledged, ever; None where nobody knows.
+
+    Only as long as the socket was not shut down: what ends the stream counts as a byte.
+    """
     raw = _raw(sock, _ACKED_AT + 8)
     if raw is None or len(raw) < _ACKED_AT + 8:
         return None

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from ..observe.task_record import TaskRecord
+from ..observe.waiting import what_a_task_waits_for
 from ..records import Connection, ConnectionState
 from .base import ACCEPT_RETRY, Desk, EchoServer
 from .following import rest
@@ -87,6 +88,14 @@ class AcceptingServer(EchoServer):
         """A connection's task is done, and forgotten here."""
         if task.cancelled() and connection.state is ConnectionState.OPEN:
             self.close(connection, "cancelled before its first step")
+
+    def doing(self, connection: Connection) -> str:
+        what = super().doing(connection)
+        task = self._tasks.get(connection.id)
+        wait = None if task is None else what_a_task_waits_for(task)
+        if task is None or wait is None:
+            return what
+        return f"{what}; {task.get_name()} waits at {wait.what}, {wait.at}"
 
     def _close_listener(self) -> None:
         # A cancellation that overtakes an accept would lose the accepted socket. So nothing more becomes ready, what is

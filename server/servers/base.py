@@ -24,7 +24,7 @@ from ..journal import Journal
 from ..naming import address, beyond_loopback, describe, family_of, why_not_listening
 from ..records import LAST_KEPT, Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
-from ..tcp import TcpInfo, bytes_taken, tcp_info, waited_in_queue
+from ..tcp import TcpInfo, bytes_arrived, bytes_taken, tcp_info, waited_in_queue
 
 #: How many bytes one read asks for. Larger reads save system calls when a peer sends much at once.
 RECEIVE_SIZE = 64 * 1024
@@ -211,8 +211,20 @@ class EchoServer(ABC):
             held = f", with {link.held} B of its answers" if link.held else ""
             return f"fault {link.holding} holds it{held}"
         if connection.unsent:
-            return f"it has not read {connection.unsent} B of its answers"
+            return f"it has not read {self.owed(connection)} B of its answers"
+        info = self.tcp_info(connection)
+        if info is not None and info.unread:
+            return f"{info.unread} B that it has said were still to be read"
         return "it was waiting for its peer to say something"
+
+    def owed(self, connection: Connection) -> int:
+        """Return how many bytes of its answers have not arrived, in its system, of those that were made so far.
+
+        Where the system does not tell, those that it has not taken to send; that is less.
+        """
+        arrived = bytes_arrived(self._peers[connection.id])
+        late = 0 if arrived is None else connection.bytes_out - arrived
+        return max(connection.unsent + late, 0) + connection.held
 
     def _is_draining(self) -> bool:
         return self.record.state is ServerState.DRAINING

@@ -23,7 +23,6 @@ import socket
 from .. import events
 from ..conversation import Boom, Conversation
 from ..naming import describe
-from ..observe.waiting import what_a_task_waits_for
 from ..records import Connection, ConnectionState, Treatment
 from .accepting import AcceptingServer, time_limit
 from .base import RECEIVE_SIZE, Desk, Interrupt
@@ -210,14 +209,6 @@ class SocketsServer(AcceptingServer):
             self.close(connection, why)  # its task has failed, though it may not have been forgotten yet
         elif connection.id in self._tasks:
             self._tasks[connection.id].cancel(why)
-
-    def doing(self, connection: Connection) -> str:
-        what = super().doing(connection)
-        task = self._tasks.get(connection.id)
-        wait = None if task is None else what_a_task_waits_for(task)
-        if task is None or wait is None:
-            return what
-        return f"{what}; {task.get_name()} waits at {wait.what}, {wait.at}"
 
     def release(self) -> None:
         super().release()

@@ -59,13 +59,14 @@ class DetailPane(Detail):
             [(f"{connection.peer} → {connection.server}", "accent"), (f"  fd {connection.fd}{client}", "dim")]
         ]
         if connection.state is ConnectionState.OPEN:
-            facts += self._tcp(connection)
-            facts.append([("waits    ", "dim"), *_waits_for(connection)])
+            info = None if self.picture.frozen else self._tcp_info(connection.id)
+            facts += self._tcp(info)
+            facts.append([("waits    ", "dim"), *_waits_for(connection, info)])
             facts += self._served_by(connection)
         elif connection.state is ConnectionState.LEFT_OPEN:
             facts.append([("left open ", "alarm"), (f"{clean(connection.outcome)}", "")])
             # Nobody serves it, and the system goes on: that is what leaving a socket open means.
-            facts += self._tcp(connection)
+            facts += self._tcp(None if self.picture.frozen else self._tcp_info(connection.id))
         else:
             facts.append([("ended    ", "dim"), (clean(connection.outcome), "warn")])
         until = connection.closed_at if connection.closed_at is not None else now
@@ -92,8 +93,7 @@ class DetailPane(Detail):
         ran = f", {numbers.counted(task.steps, 'step')} in {duration(task.busy)}"
         return [[("task     ", "dim"), (clean(task.name), "accent"), (f" {task.state.value}{ran}", "")]]
 
-    def _tcp(self, connection: Connection) -> list[list[Piece]]:
-        info = None if self.picture.frozen else self._tcp_info(connection.id)
+    def _tcp(self, info: TcpInfo | None) -> list[list[Piece]]:
         if info is None:
             why = "not asked while paused" if self.picture.frozen else "not observable on this system"
             return [[("tcp      ", "dim"), (why, "dim")]]
@@ -110,9 +110,11 @@ class DetailPane(Detail):
         return lines + [[(text[start : start + width], "")] for start in range(0, len(text), max(width, 1))]
 
 
-def _waits_for(connection: Connection) -> list[Piece]:
+def _waits_for(connection: Connection, info: TcpInfo | None) -> list[Piece]:
     if connection.link is not None and connection.link.holding is not None:
         return [(f"for fault {connection.link.holding} to let go", "warn")]
     if connection.unsent:
         return [(f"for its peer to read {connection.unsent:,} B", "warn")]
+    if info is not None and info.unread:
+        return [("for its server to read what it has said", "warn")]
     return [("for its peer to say something", "")]
