@@ -51,7 +51,11 @@ def tcp_info(sock: socket.socket) -> TcpInfo | None:
     raw = _raw(sock)
     if raw is None:
         return None
-    return TcpInfo(_STATES.get(raw[0], f"state {raw[0]}"), _field(raw, _RTT_AT) / 1e6, _unread(sock))
+    try:
+        unread = _unread(sock)
+    except (OSError, ValueError):  # it was closed meanwhile, by the thread that serves it
+        return None
+    return TcpInfo(_STATES.get(raw[0], f"state {raw[0]}"), _field(raw, _RTT_AT) / 1e6, unread)
 
 
 def waited_in_queue(sock: socket.socket) -> float | None:
@@ -70,7 +74,7 @@ def bytes_taken(sock: socket.socket) -> int | None:
     Those its peer has acknowledged, and those that still wait for that. Only as long as the socket was not shut down:
     what ends the stream counts as a byte.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         for _ in range(_TRIES):  # an acknowledgement may come in between
             acked = bytes_arrived(sock)
             if acked is None:

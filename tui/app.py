@@ -24,7 +24,8 @@ from .bindings import bound, explained, textual_keymap
 from .dialogs import AskSignal, Help
 from .fault_form import FaultForm, targets_of
 from .frames import FrameClock, PaintMeter, Patience
-from .keys import DEFAULT_KEYS, Keymap
+from .keys import DEFAULT_KEYS, EVERYWHERE, Keymap
+from .keys import Key as KeyOf
 from .navigator import Navigator
 from .orderly import OrderlyApp
 from .palette import PatientPalette, themes
@@ -209,13 +210,22 @@ class EchoApp(OrderlyApp[int]):
         return action not in ON_CONNECTIONS or self.view is self.live
 
     def on_key(self, event: Key) -> None:
-        """Say why a key does nothing that `--read-only` has taken away."""
-        if not self.read_only or self.screen is not self.view or self.view.typing:
+        """Say why a key does nothing: it is one of another view, or `--read-only` has taken it away."""
+        if self.screen is not self.view or self.view.typing:
             return
-        taken = [f"app.{action}" for action in CHANGING if self.view is self.live or action not in ON_CONNECTIONS]
-        taken += [f"{self.view.name_.lower()}.{action}" for action in self.view.CHANGING]
-        if any(key in self.keymap[name] for name in taken for key in (event.key, key_to_character(event.key))):
+        key = key_to_character(event.key) or event.key
+        meanings = self.keymap.meanings(key)
+        here = [one for one in meanings if self._home_of(one) in (EVERYWHERE, self.view.name_.lower())]
+        if self.read_only and any(one.id.partition(".")[2] in CHANGING | self.view.CHANGING for one in here):
             self.say("read-only: nothing can be changed here")
+        elif meanings and not here:
+            homes = {self._home_of(one) for one in meanings}
+            views = [f"{number}, {name}" for number, name in VIEWS.items() if name.lower() in homes]
+            self.say(f"{key} does something in view {' and '.join(views)}")
+
+    def _home_of(self, key: KeyOf) -> str:
+        """Return the view in which a key does something, in lower case; `EVERYWHERE` if it is all."""
+        return LiveView.name_.lower() if key.id.partition(".")[2] in ON_CONNECTIONS else key.scope
 
     def is_of_use(self, binding: Binding) -> bool:
         """Return whether the footer, which is short, should name a key now."""
@@ -382,7 +392,8 @@ class EchoApp(OrderlyApp[int]):
             if number is not None:
                 self._do(self.lab.send_signal, number)
 
-        await self.ask(AskSignal(self.lab.settings.drain, self.keymap.first("app.restart")), send)
+        stopping = any(record.state is ServerState.DRAINING for record in self.lab.records)
+        await self.ask(AskSignal(self.lab.settings.drain, self.keymap.first("app.restart"), stopping=stopping), send)
 
     async def ask(self, question: Screen[Any], answered: Callable[[Any], None] | None = None) -> None:
         """Put a question, or the help, in front of the view: one at a time.

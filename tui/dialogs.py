@@ -26,8 +26,9 @@ KEY = 11
 NOTES = """\
 lag        how long the loop let wait what was ready, at worst, in the last second: its longest turn; on uvloop, whose
            turns cannot be seen, how late a timer came, which is up to 50 ms less
-painting   share of the last second that went into drawing this screen, and how often it was drawn: up to ten times
-           a second; while the loop is busy, and nobody presses a key, once in two seconds or so, a line at a time
+painting   share of the last second that went into drawing this screen, and how often it was drawn: ten times a
+           second, and at once after a key; while the loop is busy, and nobody presses a key, once in two seconds or so,
+           a line at a time
 
 A filter is words, field:value, field=value (the whole of it), !not, and "several words" in quotes.
 A word is looked for in what the rows show; a field finds what is named, shown or not.
@@ -57,6 +58,7 @@ class AskSignal(Dialog[signal.Signals | None]):
     Args:
         drain: how long open connections may finish, in seconds.
         restart: the key that starts the servers again.
+        stopping: whether a signal has come already, and connections finish just now.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,8 +66,9 @@ class AskSignal(Dialog[signal.Signals | None]):
         _closing("app.quit", "dismiss(None)"),
     ]
 
-    def __init__(self, drain: float, restart: str) -> None:
+    def __init__(self, drain: float, restart: str, *, stopping: bool = False) -> None:
         super().__init__()
+        self._stopping = stopping
         self._drain = drain
         self._restart = restart
 
@@ -74,15 +77,18 @@ class AskSignal(Dialog[signal.Signals | None]):
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "Send a signal to this process"
             yield Static(
-                "It is really sent. The servers stop accepting, open connections have "
-                f"{self._drain:g} s to finish, the rest is ended. This screen stays; "
-                f"{self._restart} starts the servers again.",
+                f"It is really sent. {self._effect()} This screen stays; {self._restart} starts the servers again.",
                 markup=False,
             )
             yield OptionList(
                 Option("send nothing", id="none"),
                 *(Option(f"{number.name}: {what}", id=number.name) for number, what in _SIGNALS.items()),
             )
+
+    def _effect(self) -> str:
+        if self._stopping:
+            return "The servers are stopping already: another signal ends at once what is still open."
+        return f"The servers stop accepting, open connections have {self._drain:g} s to finish, the rest is ended."
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Answer."""

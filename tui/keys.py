@@ -168,6 +168,10 @@ class Keymap(Mapping[str, tuple[str, ...]]):
         """Return the first key for one thing, where there is room for one only."""
         return self._keys[name][0]
 
+    def meanings(self, key: str) -> list[Key]:
+        """Return all that a key does, in one view or another."""
+        return [one for one in KEYS if key in self._keys[one.id]]
+
     def _refuse_shared(self) -> None:
         for number, one in enumerate(KEYS):
             for other in KEYS[number + 1 :]:

@@ -147,6 +147,8 @@ def _of_connection(row: Connection, picture: Picture) -> _Ways:
     for fault in picture.faults():
         if row.struck_by == fault.id or row.id in fault.radius.connections:
             yield "hit by", Thing(Kind.FAULT, fault.id)
+        elif row.id in fault.radius.exposed:
+            yield "in reach of", Thing(Kind.FAULT, fault.id)
     yield from _problems_of(row.task, picture)
     yield "its events", Thing(Kind.EVENTS, f"id={row.id}")
     yield "its server", Thing(Kind.SERVER, row.server)
@@ -182,6 +184,8 @@ def _of_timer(row: LiveTimer, picture: Picture) -> _Ways:
         yield from _connection_of_task(row.task_id, picture)
     if row.connection_id is not None:
         yield "its connection", Thing(Kind.CONNECTION, row.connection_id)
+    if row.callback == "OnLoop._due":
+        yield "its server", Thing(Kind.SERVER, "selectors")
     yield from _place("its callback", row.place)
 
 
@@ -191,6 +195,8 @@ def _of_descriptor(row: Registration, picture: Picture) -> _Ways:
     for connection in picture.connections.open.values():
         if connection.fd == row.fd:
             yield "its connection", Thing(Kind.CONNECTION, connection.id)
+    if row.whose == "OnLoop._readable":
+        yield "its server", Thing(Kind.SERVER, "selectors")
 
 
 def _of_fault(row: ActiveFault, _: Picture) -> _Ways:
@@ -200,6 +206,8 @@ def _of_fault(row: ActiveFault, _: Picture) -> _Ways:
         yield "injected into", Thing(Kind.SERVER, row.target.server)
     for number in row.radius.connections:
         yield "has hit", Thing(Kind.CONNECTION, number)
+    for number in row.radius.exposed:
+        yield "can hit", Thing(Kind.CONNECTION, number)
     for number in row.radius.tasks.numbers:
         yield "has hit", Thing(Kind.TASK, number)
     yield "its events", Thing(Kind.EVENTS, f"fault={row.id}")

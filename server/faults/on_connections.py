@@ -35,6 +35,9 @@ TOXICS: dict[str, Callable[[Part, ActiveFault], Toxic]] = {
     "slow-close": lambda part, asked: SlowClose(part, asked.seconds("ms")),
 }
 
+#: The toxics that act by being there, and not now and then.
+ALL_THE_TIME = frozenset({"stop-reading", "slow-close"})
+
 #: The toxics that do what is not undone with them.
 FOR_GOOD = frozenset({"reset", "half-close", "limit-data", "corrupt"})
 
@@ -61,7 +64,8 @@ class ToxicEffect(ConnectionEffect):
         fault = self.fault
         tell = self._struck if fault.kind.name in FOR_GOOD else self._acted
         part = Part(fault.id, fault.chance(connection.id), partial(tell, connection))
-        fault.radius.touch(connection.id, fault.kind.sentence)
+        note = fault.radius.touch if fault.kind.name in ALL_THE_TIME else fault.radius.expose
+        note(connection.id, fault.kind.sentence)
         _link_of(connection).add(TOXICS[fault.kind.name](part, fault))
 
     def let_go(self, connection: Connection) -> None:

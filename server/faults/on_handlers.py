@@ -76,7 +76,7 @@ class BadHabit(StrikingEffect):
         """Give it the habit, and have it shown at once if that was asked for."""
         fault = self.fault
         _manners_of(connection).habits.append(self._habit(connection))
-        fault.radius.touch(connection.id, fault.kind.sentence)
+        fault.radius.expose(connection.id, fault.kind.sentence)
         if fault.params["cancel"]:
             by = fault.name
             event = events.CancelAsked(connection.server, connection.id, connection.peer, by)

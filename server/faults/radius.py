@@ -41,6 +41,10 @@ class BlastRadius:
     def __init__(self) -> None:
         self.connections: dict[int, str] = {}
         """The latest thing that was done to each connection, by its id; the first `KEPT` connections."""
+        self.exposed: dict[int, str] = {}
+        """What can be done to connections to which nothing was done yet, by their ids; the first `KEPT`."""
+        self.more_exposed = 0
+        """How many others it can be done to, or could."""
         self.more_connections = 0
         """How often something was done to others than those."""
         self.tasks = Caused()
@@ -56,8 +60,16 @@ class BlastRadius:
         self.during: Counter[str] = Counter()
         """Alarming events while it was active, by kind, that nothing shows it has caused."""
 
+    def expose(self, connection: int, what: str) -> None:
+        """Note what can be done to a connection from now on."""
+        if len(self.exposed) < KEPT:
+            self.exposed[connection] = what
+        else:
+            self.more_exposed += 1
+
     def touch(self, connection: int, what: str) -> None:
         """Note what was done to a connection."""
+        self.exposed.pop(connection, None)
         if connection in self.connections or len(self.connections) < KEPT:
             self.connections[connection] = what
         else:

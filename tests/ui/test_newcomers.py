@@ -6,20 +6,24 @@ from pathlib import Path
 
 import pytest
 from support import SELECTORS, SOCKETS, a_lab, a_peer, happens
-from support_screen import a_screen, look_at, text_of, until
+from support_screen import a_screen, look_at, said, text_of, until
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, OptionList, Select, Static
 
 from echotui.server import events
+from echotui.server.observe.events import CancellationSettled
 from echotui.server.records import Treatment
 from echotui.tui.app import EchoApp
+from echotui.tui.dialogs import AskSignal
 from echotui.tui.fault_form import FaultForm
 from echotui.tui.filter import parse
 from echotui.tui.save_form import SaveForm
 from echotui.tui.views.faults import FaultsView
+from echotui.tui.views.loop import LoopView
 from echotui.tui.views.problems import ProblemsView
 from echotui.tui.views.shutdown import ShutdownView
 from echotui.tui.views.tasks import TasksView
+from echotui.tui.views.view import is_seen
 
 
 async def ask_how_to_inject(pilot: Pilot[int], app: EchoApp, name: str) -> FaultsView:
@@ -280,3 +284,95 @@ async def test_what_holds_a_connection_is_named_and_stays_so_in_a_paused_picture
         app.view.repaint()
         assert "held" in text_of(app.live.connections.table)
         assert f"for fault {fault.id} to let go" in text_of(app.live.detail)
+
+
+async def test_a_connection_that_has_said_more_than_was_read_does_not_wait_for_its_peer() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (_, app), a_peer(lab, "sockets") as peer:
+        assert await peer.echoes()
+        app.view.repaint()
+        app.live.connections.table.select(peer.connection.id)
+        for unread, waits in (
+            (False, "waits    for its peer to say something"),
+            (True, "waits    for its server to read"),
+        ):
+            if unread:
+                peer.sock.send(b"and nobody has had the time to read it yet\r\n")
+            app.view.repaint()
+            assert waits in text_of(app.live.detail)
+        peer.say_no_more()
+
+
+@pytest.mark.parametrize(("number", "pane", "size"), [("4", "injected", (140, 12)), ("1", "detail", (80, 24))])
+async def test_some_pane_that_is_seen_has_the_keys_in_every_size(number: str, pane: str, size: tuple[int, int]) -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets"):
+        view = await look_at(pilot, app, number)
+        wanted = getattr(view, pane)
+        view.set_focus(getattr(wanted, "table", wanted))
+        await pilot.resize_terminal(*size)
+        await until(lambda: view.focused is not None and is_seen(view.focused))
+
+
+async def test_the_question_says_what_a_signal_does_while_the_servers_stop() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        stopping = asyncio.ensure_future(lab.stop(drain=60))  # noqa: TID251 - awaited below
+        await happens(lab, events.Stopping)
+        await pilot.press("s")
+        await until(lambda: isinstance(app.screen, AskSignal))
+        assert "another signal ends at once what is still open" in str(app.screen.query(Static).first().render())
+        await pilot.press("escape")
+        peer.say_no_more()
+        await stopping
+
+
+async def test_a_task_that_swallows_its_cancellation_goes_on_and_has_been_cancelling_since_it_was_asked() -> None:
+    async with a_lab(SOCKETS, may_complain=True) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        assert await peer.echoes()
+        lab.faults.inject("swallow-cancel", peer.connection.id, {"cancel": True})
+        await happens(lab, CancellationSettled)
+        assert await peer.echoes()
+        view = await look_at(pilot, app, "3")
+        assert isinstance(view, TasksView)
+        view.tasks.table.select(peer.connection.task)
+        view.repaint()
+        drawn = " ".join(text_of(view.detail).split())
+        assert "is cancelling for 0 s, in this wait for 0 s" in drawn
+        assert "went on +" in drawn
+        assert "clean-up took" not in drawn
+
+
+async def test_a_fault_can_hit_what_it_has_not_hit_yet() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        fault = lab.faults.inject("latency", "sockets", {"ms": 1})
+        view = await look_at(pilot, app, "4")
+        assert isinstance(view, FaultsView)
+        assert fault.radius.size == "nothing"
+        assert f"connection {peer.connection.id:<6}not yet: every answer is sent later" in text_of(view.radius)
+        assert await peer.echoes()
+        view.repaint()
+        assert fault.radius.size == "1 connection"
+        assert "not yet" not in text_of(view.radius)
+
+
+async def test_a_key_of_another_view_says_which() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        for view, key, where in (("3", "b", "1, Live"), ("1", "Z", "4, Faults"), ("4", "c", "1, Live and 2, Loop")):
+            await look_at(pilot, app, view)
+            app.clear_notifications()
+            await pilot.press(key)
+            assert said(app) == [f"{key} does something in view {where}"]
+
+
+async def test_the_selectors_servers_own_timer_and_descriptor_say_so_and_lead_to_it() -> None:
+    async with a_lab(SELECTORS) as lab, a_screen(lab) as (pilot, app):
+        view = await look_at(pilot, app, "2")
+        assert isinstance(view, LoopView)
+        assert "selectors: its timeout" in text_of(view.timers.table)
+        if view.picture.watched is not None and view.picture.watched.why_no_ticks is None:
+            assert "selectors: its selector" in text_of(view.registrations.table)
+            view.registrations.table.select(
+                next(row.fd for row in view.registrations.table.rows if "OnLoop" in row.whose)
+            )
+            view.set_focus(view.registrations.table)
+            await pilot.press("enter")
+            await until(lambda: app.view is app.live)
+            assert app.live.servers.table.selected is lab.servers["selectors"].record

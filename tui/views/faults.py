@@ -191,6 +191,11 @@ class RadiusPane(Detail):
             rows.append([(f"connection {number:<6}", "dim"), (clean(what), "warn")])
         if radius.more_connections:
             rows.append([(f"and {numbers.counted(radius.more_connections, 'time')} another connection", "dim")])
+        for number, what in radius.exposed.items():
+            yet = "not yet" if fault.active else "never"
+            rows.append([(f"connection {number:<6}", "dim"), (f"{yet}: {clean(what)}", "dim")])
+        if radius.more_exposed:
+            rows.append([(f"and {numbers.counted(radius.more_exposed, 'connection')} more that it can hit", "dim")])
         for name in ("tasks", "cancellations", "timeouts", "timers", "complaints", "clients", "peers", "others"):
             caused: Caused = getattr(radius, name)
             rows += [[(f"{name:<17}", "dim"), (shortened(clean(what)), "")] for what in caused.latest]

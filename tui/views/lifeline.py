@@ -42,9 +42,11 @@ def lifeline(one: Cancellation, width: int, now: float) -> list[list[Piece]]:
         lines.append([(" delivered ", "dim"), (f"+{duration(one.delivered_at - one.asked_at)} {first}", "")])
         lines.append(_place("   at      ", one.delivered_in))
     if one.settled_at is not None:
-        took = "" if one.clean_up is None else f", clean-up took {duration(one.clean_up)}"
+        goes_on = one.ended_at is None and one.outcome in (Outcome.SWALLOWED, Outcome.UNCANCELLED)
+        took = "" if one.clean_up is None or goes_on else f", clean-up took {duration(one.clean_up)}"
         error = "" if one.error is None else f" {clean(one.error)}"
-        lines.append([(" ended     ", "dim"), (f"+{duration(one.settled_at - one.asked_at)}{took}{error}", style)])
+        label = " went on   " if goes_on else " ended     "
+        lines.append([(label, "dim"), (f"+{duration(one.settled_at - one.asked_at)}{took}{error}", style)])
     return lines
 
 

@@ -32,10 +32,23 @@ BAR_SECONDS = 10.0
 #: How wide that bar is, in cells.
 BAR = 20
 
+#: What this program does itself, by the callback of its timers and descriptors, in words.
+OURS = {
+    "OnLoop._due": "selectors: its timeout",
+    "OnLoop._readable": "selectors: its selector",
+    "Pulse._beat": "echotui's pulse",
+    "PatientDriver._read": "the keyboard",
+}
+
 #: asyncio's own callbacks, as what they are there for.
 _TIMERS = {"_set_result_unless_cancelled": "a sleep", "Timeout._on_timeout": "a timeout"}
 
 _EVENTS = {1: "read", 2: "write", 3: "read and write"}
+
+
+def in_words(name: str) -> str:
+    """Return what a timer or a descriptor is for, where it is one of this program's own; else its name."""
+    return OURS.get(name, name)
 
 
 class TickStrip(LiveLines):
@@ -114,7 +127,7 @@ class StepsPane(Detail):
         for fd, mask in tick.ready:
             registration = watched.registration(fd)
             whose = "not watched any more" if registration is None else registration.whose
-            rows.append([(f"    fd {fd} {_EVENTS.get(mask, str(mask))} ", ""), (clean(whose), "accent")])
+            rows.append([(f"    fd {fd} {_EVENTS.get(mask, str(mask))} ", ""), (clean(in_words(whose)), "accent")])
         return rows
 
 
@@ -130,7 +143,7 @@ class TimersPane(RowsPane[LiveTimer]):
             [
                 Column("due in", 9, self._due, right=True, order=lambda row: -row.due),
                 Column("", BAR, self._bar, rank=2),
-                Column("for", 0, lambda row: clean(row.behind), least=16),
+                Column("for", 0, lambda row: clean(in_words(row.behind)), least=16),
                 Column("callback", 30, lambda row: (shortened(clean(row.callback)), "dim"), rank=1),
             ],
             key=timer_key,
@@ -149,7 +162,7 @@ class TimersPane(RowsPane[LiveTimer]):
 
     def fields_of(self, row: LiveTimer) -> Mapping[str, str]:
         """Return what a filter looks into."""
-        return {"for": clean(row.behind), "callback": shortened(clean(row.callback))}
+        return {"for": clean(in_words(row.behind)), "callback": shortened(clean(row.callback))}
 
     def title(self) -> str:
         """Return how many there are and were."""
@@ -186,7 +199,7 @@ class RegistrationsPane(RowsPane[Registration]):
             [
                 Column("fd", 5, lambda row: str(row.fd), right=True, order=lambda row: row.fd),
                 Column("for", 11, lambda row: row.events, order=lambda row: row.events),
-                Column("whose", 0, lambda row: clean(row.whose), order=lambda row: row.whose),
+                Column("whose", 0, lambda row: clean(in_words(row.whose)), order=lambda row: row.whose),
             ],
             key=lambda row: row.fd,
             empty="",
@@ -204,7 +217,7 @@ class RegistrationsPane(RowsPane[Registration]):
 
     def fields_of(self, row: Registration) -> Mapping[str, str]:
         """Return what a filter looks into."""
-        return {"fd": str(row.fd), "events": row.events, "whose": clean(row.whose)}
+        return {"fd": str(row.fd), "events": row.events, "whose": clean(in_words(row.whose))}
 
     def title(self) -> str:
         """Return how many there are."""

@@ -64,7 +64,7 @@ class ProblemsPane(RowsPane[Problem]):
     kind = Kind.PROBLEM
     chosen_by: ClassVar[tuple[str, ...]] = ("filter", "with_ui")
     called = "Problems"
-    fields: ClassVar[tuple[str, ...]] = ("kind", "who", "what", "place")
+    fields: ClassVar[tuple[str, ...]] = ("kind", "who", "what", "where")
 
     def __init__(self, picture: Picture) -> None:
         table = VirtualTable[Problem](
@@ -120,7 +120,7 @@ class ProblemsPane(RowsPane[Problem]):
 
     def unseen_of(self, row: Problem) -> Mapping[str, str]:
         """Return what a filter looks into only where it names it."""
-        return {"place": row.place}
+        return {"where": row.place}
 
     def title(self) -> str:
         """Return how many there are."""

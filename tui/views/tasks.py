@@ -8,6 +8,7 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from echotui.server.events import duration
+from echotui.server.observe.cancellations import Outcome
 from echotui.server.observe.task_record import TaskState
 
 from .. import numbers
@@ -34,6 +35,9 @@ _STATE_STYLES: dict[TaskState, str] = {
     TaskState.CANCELLED: "warn",
     TaskState.FINISHED: "dim",
 }
+
+#: The outcomes of a cancellation after which its task is still meant to end.
+STILL_ASKED = frozenset(Outcome) - {Outcome.UNCANCELLED, Outcome.NOT_DELIVERED}
 
 _ENDED = frozenset({TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELLED, TaskState.DESTROYED})
 
@@ -141,7 +145,7 @@ class TaskDetail(Detail):
             return [[("no task is selected", "dim")]]
         said: list[list[Piece]] = [
             [(clean(row.name), "accent"), (f"  {row.owner}{', started eagerly' if row.eager else ''}", "dim")],
-            [("is       ", "dim"), _state(row), (f" for {_for(row)[0]}", "") if not row.ended else ("", "")],
+            [("is       ", "dim"), _state(row), (self._how_long(row), "")],
             [("runs     ", "dim"), (clean(row.function), "")],
             [
                 ("steps    ", "dim"),
@@ -156,6 +160,16 @@ class TaskDetail(Detail):
             said.append([("", "")])
             said += lifeline(cancellation, width, self.picture.now())
         return said
+
+    def _how_long(self, row: TaskRow) -> str:
+        """Return how long its state has lasted, of a task that lives."""
+        if row.ended or row.waiting_for is None:
+            return ""
+        this = numbers.ago(row.waiting_for)
+        asked = [one.asked_at for one in row.cancellations if one.outcome in STILL_ASKED]
+        if row.state is not TaskState.CANCELLING or not asked:
+            return f" for {this}"
+        return f" for {numbers.ago(self.picture.now() - min(asked))}, in this wait for {this}"
 
     def _error(self, row: TaskRow) -> list[list[Piece]]:
         if row.error is None:

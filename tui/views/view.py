@@ -166,6 +166,8 @@ class View(Patience):
     def frame(self) -> Iterator[None]:
         """Draw a frame, if anything has changed since the last one; while paused, only how much one has missed."""
         self.catch_up()
+        if self.app.app_focus:  # else no part has the keys, until they come back to the terminal
+            self._keep_the_keys()
         if self.picture.frozen:
             yield from self.steps(())
         elif (stamp := self.stamp()) != self._drawn:
