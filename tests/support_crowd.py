@@ -34,7 +34,7 @@ PATIENCE = 4.0
 DROPPED = b"Connection dropped!\r\n"
 
 #: The servers that answer in upper case.
-UPPER = frozenset({"streams", "blocking"})
+UPPER = frozenset({"streams"})
 
 #: How a client ends its conversation, and how often in comparison.
 ENDINGS = {"closes": 5, "half-closes": 2, "resets": 1, "tears": 1, "booms": 2}

@@ -20,8 +20,8 @@ MOST_IN_FLIGHT = 16 * 2**20
 MOST_PROCESSES = 64
 MOST_SIZE = 2**20
 
-#: The servers of ours that answer in upper case.
-UPPER = frozenset({"streams", "blocking"})
+#: The servers of ours that answer in upper case. Not `blocking`, though it answers by line as well.
+UPPER = frozenset({"streams"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,7 @@ def test_every_message_comes_back_from_plain_and_watched_servers(
     server: str, variant: str, loop_kind: LoopKind
 ) -> None:
     with Subject(commands(10)[variant](Case(server, loop_kind, 20))) as subject:
-        report = carry_out(subject.port, connections=20, upper=server in ("streams", "blocking"))
+        report = carry_out(subject.port, connections=20, upper=server == "streams")
     assert report.errors == {}
     assert report.messages == report.latencies.total > 20
 
@@ -127,6 +127,16 @@ def test_what_it_tells_as_json_is_what_there_was() -> None:
     latency = told["latency"]
     assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["p99.9"] <= latency["max"]
     assert told["latency_counts_from"] == "sent"
+
+
+@pytest.mark.parametrize("server", SERVER_NAMES)
+def test_a_server_by_its_name_answers_as_it_is_expected_to(server: str, loop_kind: LoopKind) -> None:
+    with serving("--loop", loop_kind, "--servers", server) as served:
+        base = served.port(server) - SERVER_NAMES.index(server)
+        asked = ("--port", str(base), "--connections", "1", "--seconds", "0.2", "--json")
+        told = json.loads(echotui("load", server, *asked).stdout)
+    assert (told["errors"], told["wrong"]) == ({}, None)
+    assert told["messages"] > 0
 
 
 def flipped(data: bytes, at: int) -> bytes:
