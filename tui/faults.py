@@ -2,20 +2,25 @@
 
 import asyncio
 import json
+import signal
 import sys
 from functools import partial
 from pathlib import Path
 
 from echotui.server.faults.catalogue import CATALOGUE, Kind
 from echotui.server.faults.rounds import Report, run_script
-from echotui.server.faults.script import BadScript, load
+from echotui.server.faults.script import BadScript, Script, load
 from echotui.server.faults.sequence import digest, sequence
 from echotui.server.loops import LoopKind, new_event_loop
+from echotui.server.shutdown import Signals
 
 from .numbers import counted
 from .rows import row_of
-from .standard import speaking
+from .standard import point_to_nothing, speaking
 from .text import clean
+
+#: What stands before a verdict: whether it is met, or how it was so far where the script was interrupted.
+_MARKS = {True: "ok", False: "FAILED", None: "so far"}
 
 #: How wide the names of faults and parameters are.
 NAME_WIDTH = 16
@@ -63,7 +68,10 @@ def _as_dict(kind: Kind) -> dict[str, object]:
 
 
 def run(path: Path, loop: LoopKind, *, seed: int | None, as_json: bool) -> int:
-    """Run a fault script. Returns the exit status: 0 if all expectations are met, 1 if not, 2 if the file is bad."""
+    """Run a fault script.
+
+    Returns the exit status: 0 if all expectations are met, 1 if not, 2 if the file is bad, and 128 + n after signal n.
+    """
     try:
         script = load(path)
     except BadScript as error:
@@ -71,22 +79,50 @@ def run(path: Path, loop: LoopKind, *, seed: int | None, as_json: bool) -> int:
         return 2
     with asyncio.Runner(loop_factory=lambda: new_event_loop(loop)) as runner:
         try:
-            report = runner.run(run_script(script, seed))
+            report, ended_by = runner.run(_run(script, seed))
         except OSError as error:
             print(f"echotui faults run: {error}", file=sys.stderr)
             return 1
-    return speaking("echotui faults run", partial(_print_json if as_json else _print, report))
+        except KeyboardInterrupt:  # the second ctrl+c, where the first takes too long
+            return 128 + signal.SIGINT
+    speak = partial(speaking, "echotui faults run", partial(_print_json if as_json else _print, report))
+    if ended_by is None:
+        return speak()
+    try:
+        speak()
+        print(f"echotui faults run: interrupted by {ended_by.name}, so nothing is decided", file=sys.stderr, flush=True)
+    except OSError:
+        point_to_nothing()  # the terminal is closed
+    return 128 + ended_by
+
+
+async def _run(script: Script, seed: int | None) -> tuple[Report, signal.Signals | None]:
+    """Run a script until its end or a signal; return what came of it, and the signal. A second one ends the process."""
+    interrupt = asyncio.get_running_loop().create_future()
+
+    def interrupted(number: signal.Signals, _: float | None) -> None:
+        signals.uninstall()
+        interrupt.set_result(number)
+
+    signals = Signals(interrupted)
+    signals.install()
+    try:
+        report = await run_script(script, seed, interrupt=interrupt)
+    finally:
+        signals.uninstall()
+    return report, interrupt.result() if report.interrupted else None
 
 
 def _print(report: Report) -> int:
     for fault in report.faults:
         recovery = report.recoveries.get(fault.id)
-        again = "never all again" if recovery is None else f"all again after {recovery:.3f} s"
+        never = "not all again yet" if report.interrupted else "never all again"
+        again = never if recovery is None else f"all again after {recovery:.3f} s"
         print(f"{fault.name} in {fault.target}: {fault.radius.size}; {again}")
     for step, why in report.failed:
         print(f"FAILED  {step}: {why}")
     for verdict in report.verdicts:
-        print(f"{'ok' if verdict.met else 'FAILED':7} {verdict.expectation}: {verdict.why}")
+        print(f"{_MARKS[verdict.met]:7} {verdict.expectation}: {verdict.why}")
     lines = sequence(report.journal.since(0))
     echoes, entries = counted(report.echoes, "echo", "echoes"), counted(len(lines), "event")
     print(f"seed {report.seed}, {echoes}, {entries}, sequence {digest(lines)}")
@@ -106,5 +142,6 @@ def _print_json(report: Report) -> int:
         )
     lines = sequence(entries)
     summary = {"seed": report.seed, "echoes": report.echoes, "lost": len(report.lost), "events": len(lines)}
-    print(json.dumps({"kind": "summary", "passed": report.passed, **summary, "sequence": digest(lines)}))
+    ended = {"passed": report.passed, "interrupted": report.interrupted}
+    print(json.dumps({"kind": "summary", **ended, **summary, "sequence": digest(lines)}))
     return 0 if report.passed else 1

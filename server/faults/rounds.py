@@ -10,6 +10,7 @@ import asyncio
 import socket
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 from ..journal import Journal
 from ..lab import Lab
@@ -42,7 +43,8 @@ class Verdict:
     """Whether one expectation was met."""
 
     expectation: Expectation
-    met: bool
+    met: bool | None
+    """None where the script was interrupted: `why` is how it was until then, and nothing is decided."""
     why: str
 
 
@@ -61,8 +63,10 @@ class Report:
     failed: list[tuple[FaultStep, str]] = field(default_factory=list)
     """Steps that could not be done."""
     recoveries: dict[int, float | None] = field(default_factory=dict)
-    """How many seconds after the end of each fault, by id, every client had its echo; None: never."""
+    """How many seconds after the end of each fault, by id, every client had its echo; None: never (yet)."""
     verdicts: list[Verdict] = field(default_factory=list)
+    interrupted: bool = False
+    """Whether it was stopped before its end."""
 
     @property
     def passed(self) -> bool:
@@ -70,8 +74,15 @@ class Report:
         return not self.failed and all(verdict.met for verdict in self.verdicts)
 
 
-async def run_script(script: Script, seed: int | None = None) -> Report:
+async def run_script(
+    script: Script, seed: int | None = None, *, interrupt: asyncio.Future[Any] | None = None
+) -> Report:
     """Run a script on a lab of its own, with clients of its own.
+
+    Args:
+        script: what to do, and what is expected.
+        seed: in place of the script's own.
+        interrupt: once it is done the script goes no further, and the report is of what there was until then.
 
     Raises:
         OSError: if a server could not listen.
@@ -82,7 +93,8 @@ async def run_script(script: Script, seed: int | None = None) -> Report:
         for record in lab.records:
             if record.why:
                 raise OSError(f"{record.name}: {record.why}")
-        return await _Run(lab, script, script.seed if seed is None else seed).run()
+        run = _Run(lab, script, script.seed if seed is None else seed)
+        return await run.run(asyncio.get_running_loop().create_future() if interrupt is None else interrupt)
 
 
 class _Run:
@@ -99,25 +111,40 @@ class _Run:
         self.whole_at: list[float] = []
         """When the rounds ended in which every client had its echo."""
 
-    async def run(self) -> Report:
-        """Go through all rounds, and judge."""
+    async def run(self, interrupt: asyncio.Future[Any]) -> Report:
+        """Go through all rounds unless interrupted, and judge."""
         director = Director(self.lab, self.script, self.report.seed)
+        going = asyncio.get_running_loop().create_task(self._go(director), name="script")
+        try:
+            await asyncio.wait([going, interrupt], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            going.cancel("the script is interrupted")
+            await asyncio.wait([going])
+            for client in self.clients:
+                client.close()
+        report = self.report
+        report.interrupted = going.cancelled()
+        if not report.interrupted:
+            going.result()
+            report.failed += [(step, "it was never due") for step in director.never_due]
+        self._note_recoveries()
+        self._judge()
+        return report
+
+    async def _go(self, director: Director) -> None:
+        rounds = round(self.script.seconds / BEAT)
         try:
             await self._connect()
-            for number in range(round(self.script.seconds / BEAT)):
+            for number in range(rounds):
                 due = monotonic()
                 director.turn(number * BEAT)
                 self._note_meant(director)
                 await self._round(number, due)
         finally:
             director.close()
-        self.report.failed = director.failed + [(step, "it was never due") for step in director.never_due]
-        self.report.faults = [fault for _, fault in director.injected]
-        await self._recover(round(self.script.seconds / BEAT))
-        for client in self.clients:
-            client.close()
-        self._judge()
-        return self.report
+            self.report.failed = [*director.failed]
+            self.report.faults = [fault for _, fault in director.injected]
+        await self._recover(rounds)
 
     def _note_meant(self, director: Director) -> None:
         for _, fault in director.injected:
@@ -163,6 +190,8 @@ class _Run:
         while not (self.whole_at and self.whole_at[-1] >= last) and monotonic() < give_up_at:
             await self._round(number, monotonic())
             number += 1
+
+    def _note_recoveries(self) -> None:
         for fault in self.report.faults:
             ended_at = fault.ended_at or 0.0
             whole = next((when for when in self.whole_at if when >= ended_at), None)
@@ -171,7 +200,7 @@ class _Run:
     def _judge(self) -> None:
         for expectation in self.script.expectations:
             met, why = self._judgement(expectation)
-            self.report.verdicts.append(Verdict(expectation, met, why))
+            self.report.verdicts.append(Verdict(expectation, None if self.report.interrupted else met, why))
 
     def _judgement(self, expectation: Expectation) -> tuple[bool, str]:
         report, value = self.report, expectation.value
@@ -216,13 +245,13 @@ class _Client:
         except OSError:  # a fault may have taken the descriptors
             return
         sock.setblocking(False)
+        self.sock = sock
         try:
             async with asyncio.timeout(self._patience):
                 await asyncio.get_running_loop().sock_connect(sock, (self.server.host, self.server.port))
         except OSError:
-            sock.close()
+            self.close()
             return
-        self.sock = sock
         self.peer = address(sock.getsockname())
         if await self._say(f"HELLO FROM {self.name}\r\n".upper().encode()) is not None:
             self.close()

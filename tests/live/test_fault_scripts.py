@@ -1,12 +1,15 @@
 """Fault scripts: the same seed makes the same events, an expectation gets a verdict, and a bad file one clear line."""
 
+import asyncio
 import json
+import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
-from support import Loop
-from support_serve import ECHOTUI
+from support import PATIENCE, Loop
+from support_serve import ECHOTUI, eventually
 
 from echotui.server.faults.rounds import Report, run_script
 from echotui.server.faults.script import BadScript, load, read
@@ -23,9 +26,9 @@ def lines_of(report: Report) -> list[str]:
 
 def script(*steps: str, expect: str = "others_keep_echoing = true", seconds: float = 0.5, **settings: object) -> str:
     """Return the text of a script with these steps."""
-    head = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+    head = "".join(f"{name} = {json.dumps(value)}\n" for name, value in {"patience": 0.3, **settings}.items())
     body = "".join(f"[[step]]\n{step}\n" for step in steps)
-    return f"seconds = {seconds}\npatience = 0.3\n{head}{body}[[expect]]\n{expect}\n"
+    return f"seconds = {seconds}\n{head}{body}[[expect]]\n{expect}\n"
 
 
 async def test_the_same_seed_twice_gives_the_same_sequence_of_events_and_another_seed_another_one() -> None:
@@ -160,6 +163,44 @@ def test_the_command_line_exits_1_if_an_expectation_is_not_met(tmp_path: Path) -
     assert rows[-2] == {"kind": "verdict", "expect": "0 clients lose their echo", "met": False, "why": "1 did"}
     assert rows[-1]["passed"] is False
     assert [row["fault"] for row in rows if row["kind"] == "boom"] == [1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_a_signal_ends_it_with_what_there_was_so_far_and_the_status_a_shell_knows(
+    tmp_path: Path, loop_kind: LoopKind, number: signal.Signals, form: list[str]
+) -> None:
+    file = tmp_path / "long.toml"
+    step = 'fault = "stop-reading"\ninto = { server = "sockets" }'  # so its clients wait when the signal comes
+    expect = "recovers_within = 1.0\n[[expect]]\nbroken = 7"
+    file.write_text(script(step, expect=expect, seconds=600, patience=60))
+    command = [*ECHOTUI, "faults", "run", str(file), "--loop", loop_kind, *form]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        ours = psutil.Process(running.pid)
+        assert eventually(lambda: len([one for one in ours.net_connections() if one.status == "ESTABLISHED"]) > 20)
+        running.send_signal(number)
+        told, complained = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 128 + number
+    assert complained == f"echotui faults run: interrupted by {number.name}, so nothing is decided\n"
+    if form:
+        rows = [json.loads(line) for line in told.splitlines()]
+        assert [row["met"] for row in rows if row["kind"] == "verdict"] == [None, None]
+        assert (rows[-1]["kind"], rows[-1]["interrupted"], rows[-1]["passed"]) == ("summary", True, False)
+    else:
+        assert told.splitlines()[-2] == "so far  7 clients lose their echo: 0 did"
+
+
+async def test_a_script_that_is_interrupted_decides_nothing_and_leaves_nothing(loop: Loop) -> None:
+    del loop
+    step = 'fault = "stop-reading"\ninto = { server = "sockets" }'
+    text = script(step, expect="others_keep_echoing = true", seconds=600, patience=60, servers=["sockets"])
+    interrupt = asyncio.get_running_loop().create_future()
+    interrupt.set_result("at once")
+    report = await run_script(read(text), interrupt=interrupt)
+    assert report.interrupted
+    assert [verdict.met for verdict in report.verdicts] == [None]
+    assert report.failed == []
+    assert not report.passed
 
 
 @pytest.mark.parametrize(
