@@ -6,6 +6,7 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 from echotui.server.faults.catalogue import CATALOGUE, Kind
 from echotui.server.faults.rounds import Report, run_script
@@ -17,6 +18,7 @@ from echotui.server.shutdown import Signals
 from .numbers import counted
 from .rows import row_of
 from .standard import point_to_nothing, speaking
+from .status_line import StatusLine
 from .text import clean
 
 #: What stands before a verdict: whether it is met, or how it was so far where the script was interrupted.
@@ -104,13 +106,32 @@ async def _run(script: Script, seed: int | None) -> tuple[Report, signal.Signals
         signals.uninstall()
         interrupt.set_result(number)
 
+    progress = _Progress(script.seconds)
     signals = Signals(interrupted)
     signals.install()
     try:
-        report = await run_script(script, seed, interrupt=interrupt)
+        report = await run_script(script, seed, interrupt=interrupt, on_round=progress.tell)
     finally:
+        progress.wipe()
         signals.uninstall()
     return report, interrupt.result() if report.interrupted else None
+
+
+class _Progress(StatusLine):
+    """Each step that is done, and below them how far the script is by its own clock, and by everybody's."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._began = monotonic()
+
+    def tell(self, clock: float, done: list[str]) -> None:
+        """Tell it before a round."""
+        for sentence in done:
+            self.say(clean(sentence))
+        passed = f"{monotonic() - self._began:.1f} s have passed"
+        far = f"{clock:.2f} of {self._seconds:g} s by the script's own clock"
+        self.show(f"{far if clock < self._seconds else 'until all echo again'}, {passed}")
 
 
 def _print(report: Report) -> int:

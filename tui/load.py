@@ -17,6 +17,7 @@ from echotui.server.events import duration
 
 from . import numbers
 from .standard import speaking
+from .status_line import StatusLine
 from .text import clean
 
 #: A client process above this share of a core is likely to be what limits the throughput.
@@ -86,13 +87,13 @@ def _failed(why: str) -> int:
     return 1
 
 
-class Bar:
-    """A line on the terminal that says how far it is; nothing where stderr is none."""
+class Bar(StatusLine):
+    """A bar that is as long as the time that has passed, and how many messages came back."""
 
     def __init__(self, seconds: float) -> None:
+        super().__init__()
         self._seconds = seconds
         self._began = monotonic()
-        self._shows = sys.stderr.isatty()
 
     def begin(self) -> None:
         """Now the clock runs."""
@@ -106,15 +107,6 @@ class Bar:
         width = max(min(shutil.get_terminal_size().columns, 100) - 40, 10)
         full = round(share * width)
         self.show(f"{'█' * full}{'░' * (width - full)} {passed:5.1f} of {self._seconds:g} s  {rate} msg/s")
-
-    def show(self, text: str) -> None:
-        """Show a text in the place of the last one."""
-        if self._shows:
-            print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
-
-    def wipe(self) -> None:
-        """Leave the line as it was."""
-        self.show("")
 
 
 def as_row(order: Order, processes: int, report: Report) -> dict[str, Any]:

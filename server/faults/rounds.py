@@ -8,6 +8,7 @@ order of its own.
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -74,8 +75,16 @@ class Report:
         return not self.failed and all(verdict.met for verdict in self.verdicts)
 
 
+OnRound = Callable[[float, list[str]], None]
+"""Told before each round what the script's clock says, and in words the steps that are done, or have failed, now."""
+
+
 async def run_script(
-    script: Script, seed: int | None = None, *, interrupt: asyncio.Future[Any] | None = None
+    script: Script,
+    seed: int | None = None,
+    *,
+    interrupt: asyncio.Future[Any] | None = None,
+    on_round: OnRound = lambda _clock, _done: None,
 ) -> Report:
     """Run a script on a lab of its own, with clients of its own.
 
@@ -83,6 +92,7 @@ async def run_script(
         script: what to do, and what is expected.
         seed: in place of the script's own.
         interrupt: once it is done the script goes no further, and the report is of what there was until then.
+        on_round: told how far it is.
 
     Raises:
         OSError: if a server could not listen.
@@ -93,13 +103,13 @@ async def run_script(
         for record in lab.records:
             if record.why:
                 raise OSError(f"{record.name}: {record.why}")
-        run = _Run(lab, script, script.seed if seed is None else seed)
+        run = _Run(lab, script, script.seed if seed is None else seed, on_round)
         return await run.run(asyncio.get_running_loop().create_future() if interrupt is None else interrupt)
 
 
 class _Run:
-    def __init__(self, lab: Lab, script: Script, seed: int) -> None:
-        self.lab, self.script = lab, script
+    def __init__(self, lab: Lab, script: Script, seed: int, on_round: OnRound) -> None:
+        self.lab, self.script, self.on_round = lab, script, on_round
         self.report = Report(lab.journal, seed)
         lab.faults.probe = False
         self.clients = [
@@ -137,8 +147,12 @@ class _Run:
             await self._connect()
             for number in range(rounds):
                 due = monotonic()
+                done, failed = len(director.injected), len(director.failed)
                 director.turn(number * BEAT)
                 self._note_meant(director)
+                told = [str(step) for step, _ in director.injected[done:]]
+                told += [f"{step}: {why}" for step, why in director.failed[failed:]]
+                self.on_round(number * BEAT, told)
                 await self._round(number, due)
         finally:
             director.close()
@@ -188,6 +202,7 @@ class _Run:
         last = max((fault.ended_at or 0.0 for fault in self.report.faults), default=0.0)
         give_up_at = monotonic() + RECOVERY_TIME
         while not (self.whole_at and self.whole_at[-1] >= last) and monotonic() < give_up_at:
+            self.on_round(number * BEAT, [])
             await self._round(number, monotonic())
             number += 1
 

@@ -3,21 +3,28 @@
 seed = 7
 servers = ["selectors", "sockets"]
 clients = 3                                     # of each server
-seconds = 2.0                                   # how long it goes
+seconds = 2.0                                   # how long it goes, by its own clock
+patience = 1.0                                  # how long a client waits for an echo, in seconds
 
 [[step]]
 after = { accepts = 3, server = "sockets" }     # or { bytes = 1000, server = … } or { seconds = 0.5 }
 fault = "latency"
 into = { connection = 2, server = "sockets" }   # or { server = … } or { loop = true }
 with = { ms = 50, jitter = 20 }
-lasts = 0.5                                     # seconds
+lasts = 0.5                                     # seconds, by its own clock; else it ends by itself, or with the script
 toxicity = 1.0
 
 [[expect]]
 others_keep_echoing = true
 
 [[expect]]
-recovers_within = 1.0                           # seconds
+recovers_within = 1.0                           # seconds, by everybody's clock
+
+The script's own clock goes by rounds. In each, every client says a line and waits for its echo, and the clock goes on
+by 0.05 s. A client that gets no echo holds it up until its patience is over; then it hangs up and comes again. So where
+echoes are lost, `seconds`, `lasts` and `after = { seconds = … }` take longer than they say: with one lost in every
+round, 20 × patience for each second. That is how the same seed makes the same events on any machine. At the end there
+may be 10 s more, until all echo again. `echotui serve --faults` has no clients, and goes by everybody's clock.
 """
 
 import tomllib

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from support import PATIENCE, Loop
 from support_serve import ECHOTUI, eventually
+from support_terminal import Terminal
 
 from echotui.server.faults.rounds import Report, run_script
 from echotui.server.faults.script import BadScript, load, read
@@ -188,6 +189,28 @@ def test_a_signal_ends_it_with_what_there_was_so_far_and_the_status_a_shell_know
         assert (rows[-1]["kind"], rows[-1]["interrupted"], rows[-1]["passed"]) == ("summary", True, False)
     else:
         assert told.splitlines()[-2] == "so far  7 clients lose their echo: 0 did"
+
+
+def test_on_a_terminal_it_says_which_steps_are_done_and_how_far_its_own_clock_is(
+    tmp_path: Path, loop_kind: LoopKind
+) -> None:
+    file = tmp_path / "steps.toml"
+    done = 'fault = "latency"\ninto = { server = "sockets" }\nwith = { ms = 1 }\nlasts = 0.1'
+    failing = 'fault = "boom"\ninto = { connection = 99, server = "sockets" }\nafter = { seconds = 0.2 }'
+    file.write_text(script(done, failing, seconds=0.3))
+    with Terminal(*ECHOTUI, "faults", "run", str(file), "--loop", loop_kind) as terminal:
+        assert terminal.status() == 1
+        lines = terminal.text.splitlines()
+        assert lines[0] == "after 0 s: latency into sockets"
+        assert lines[1].endswith(": sockets has accepted 3 connections, not 99")
+        assert lines[2].startswith("fault 1 (latency) in sockets: ")
+        assert b"0.25 of 0.3 s by the script's own clock, " in terminal.raw
+
+
+def test_the_help_says_what_the_clock_of_a_script_is() -> None:
+    helped = echotui("faults", "run", "--help").stdout
+    for word in ("`seconds`", "`lasts`", "patience", "script's own clock", "everybody's clock"):
+        assert word in helped
 
 
 async def test_a_script_that_is_interrupted_decides_nothing_and_leaves_nothing(loop: Loop) -> None:
