@@ -8,15 +8,20 @@ from . import checks, options
 
 def load(arguments: list[str]) -> int:
     """Run `echotui load` with these arguments; return the exit status."""
+    from echotui.server.bench import order as most
+    from echotui.server.bench.worker import LAST_ANSWERS, PATIENCE
+
     parser = options.Parser(
         prog="echotui load",
         description="Traffic for an echo server: throughput, latencies, and whether every byte comes back.",
-        epilog="The client runs in processes of its own, for so many seconds and no longer; ctrl+c prints what there\n"
-        "was so far. It exits with 1 if anything went wrong. It loads this machine only, unless --host names another.",
+        epilog="The client runs in processes of its own. First a message has to come back on each connection, within\n"
+        f"{PATIENCE:g} s. Then it sends for so many seconds, and waits for what is under way, for {LAST_ANSWERS:g} s"
+        "\nat most. Messages a second are those that came back, divided by the time in which it has sent, or until\n"
+        "the last of them came back if that was later. ctrl+c prints what there was so far. It exits with 1 if\n"
+        "anything went wrong. It loads this machine only, unless --host names another.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     options.add_address(parser)
-    from echotui.server.bench import order as most
 
     add = parser.add_argument
 
@@ -28,7 +33,7 @@ def load(arguments: list[str]) -> int:
     add_count("--size", most.MOST_SIZE, 64, "of each message, its newline included", "BYTES")
     add_count("--pipelining", most.MOST_PIPELINED, 1, "messages on their way on one connection at the same time")
     add_count("--processes", most.MOST_PROCESSES, 1, "client processes that share the connections")
-    add("--seconds", type=checks.load_seconds, default=10.0, metavar="S", help="for how long (default 10)")
+    add("--seconds", type=checks.load_seconds, default=10.0, metavar="S", help="for how long to send (default 10)")
     add(
         "--rate",
         type=checks.rate,

@@ -35,7 +35,7 @@ class Order:
         rate: messages a second, over all connections, however the server copes; None for flat out: each
             connection sends its next message when an answer has come.
         pipelining: how many messages of one connection may be on their way at the same time.
-        seconds: for how long.
+        seconds: for how long messages are sent; for those that are under way then, the client waits a little.
         upper: whether answers are expected in upper case.
     """
 
@@ -71,7 +71,8 @@ class Report:
     """What came of an order."""
 
     seconds: float = 0.0
-    """From the first message to the end, or to the last answer if that came later."""
+    """From the first message to the end of sending, or until the last message came back if that was later. Waiting in
+    vain for others is no part of it."""
     messages: int = 0
     """How many were sent and came back, every byte right."""
     latencies: Histogram = field(default_factory=Histogram)
@@ -101,7 +102,7 @@ class Report:
 
     @property
     def throughput(self) -> float:
-        """Messages a second, there and back."""
+        """Messages a second, there and back, in `seconds`."""
         return self.messages / self.seconds if self.seconds else 0.0
 
     @property

@@ -165,21 +165,26 @@ class Client:
             last = self._by_the_clock(began, end, 1e9 / self.order.rate, tell)
             self.report.behind = sum(caller.due for caller in self._callers.values())
         self.report.interrupted = self._stopped
+        self.report.client_cpu = (process_time() - busy) * 1e9 / max(perf_counter_ns() - began, 1)
         last = max(last, self._until_silent(0 if self._stopped else LAST_ANSWERS))
         self.report.seconds = (last - began) / 1e9
-        self.report.client_cpu = (process_time() - busy) * 1e9 / max(perf_counter_ns() - began, 1)
         for caller in list(self._callers.values()):
             caller.sock.close()
         return self.report
 
     def _until_silent(self, patience: float) -> int:
-        """Hear what is still on its way; what does not come within `patience` is an error. Returns when it came."""
+        """Hear what is still on its way; what does not come within `patience` is an error.
+
+        Returns when the last message came back; 0 if none did.
+        """
         until, last = perf_counter_ns() + round(patience * 1e9), 0
         while self._owed and not self._stopped and (left := until - perf_counter_ns()) > 0:
             self._poller.wait(left / 1e9)
+            before = self.report.messages
             for fd, mask in self._poller.ready():
                 self._ready(fd, mask)
-            last = perf_counter_ns()
+            if self.report.messages > before:
+                last = perf_counter_ns()
         if self._owed and not self._stopped:
             for caller in [caller for caller in self._callers.values() if caller.in_flight]:
                 self._drop(caller, "no answer")

@@ -20,6 +20,7 @@ from echotui.server.bench.load import Load
 from echotui.server.bench.order import Order, Report
 from echotui.server.bench.plain import PLAIN
 from echotui.server.bench.subject import Subject
+from echotui.server.bench.worker import LAST_ANSWERS
 from echotui.server.loops import LoopKind
 from echotui.server.settings import SERVER_NAMES
 from echotui.tui.bench import commands
@@ -265,6 +266,34 @@ def test_messages_that_could_not_even_be_sent_are_told() -> None:
         report = carry_out(port, connections=1, rate=1000.0)
     assert report.behind > 0
     assert report.messages + report.behind == pytest.approx(300, abs=30)
+
+
+def test_waiting_in_vain_is_no_part_of_the_time_that_messages_a_second_are_counted_in() -> None:
+    def fall_silent(sock: socket.socket) -> None:
+        for _ in range(10):
+            sock.sendall(sock.recv(64, socket.MSG_WAITALL))
+        while sock.recv(65536):
+            pass
+
+    with a_server(fall_silent) as port:
+        report = carry_out(port, connections=2)
+    assert (report.messages, report.errors) == (2 * 9, {"no answer": 2})  # one each was said before the time began
+    assert report.seconds < LAST_ANSWERS
+
+
+def test_a_message_that_comes_back_late_makes_that_time_longer() -> None:
+    answer = threading.Event()
+
+    def hesitate(sock: socket.socket) -> None:
+        sock.sendall(sock.recv(64, socket.MSG_WAITALL))
+        said = sock.recv(64, socket.MSG_WAITALL)
+        answer.wait(1.0)
+        sock.sendall(said)
+
+    with a_server(hesitate) as port:
+        report = carry_out(port, connections=1)
+    assert report.messages == 1
+    assert report.seconds >= 1.0
 
 
 def _slowly(data: bytes, _: int) -> bytes:
