@@ -1,4 +1,4 @@
-"""How errors and addresses are named, in one line, for people."""
+"""How errors, addresses and places in a row are named, in one line, for people."""
 
 import errno
 import ipaddress
@@ -65,3 +65,9 @@ def exposed(host: str) -> str:
 def own_address(host: str) -> str:
     """Return the address to connect from to a server that listens on this host: any, where it listens on all."""
     return host if host not in ("0.0.0.0", "::") else ""  # noqa: S104 - compared, not bound
+
+
+def ordinal(number: int) -> str:
+    """Return a place in a row: ``1st``, ``2nd``, ``3rd``, ``4th``, ``11th``, ``22nd``."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number // 10 % 10 != 1 else "th"
+    return f"{number}{ending}"

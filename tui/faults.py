@@ -135,11 +135,11 @@ class _Progress(StatusLine):
 
 
 def _print(report: Report) -> int:
-    for fault in report.faults:
+    for step, fault in report.injected:
         recovery = report.recoveries.get(fault.id)
         never = "not all again yet" if report.interrupted else "never all again"
         again = never if recovery is None else f"all again after {recovery:.3f} s"
-        print(f"{fault.name} in {fault.target}: {fault.radius.size}; {again}")
+        print(f"{fault.name} in {step.into(fault.target.connection)}: {fault.radius.size}; {again}")
     for step, why in report.failed:
         print(f"FAILED  {step}: {why}")
     for verdict in report.verdicts:

@@ -55,7 +55,8 @@ class Report:
 
     journal: Journal
     seed: int
-    faults: list[ActiveFault] = field(default_factory=list)
+    injected: list[tuple[FaultStep, ActiveFault]] = field(default_factory=list)
+    """The steps that were done, and the fault of each, in order."""
     echoes: int = 0
     """How many lines came back whole."""
     lost: list[Lost] = field(default_factory=list)
@@ -68,6 +69,11 @@ class Report:
     verdicts: list[Verdict] = field(default_factory=list)
     interrupted: bool = False
     """Whether it was stopped before its end."""
+
+    @property
+    def faults(self) -> list[ActiveFault]:
+        """The faults of the script that were injected, in order."""
+        return [fault for _, fault in self.injected]
 
     @property
     def passed(self) -> bool:
@@ -150,14 +156,14 @@ class _Run:
                 done, failed = len(director.injected), len(director.failed)
                 director.turn(number * BEAT)
                 self._note_meant(director)
-                told = [str(step) for step, _ in director.injected[done:]]
+                told = [step.told(fault.target.connection) for step, fault in director.injected[done:]]
                 told += [f"{step}: {why}" for step, why in director.failed[failed:]]
                 self.on_round(number * BEAT, told)
                 await self._round(number, due)
         finally:
             director.close()
             self.report.failed = [*director.failed]
-            self.report.faults = [fault for _, fault in director.injected]
+            self.report.injected = director.injected
         await self._recover(rounds)
 
     def _note_meant(self, director: Director) -> None:

@@ -9,7 +9,7 @@ patience = 1.0                                  # how long a client waits for an
 [[step]]
 after = { accepts = 3, server = "sockets" }     # or { bytes = 1000, server = … } or { seconds = 0.5 }
 fault = "latency"
-into = { connection = 2, server = "sockets" }   # or { server = … } or { loop = true }
+into = { connection = 2, server = "sockets" }   # its 2nd; or { server = … } or { loop = true }
 with = { ms = 50, jitter = 20 }
 lasts = 0.5                                     # seconds, by its own clock; else it ends by itself, or with the script
 toxicity = 1.0
@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..naming import ordinal
 from ..settings import SERVER_NAMES
 from .catalogue import On, kind_of
 from .parameters import BadFault, Values, shown
@@ -80,8 +81,21 @@ class FaultStep:
     toxicity: float
 
     def __str__(self) -> str:
-        into = f"connection {self.connection} of {self.server}" if self.connection else self.server or "the loop"
-        return f"{self.after}: {self.fault} into {into}"
+        return self.told()
+
+    def told(self, connection: int | None = None) -> str:
+        """Return it in words; `connection` is the id of the one that it has gone into, once that is known."""
+        return f"{self.after}: {self.fault} into {self.into(connection)}"
+
+    def into(self, connection: int | None = None) -> str:
+        """Return what it goes into, in words.
+
+        Everywhere else "connection 2" is an id, counted over all servers: the script's number has other words.
+        """
+        if self.connection is None:
+            return self.server or "the loop"
+        place = f"the {ordinal(self.connection)} connection of {self.server}"
+        return place if connection is None else f"{place} (connection {connection})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,15 +195,19 @@ def test_on_a_terminal_it_says_which_steps_are_done_and_how_far_its_own_clock_is
     tmp_path: Path, loop_kind: LoopKind
 ) -> None:
     file = tmp_path / "steps.toml"
-    done = 'fault = "latency"\ninto = { server = "sockets" }\nwith = { ms = 1 }\nlasts = 0.1'
     failing = 'fault = "boom"\ninto = { connection = 99, server = "sockets" }\nafter = { seconds = 0.2 }'
+    # The clients connect one after the other, to one server after the other: three to selectors, then to sockets.
+    done = 'fault = "latency"\ninto = { connection = 2, server = "sockets" }\nwith = { ms = 1 }\nlasts = 0.1'
     file.write_text(script(done, failing, seconds=0.3))
     with Terminal(*ECHOTUI, "faults", "run", str(file), "--loop", loop_kind) as terminal:
         assert terminal.status() == 1
         lines = terminal.text.splitlines()
-        assert lines[0] == "after 0 s: latency into sockets"
-        assert lines[1].endswith(": sockets has accepted 3 connections, not 99")
-        assert lines[2].startswith("fault 1 (latency) in sockets: ")
+        assert lines[0] == "after 0 s: latency into the 2nd connection of sockets (connection 5)"
+        assert lines[1] == (
+            "after 0.2 s: boom into the 99th connection of sockets: sockets has accepted 3 connections, not 99"
+        )
+        assert lines[2].startswith("fault 1 (latency) in the 2nd connection of sockets (connection 5): ")
+        assert lines[3].startswith("FAILED  after 0.2 s: boom into the 99th connection of sockets: ")
         assert b"0.25 of 0.3 s by the script's own clock, " in terminal.raw
 
 

@@ -1,10 +1,10 @@
-"""What an address says about who may reach it, and from where."""
+"""What an address says about who may reach it, and from where; and places in a row."""
 
 import socket
 
 import pytest
 
-from echotui.server.naming import beyond_loopback, reached_at, why_not_listening
+from echotui.server.naming import beyond_loopback, ordinal, reached_at, why_not_listening
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::1%lo"])
@@ -29,3 +29,8 @@ def test_a_host_that_no_resolver_knows_is_said_to_be_so_whoever_has_raised_it() 
     ):
         says = "that host is not known (Name or service not known): choose another with --host"
         assert why_not_listening(error, 80) == says
+
+
+def test_places_in_a_row_are_written_as_people_say_them() -> None:
+    said = "1st 2nd 3rd 4th 10th 11th 12th 13th 20th 21st 22nd 101st 111th 112th 1003rd"
+    assert [ordinal(int(word[:-2])) for word in said.split()] == said.split()
