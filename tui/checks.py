@@ -34,8 +34,11 @@ def script(text: str) -> "Script":
 
 def seed(text: str) -> int:
     """Return a seed."""
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: a whole number, 0 or more")
+    from echotui.server.faults.parameters import shown
+    from echotui.server.faults.script import MOST_SEED
+
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(MOST_SEED)) or int(text) > MOST_SEED:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a seed: a whole number, 0 to {MOST_SEED}")
     return int(text)
 
 

@@ -2,7 +2,7 @@
 
 seed = 7
 servers = ["selectors", "sockets"]
-clients = 3                                     # of each server
+clients = 3                                     # of each server; blocking takes one at a time, so it has one
 seconds = 2.0                                   # how long it goes, by its own clock
 patience = 1.0                                  # how long a client waits for an echo, in seconds
 
@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from ..naming import ordinal
+from ..servers import SERVERS
 from ..settings import SERVER_NAMES
 from .catalogue import On, kind_of
 from .parameters import BadFault, Values, shown
@@ -43,6 +44,9 @@ LONGEST = 3_600.0
 
 #: How many clients a server may have.
 MOST_CLIENTS = 200
+
+#: The largest seed: an integer of TOML.
+MOST_SEED = 2**63 - 1
 
 
 class BadScript(ValueError):
@@ -126,7 +130,7 @@ class Script:
     seed: int
     servers: tuple[str, ...]
     clients: int
-    """How many clients each server has."""
+    """How many clients each server has, but one where it takes one at a time."""
     seconds: float
     """How long it goes, by its own clock."""
     patience: float
@@ -171,9 +175,9 @@ def read(text: str) -> Script:
         raise BadScript(f"the script expects nothing: add [[expect]] with one of {', '.join(EXPECTATIONS)}")
     return Script(
         title=look.text("title", ""),
-        seed=look.whole("seed", 0, 0, 2**63 - 1),
+        seed=look.whole("seed", 0, 0, MOST_SEED),
         servers=servers,
-        clients=look.whole("clients", 3, 1, MOST_CLIENTS),
+        clients=_clients(look, servers),
         seconds=look.number("seconds", 2.0, 0.1, LONGEST),
         patience=look.number("patience", 1.0, 0.01, 60.0),
         steps=steps,
@@ -204,6 +208,10 @@ class _Table:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise BadScript(f"{self.where}: {key} = {shown(value)} is not possible: a whole number, {low} to {high}")
         return value
+
+    def true(self, key: str) -> None:
+        if self.table[key] is not True:
+            raise BadScript(f"{self.where}: {key} = {shown(self.table[key])} is not possible: true, or leave it out")
 
     def text(self, key: str, default: str | None) -> str:
         value = self.table.get(key, default)
@@ -236,6 +244,18 @@ class _Table:
         return found[0]
 
 
+def _clients(look: _Table, servers: tuple[str, ...]) -> int:
+    """Return how many clients each server has; what a named server cannot have is not asked for."""
+    clients = look.whole("clients", 3, 1, MOST_CLIENTS)
+    single = [name for name in servers if SERVERS[name].one_at_a_time]
+    if clients > 1 and single and "clients" in look.table and "servers" in look.table:
+        raise BadScript(
+            f"{look.where}: clients = {clients} is not possible with {single[0]}, which takes one at a time: "
+            f"write clients = 1, leave {single[0]} out, or leave clients out: then it has one, and others have 3"
+        )
+    return clients
+
+
 def _step(table: object, where: str, servers: tuple[str, ...]) -> FaultStep:
     look = _Table(table, where, ("after", "fault", "into", "with", "lasts", "toxicity"))
     try:
@@ -266,6 +286,8 @@ def _after(table: object, where: str, servers: tuple[str, ...]) -> After:
     look = _Table(table, where, ("seconds", "accepts", "bytes", "server"))
     match look.one_of("seconds", "accepts", "bytes"):
         case "seconds":
+            if "server" in look.table:
+                raise BadScript(f"{where}: seconds are no server's: leave server out, or say accepts or bytes")
             return After(seconds=look.number("seconds", None, 0, LONGEST))
         case "accepts":
             return After(accepts=look.whole("accepts", None, 1, 10**9), server=look.name("server", servers))
@@ -275,11 +297,15 @@ def _after(table: object, where: str, servers: tuple[str, ...]) -> After:
 
 def _into(table: object, where: str, servers: tuple[str, ...]) -> tuple[On, str | None, int | None]:
     look = _Table(table, where, ("loop", "server", "connection"))
+    if "loop" in look.table:
+        look.true("loop")
+        if len(look.table) > 1:
+            raise BadScript(f"{where}: loop = true is not in a server: leave loop out, or all else")
+        return On.LOOP, None, None
     if "connection" in look.table:
         return On.CONNECTION, look.name("server", servers), look.whole("connection", None, 1, 10**9)
-    if look.one_of("loop", "server") == "server":
-        return On.SERVER, look.name("server", servers), None
-    return On.LOOP, None, None
+    look.one_of("loop", "server")
+    return On.SERVER, look.name("server", servers), None
 
 
 def _expectation(table: object, where: str) -> Expectation:
@@ -287,8 +313,7 @@ def _expectation(table: object, where: str) -> Expectation:
     key = look.one_of(*EXPECTATIONS)
     match key:
         case "others_keep_echoing":
-            if look.table[key] is not True:
-                raise BadScript(f"{where}: {key} = {look.table[key]!r} is not possible: true")
+            look.true(key)
             return Expectation(key, 1)
         case "recovers_within":
             return Expectation(key, look.number(key, None, 0.001, LONGEST))

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -132,6 +133,31 @@ async def test_steps_come_after_accepts_bytes_and_seconds(loop: Loop) -> None:
             script(expect="recovers_within = 0"),
             "expect 1: recovers_within = 0 is not possible: a number, 0.001 to 3600",
         ),
+        *(
+            (script(f'fault = "block"\ninto = {into}'), f"step 1: into: {why}")
+            for into, why in (
+                ("{ loop = false }", "loop = False is not possible: true, or leave it out"),
+                ('{ loop = "no" }', "loop = 'no' is not possible: true, or leave it out"),
+                (
+                    '{ connection = 1, server = "sockets", loop = true }',
+                    "loop = true is not in a server: leave loop out, or all else",
+                ),
+                ("{ connection = 1 }", "server = None is not possible: one of selectors, sockets"),
+            )
+        ),
+        (
+            script('fault = "block"\nafter = { seconds = 0.1, server = "nosuch" }'),
+            "step 1: after: seconds are no server's: leave server out, or say accepts or bytes",
+        ),
+        (
+            script(servers=["blocking"], clients=3),
+            "the script: clients = 3 is not possible with blocking, which takes one at a time: write clients = 1, ",
+        ),
+        (
+            script(servers=["sockets", "blocking"], clients=2),
+            "the script: clients = 2 is not possible with blocking, which takes one at a time: write clients = 1, ",
+        ),
+        (script(seed=2**63), "the script: seed = 9223372036854775808 is not possible: a whole number, 0 to "),
         ("step = 3\n" + script(), "the script: write [[step]], with two brackets: there can be several"),
     ],
 )
@@ -140,6 +166,26 @@ def test_a_bad_script_is_refused_with_one_line_that_says_what_is_allowed(text: s
         read(text)
     assert str(refused.value).startswith(why)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("settings", [{}, {"clients": 5}, {"servers": ["blocking"]}], ids=str)
+def test_where_nothing_more_is_asked_of_a_server_that_takes_one_at_a_time_it_has_one(settings: dict[str, Any]) -> None:
+    asked = read(script(**settings))
+    assert asked.clients == settings.get("clients", 3)
+    assert "blocking" in asked.servers
+
+
+@pytest.mark.parametrize(
+    "seed",
+    ["99999999999999999999", str(2**63), "9" * 5000, "-1", "seven"],
+    ids=["large", "first", "long", "minus", "word"],
+)
+def test_a_seed_on_the_command_line_has_the_limits_of_one_in_the_file(seed: str) -> None:
+    done = echotui("faults", "run", str(MIXED), f"--seed={seed}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"is not a seed: a whole number, 0 to {2**63 - 1}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr) < 300
 
 
 def echotui(*arguments: str) -> "subprocess.CompletedProcess[str]":
