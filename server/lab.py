@@ -303,10 +303,13 @@ class Lab:
         """Really send a signal to this process. The servers stop; the process goes on.
 
         Raises:
-            Refused: if the lab does not handle signals, so that it would simply end the process.
+            Refused: if the lab does not handle signals, so that it would simply end the process, or if this one is
+                ignored, so that nothing would happen.
         """
         if self._signals is None:
             raise Refused("signals are not handled here")
+        if signal.getsignal(number) is signal.SIG_IGN:
+            raise Refused(f"{number.name} is ignored here: whoever has started this process wants it so")
         self._signals.send(number)
 
     def _server(self, name: str) -> EchoServer:

@@ -182,11 +182,12 @@ class Signals:
     def install(self) -> None:
         """Take the signals over, on the running loop. It has to run in the main thread.
 
-        A SIGHUP that is ignored stays so: that is how ``nohup`` asks for a process that outlives its terminal.
+        One of the terminal's that is ignored stays so. That is how ``nohup`` asks for a process that outlives its
+        terminal, and a shell without job control for one in the background: ctrl+c is not meant for it.
         """
         self._loop = asyncio.get_running_loop()
         for number in SIGNALS:
-            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            if number is signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
                 self._loop.add_signal_handler(number, self._arrived, number)
 
     def uninstall(self) -> None:

@@ -8,7 +8,9 @@ from time import monotonic
 import pytest
 from support_serve import echoes, hear, serving
 
+from echotui.server.lab import Lab, Refused
 from echotui.server.loops import LoopKind
+from echotui.server.settings import Settings
 
 PEERS = 50
 
@@ -90,14 +92,28 @@ def test_a_second_signal_ends_it_at_once(loop_kind: LoopKind) -> None:
         served.tells("straggler")
 
 
-def test_a_hangup_that_is_ignored_from_the_start_stays_ignored_as_nohup_wants_it(loop_kind: LoopKind) -> None:
-    with serving("--loop", loop_kind, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as served:
+@pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGINT], ids=str)
+def test_what_nohup_or_a_shell_in_the_background_has_ignored_from_the_start_stays_ignored(
+    loop_kind: LoopKind, ignored: signal.Signals
+) -> None:
+    with serving("--loop", loop_kind, preexec_fn=lambda: signal.signal(ignored, signal.SIG_IGN)) as served:
         with served.connect() as sock:
-            served.send(signal.SIGHUP)
+            served.send(ignored)
             assert echoes(sock)
             sock.shutdown(socket.SHUT_WR)
         served.send(signal.SIGTERM)
         assert served.ends() == 143
+        assert [line["signal"] for line in served.lines if line["kind"] == "signal"] == ["SIGTERM"]
+
+
+async def test_a_signal_that_is_ignored_is_not_sent_and_who_asked_is_told() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        async with Lab(Settings(port=0), signals=True) as lab:
+            with pytest.raises(Refused, match="SIGHUP is ignored here"):
+                lab.send_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _say_until_nothing_more_is_taken(sock: socket.socket) -> None:
