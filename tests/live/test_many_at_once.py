@@ -3,11 +3,11 @@
 from contextlib import AsyncExitStack
 
 import pytest
-from support import Flavour, Peer, a_lab, a_peer, each_selecting, told
+from support import SOCKETS, STREAMS, Flavour, Peer, a_lab, a_peer, each_selecting, told
 
 from echotui.server import events
 from echotui.server.lab import Lab
-from echotui.server.servers import hosting
+from echotui.server.servers import hosting, sockets, streams
 
 LINE = b"all at once\r\n"
 
@@ -54,3 +54,30 @@ async def test_the_server_can_be_stopped_while_somebody_waits_for_a_portion(flav
             peer.sock.send(LINE)
         await lab.stop(drain=0)
         assert not lab.connections.open
+
+
+@pytest.mark.parametrize(("flavour", "share"), [(SOCKETS, sockets.FAIR_SHARE), (STREAMS, streams.FAIR_SHARE)], ids=str)
+async def test_who_has_much_to_say_lets_another_one_be_answered_after_a_fair_share(
+    flavour: Flavour, share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "RECEIVE_SIZE", len(LINE))  # a read a line
+    async with (
+        a_lab(flavour) as lab,
+        a_peer(lab, flavour.server) as first,
+        a_peer(lab, flavour.server) as greedy,
+        a_peer(lab, flavour.server) as last,
+    ):
+        for peer in (first, greedy, last):
+            assert await peer.echoes(LINE.upper())  # so that none of them is still being taken in
+        begun = lab.journal.recorded
+        # In the same turn, so all are ready at the same time; a loop may begin with either end.
+        first.sock.send(LINE)
+        greedy.sock.send(LINE * 20 * share)
+        last.sock.send(LINE)
+        for modest in (first, last):
+            assert (await modest.hear(len(LINE))).lower() == LINE
+        assert (await greedy.hear(len(LINE) * 20 * share)).lower() == LINE * 20 * share
+        since = [entry.event for entry in lab.journal.since(begun)]
+    answered = [event.connection for event in since if isinstance(event, events.Sent)]
+    # Where somebody else has read during its first share, it has a second one.
+    assert {first.connection.id, last.connection.id} <= {*answered[: 2 * share + 2]}
