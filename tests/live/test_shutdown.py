@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -305,6 +306,7 @@ async def test_a_handler_that_does_not_end_is_given_up_in_time(server: str, faul
             assert step.outcome == "given up: it did not end when it was asked to"
             assert await peer.hear_out() == b""
             assert peer.connection.bytes_out == 5
+            assert told(lab, events.HalfClosed) == []  # it was us who shut it up
         await soon(lambda: not any(task.get_name().startswith(("echo-", "streams-")) for task in asyncio.all_tasks()))
 
 
@@ -327,3 +329,25 @@ async def test_who_is_held_by_a_fault_is_a_straggler_held_by_that_fault() -> Non
             await lab.stop(drain=0)
             straggler = await happens(lab, events.Straggler)
             assert straggler.doing == "fault 1 holds it, with 11 B of its answers"
+
+
+@pytest.mark.parametrize("server", ["selectors", "sockets", "streams", "protocol"])
+async def test_who_has_hung_up_already_has_finished_although_nobody_has_time(server: str) -> None:
+    async with a_lab() as lab, a_peer(lab, server) as peer:
+        assert await peer.echoes(b"HERE\r\n")
+        peer.sock.close()  # and before the server has had a turn:
+        await lab.stop(drain=0)
+        (cleaning_up,) = told(lab, events.CleaningUp)
+        assert (cleaning_up.finished, cleaning_up.ended) == (lab.shutdowns[-1].open_then, 0)
+        assert peer.connection.outcome == "closed by peer"
+
+
+async def test_what_a_shutdown_loses_is_told_once_however_many_signals_come() -> None:
+    async with Lab(Settings(port=0, servers=("sockets",), drain=600), signals=True) as lab, a_peer(lab, "sockets"):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(os.getpid(), number)
+        await asyncio.wait_for(lab.ended_by, PATIENCE)
+        await soon(lambda: len(told(lab, events.SignalReceived)) == 3)
+        await soon(lambda: not lab._stops)
+        (cut_short,) = told(lab, events.CutShort)
+        assert lab.shutdowns[-1].cut_short == cut_short.sentence

@@ -1,6 +1,7 @@
 """What happens in an order, or in a moment, that nobody would choose: faults, ends and undoing meet each other."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -8,7 +9,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from support import PATIENCE, SELECTORS, SOCKETS, Peer, a_lab, a_peer, connected, happens, told
+from support import PATIENCE, SELECTORS, SOCKETS, Flavour, Peer, a_lab, a_peer, connected, happens, told
 from support_faults import a_case, soon
 
 from echotui.server import events
@@ -289,3 +290,58 @@ async def test_a_terminal_that_is_gone_is_no_second_signal() -> None:
         lab.hang_up()
         await asyncio.wait_for(lab.ended_by, PATIENCE)
         assert not told(lab, events.CutShort)
+
+
+async def test_a_signal_that_tells_late_of_a_terminal_that_is_gone_is_no_second_one_but_another_is() -> None:
+    async with Lab(Settings(port=0, servers=("sockets",), drain=600), signals=True) as lab, a_peer(lab, "sockets"):
+        lab.hang_up()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await soon(lambda: len(told(lab, events.SignalReceived)) == 2)
+        assert len(lab._stops) == 1
+        os.kill(os.getpid(), signal.SIGHUP)
+        cut_short = await happens(lab, events.CutShort)
+        assert len(told(lab, events.SignalReceived)) == 3
+        assert cut_short.by == "SIGHUP from outside"
+        await asyncio.wait_for(lab.ended_by, PATIENCE)
+
+
+async def test_what_was_sent_before_a_cancellation_was_swallowed_is_counted() -> None:
+    async with a_lab(may_complain=True) as lab, a_peer(lab, "sockets", receive_buffer=8192) as peer:
+        await _does_not_read(peer)
+        lab.faults.inject("swallow-cancel", peer.connection.id)
+        lab.interrupt(peer.connection.id)
+        await happens(lab, FaultStruck)
+        await soon(lambda: not peer.connection.unsent)  # the rest of the answer is lost
+        peer.say_no_more()
+        heard = await peer.hear_out()
+        await happens(lab, events.Closed, connection=peer.connection.id)
+        assert peer.connection.bytes_out == len(heard)
+
+
+async def test_the_end_of_a_half_close_is_not_counted_as_a_byte_when_the_peer_resets() -> None:
+    async with a_case("protocol") as case:
+        assert await case.victim.echoes(b"FOUR\r\n")
+        case.inject("half-close")
+        assert await case.victim.hear_out() == b""
+        case.victim.reset()
+        await happens(case.lab, events.Closed, connection=case.victim.connection.id)
+        assert case.victim.connection.bytes_out == 6
+
+
+@pytest.mark.parametrize("server", list(SERVERS))
+async def test_a_peer_that_has_gone_while_it_was_queued_is_no_reason_to_rest(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept, fails = socket.socket.accept, [OSError(errno.ECONNABORTED, "Software caused connection abort")]
+
+    def fail_first(listener: socket.socket) -> tuple[socket.socket, object]:
+        if fails:
+            raise fails.pop()
+        return accept(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", fail_first)  # some systems tell of such a peer, Linux lets it be
+    async with a_lab(Flavour(server)) as lab:
+        async with a_peer(lab, server) as peer:
+            assert await peer.echoes(b"HELLO\r\n")
+        assert not fails
+        assert told(lab, events.AcceptFailed) == []
