@@ -493,3 +493,17 @@ async def test_only_the_latest_are_kept_and_the_others_are_counted() -> None:
         await asyncio.sleep(0)
         task.cancel()
     assert len(of(task)) == KEPT_BY_TASK
+
+
+async def test_who_is_asked_more_often_than_life_lines_are_kept_is_counted_to_be_asked_again() -> None:
+    from echotui.server.observe.cancellations import KEPT_BY_TASK
+
+    task = start(forever(), "asked again and again")
+    await asyncio.sleep(0)
+    for _ in range(KEPT_BY_TASK + 3):
+        task.cancel()  # in the same turn, so that none of them is settled
+    await asyncio.wait([task])
+    record = observed().tasks.record_of(task)
+    assert record is not None
+    assert [one.again for one in record.cancellations] == [0] * (KEPT_BY_TASK - 1) + [3]
+    assert {one.outcome for one in record.cancellations} == {Outcome.OBEYED}

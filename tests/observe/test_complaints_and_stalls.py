@@ -15,7 +15,14 @@ from echotui.server.events import InstrumentDisabled
 from echotui.server.journal import Journal
 from echotui.server.loops import LoopKind, new_event_loop
 from echotui.server.observe.complaints import KINDS
-from echotui.server.observe.events import Complained, LettersLost, StallBegan, StallEnded
+from echotui.server.observe.events import (
+    CancellationAsked,
+    CancellationSettled,
+    Complained,
+    LettersLost,
+    StallBegan,
+    StallEnded,
+)
 from echotui.server.observe.observation import LETTERS_KEPT
 from echotui.server.observe.stalls import Stall
 from echotui.server.observe.tasks import ENDED_KEPT
@@ -221,6 +228,22 @@ async def test_a_timer_set_in_another_thread(loop: Any, method: str) -> None:
     assert method in complaint.message.partition("(")[0]
     assert complaint.place is not None
     assert f":{line_of(__file__, 'set elsewhere')} " in complaint.place
+
+
+async def test_a_line_that_calls_from_another_thread_again_and_again_is_told_once(loop: Any) -> None:
+    if loop.debug:
+        pytest.skip("asyncio itself raises")
+    here = asyncio.get_running_loop()
+
+    def other() -> None:
+        for _ in range(3):
+            here.call_soon(int)  # again and again
+        here.call_soon(int)  # elsewhere
+
+    await asyncio.to_thread(other)
+    first, second = complained("wrong thread")
+    assert f":{line_of(__file__, 'again and again')} " in str(first.place)
+    assert f":{line_of(__file__, 'elsewhere')} " in str(second.place)
 
 
 async def test_a_task_made_in_another_thread(loop: Any) -> None:
@@ -527,6 +550,39 @@ def test_a_journal_that_is_attached_later_is_told_what_was_before(loop_kind: Loo
         here.observation.attach(late)
         here.call_exception_handler({"message": "later"})
     assert [entry.event.message for entry in late.since(0) if isinstance(entry.event, Complained)] == ["early", "later"]
+
+
+def test_what_was_before_a_journal_was_attached_has_the_time_when_it_was(loop_kind: LoopKind) -> None:
+    late = Journal(clock=lambda: 1000.0)
+    with asyncio.Runner(loop_factory=lambda: new_event_loop(loop_kind)) as runner:
+        here: Any = runner.get_loop()
+        here.set_exception_handler(lambda *_: None)
+        here.call_exception_handler({"message": "early"})
+        time.sleep(0.01)  # it is not told meanwhile
+        here.observation.attach(late)
+    (early,) = (entry for entry in late.since(0) if isinstance(entry.event, Complained))
+    assert early.time <= 1000.0 - 0.01
+
+
+async def test_of_an_owner_who_is_not_told_of_only_what_is_an_error_is_told() -> None:
+    be_quiet()
+    observed().untold = frozenset({"program"})
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("lost")
+
+    waiting = start(asyncio.sleep(60), "waits")
+    start(fail(), "fails")
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await asyncio.sleep(0)
+    gc.collect()
+    (complaint,) = complained("never retrieved")
+    assert (complaint.task, complaint.owner) == ("fails", "program")
+    assert told(CancellationAsked) == told(CancellationSettled) == []
+    assert [one.task_name for one in observed().cancellations.settled] == ["waits"]  # the records have the rest
 
 
 class _Dropping:

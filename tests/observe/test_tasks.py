@@ -318,6 +318,23 @@ async def test_a_task_that_is_collected_before_it_ends_does_not_stay(loop: Any) 
     assert lost.state is TaskState.DESTROYED
 
 
+async def test_a_task_that_is_collected_in_silence_is_found_missing_once_many_others_were_made() -> None:
+    async def unreachable() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    task: Any = start(unreachable(), "lost")
+    task._log_destroy_pending = False  # as asyncio itself has it for some
+    await turns()
+    del task
+    gc.collect()
+    tasks = observed().tasks
+    assert "lost" in {record.name for record in tasks.live.values()}
+    for _ in range(tasks_module.SWEPT_EVERY):
+        await start(asyncio.sleep(0), "another")
+    assert "lost" not in {record.name for record in tasks.live.values()}
+    assert "lost" in {record.name for record in tasks.past if record.state is TaskState.DESTROYED}
+
+
 async def test_ended_tasks_stay_for_a_while_and_the_forgotten_are_counted() -> None:
     tasks = observed().tasks
 
