@@ -12,6 +12,7 @@ from support import PATIENCE, SOCKETS, a_lab, a_peer, connected, happens, told
 from support_faults import Case, a_case, caused, is_slower, soon
 
 from echotui.server import events
+from echotui.server.faults import room
 from echotui.server.faults.catalogue import CATALOGUE, EXCEPTIONS, On
 from echotui.server.faults.events import FaultActed, FaultEnded, FaultInjected, FaultStruck, Recovered
 from echotui.server.faults.manners import COLLECT_AFTER
@@ -757,3 +758,32 @@ async def test_a_server_that_does_not_serve_cannot_go_down_and_nothing_is_undone
             assert await peer.echoes()
     gc.collect()
     assert caplog.text == ""
+
+
+async def test_whether_a_server_goes_down_is_by_chance_and_with_the_same_seed_the_same() -> None:
+    fell = []
+    async with a_lab(SOCKETS) as lab:
+        record = lab.servers["sockets"].record
+        for seed in (*range(8), *range(8)):
+            fault = lab.faults.inject("down", "sockets", toxicity=0.5, seed=seed)
+            fell.append(record.state is not ServerState.SERVING)
+            fault.undo()
+            await lab.faults.settle()
+            assert record.state is ServerState.SERVING
+    assert {*fell} == {True, False}
+    assert fell[:8] == fell[8:]
+
+
+async def test_what_is_kept_of_faults_and_of_whom_they_have_struck_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "ENDED_KEPT", 3)
+    monkeypatch.setattr(room, "PEERS_KEPT", 2)
+    async with a_lab(SOCKETS) as lab:
+        for _ in range(5):
+            async with a_peer(lab, "sockets") as peer:
+                fault = lab.faults.inject("reset", peer.connection.id)
+                await happens(lab, events.Closed, connection=peer.connection.id)
+                await soon(lambda fault=fault: not fault.active)  # type: ignore[misc]
+                assert (peer.connection.server, peer.name) in lab.faults._struck_peers
+        assert [*lab.faults._effects] == [3, 4, 5]
+        assert len(lab.faults._struck_peers) <= 2
+        assert lab.faults.get(2) is None
