@@ -140,6 +140,30 @@ def test_on_a_terminal_letters_of_every_script_are_letters() -> None:
     assert on_a_terminal("Grüße, 你好\r\n".encode()) == "Grüße, 你好\r\n"
 
 
+@pytest.mark.parametrize(("then", "shown"), [(b"\ntwo\r\n", b"one\r\ntwo\r\n"), (b"two\r\n", b"one\\rtwo\r\n")])
+def test_on_a_terminal_the_end_of_a_line_may_come_in_two_parts_and_a_return_alone_is_none(
+    then: bytes, shown: bytes
+) -> None:
+    ours, theirs = pty.openpty()
+    with closing(os.fdopen(ours, "rb", buffering=0)) as terminal, socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        where = "{}:{}".format(*listener.getsockname())
+        with subprocess.Popen([*ECHOTUI, "connect", where], stdin=-1, stdout=theirs, stderr=-1) as process:
+            os.close(theirs)
+            sock, _ = listener.accept()
+            with sock:
+                sock.sendall(b"one\r")
+                seen = b""
+                while b"one" not in seen:  # else both parts might be read as one
+                    seen += terminal.read(4096)
+                sock.sendall(then)
+            with suppress(OSError):  # on Linux a terminal whose other side is closed ends with EIO
+                while more := terminal.read(4096):
+                    seen += more
+            assert process.wait(PATIENCE) == 0
+    assert seen == shown
+
+
 def on_a_terminal(said: bytes) -> str:
     """Return what a terminal is sent when a server says this and closes."""
     ours, theirs = pty.openpty()

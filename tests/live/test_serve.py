@@ -8,15 +8,17 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
 import psutil
 import pytest
-from support_serve import ECHOTUI, echoes, echotui, serving
+from support_serve import ECHOTUI, echoes, echotui, eventually, serving
 
 from echotui.server.loops import LoopKind
+from echotui.tui import serve
 
 MEBIBYTE = 2**20
 
@@ -33,6 +35,13 @@ class Pipe:
         while not (found := re.search(rb'"selectors".*"port": (\d+)}', text)):
             text += os.read(self._unread, 1)
         return socket.create_connection(("127.0.0.1", int(found[1])), 5)
+
+    def read_until(self, end: bytes) -> bytes:
+        """Read to this end."""
+        text = b""
+        while not text.endswith(end):
+            text += os.read(self._unread, MEBIBYTE)
+        return text
 
     def close_unread(self) -> None:
         os.close(self._unread)
@@ -150,6 +159,24 @@ def test_a_reader_of_the_log_that_is_slow_never_stops_the_echo(loop_kind: LoopKi
                 assert sock.recv(1) == b""
         served.send(signal.SIGTERM)
         assert served.ends() == 143
+
+
+def test_a_reader_that_is_too_slow_is_told_how_many_lines_it_has_missed(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "QUEUED", 3)
+    lines = serve.Lines(pipe.written, str, lambda lost, item: f"{lost} are lost before {item}")
+    lines("x" * MEBIBYTE)  # more than a pipe holds
+    assert eventually(lines._queue.empty)  # it is being written
+    for item in "abcdefgh":  # there is room for three
+        lines(item)
+    with ThreadPoolExecutor(1) as reader:
+        reading = reader.submit(pipe.read_until, b"\nz\n")
+        assert eventually(lines._queue.empty)
+        lines("y")
+        lines("z")
+        assert reading.result().lstrip(b"x") == b"\na\nb\nc\n5 are lost before y\ny\nz\n"
+    lines.close()
 
 
 def test_a_reader_that_goes_away_ends_it(loop_kind: LoopKind, pipe: Pipe) -> None:

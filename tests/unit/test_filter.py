@@ -42,6 +42,11 @@ def test_all_parts_have_to_match(text: str, found: bool) -> None:  # noqa: FBT00
     assert parse(text, FIELDS).matches(ROW) is found
 
 
+@pytest.mark.parametrize("text", ["task=echo-7", "task=Echo-7", "task=ECHO-7", "task:ECHO"])
+def test_capitals_make_no_difference_wherever_they_are(text: str) -> None:
+    assert parse(text, ("task",)).matches({"task": "Echo-7"})
+
+
 def test_a_column_is_looked_into_only_where_it_is_named() -> None:
     columns = {"said-last": "hello", "in": "64 B"}
     for text, found in (
