@@ -1,0 +1,171 @@
+"""When a frame is drawn: the arithmetic of the clock, by a time that passes only where a test says so."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support import PATIENCE
+
+from echotui.tui import frames
+from echotui.tui.frames import (
+    ATTENTION,
+    BUSY,
+    BUSY_SHARE,
+    CALM,
+    EASY_SHARE,
+    SAVED,
+    SLOWEST,
+    WINDOW,
+    FrameClock,
+    PaintMeter,
+)
+
+PERIOD = 0.1
+
+
+class Time:
+    """What the clock takes for the time: `now`, and how long its thread has `worked`."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.worked = 10.0
+
+    def pass_(self, seconds: float, *, busy: bool = False) -> None:
+        """Let time pass, in which the loop works all the time or not at all."""
+        self.now += seconds
+        self.worked += seconds if busy else 0.0
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    time = Time()
+    monkeypatch.setattr(frames, "perf_counter", lambda: time.now)
+    monkeypatch.setattr(frames, "thread_time", lambda: time.worked)
+    return time
+
+
+def painted(meter: PaintMeter, time: Time, seconds: float) -> None:
+    """Paint for so long; that is work, too."""
+    time.pass_(seconds, busy=True)
+    meter.spent(seconds, frames=1)
+
+
+def waits(meter: PaintMeter, time: Time, *, busy: bool) -> float:
+    """Return after how many seconds there is a frame again."""
+    waited = 0.0
+    while True:
+        time.pass_(PERIOD, busy=busy)
+        waited += PERIOD
+        if meter.affords(PERIOD):
+            return waited
+
+
+def test_painting_has_its_share_of_the_time_and_a_smaller_one_while_the_loop_is_busy(time: Time) -> None:
+    cost = 0.03
+    for busy, share in ((False, EASY_SHARE), (True, BUSY_SHARE)):
+        meter = PaintMeter()
+        time.pass_(PERIOD, busy=busy)
+        assert meter.affords(PERIOD)
+        assert meter.loop_is_busy is busy
+        painted(meter, time, cost)
+        expected = min(cost / share - SAVED, SLOWEST)
+        assert expected - PERIOD <= waits(meter, time, busy=busy) <= expected + PERIOD
+
+
+def test_what_is_saved_up_is_bounded_and_so_is_what_is_owed(time: Time) -> None:
+    meter = PaintMeter()
+    time.pass_(3600)
+    assert meter.affords(PERIOD)
+    painted(meter, time, 2 * SAVED * EASY_SHARE)
+    time.pass_(SAVED / 2)
+    assert not meter.affords(PERIOD)  # an hour of quiet counts no more than `SAVED`
+    painted(meter, time, 60.0)
+    assert not meter.affords(PERIOD)
+    assert waits(meter, time, busy=False) <= SLOWEST
+
+
+def test_painting_alone_is_no_business_of_the_loop_and_who_was_busy_is_so_for_a_while(time: Time) -> None:
+    meter = PaintMeter()
+    painted(meter, time, PERIOD)
+    meter.affords(PERIOD)
+    assert not meter.loop_is_busy
+    time.pass_(PERIOD * BUSY * 1.5, busy=True)
+    time.pass_(PERIOD * (1 - BUSY * 1.5))
+    meter.affords(PERIOD)
+    assert meter.loop_is_busy
+    time.pass_(CALM / 2)
+    meter.affords(PERIOD)
+    assert meter.loop_is_busy
+    time.pass_(CALM)
+    meter.affords(PERIOD)
+    assert not meter.loop_is_busy
+
+
+def test_what_painting_takes_is_measured_over_a_full_window(time: Time) -> None:
+    meter = PaintMeter()
+    painted(meter, time, WINDOW / 10)
+    meter.affords(PERIOD)
+    assert meter.measured is None
+    time.pass_(WINDOW * 1.9)
+    meter.affords(PERIOD)
+    assert meter.measured is not None
+    assert (meter.measured.cost, meter.measured.frames) == pytest.approx((0.05, 0.5))
+
+
+class Asked(PaintMeter):
+    """Has a test do something whenever the clock asks for a frame."""
+
+    def __init__(self, asked: Callable[[], None]) -> None:
+        super().__init__()
+        self._asked = asked
+
+    def affords(self, period: float) -> bool:
+        self._asked()
+        return super().affords(period)
+
+
+async def until_asked(times: int, frame: Callable[[], Iterator[None]], owed: float) -> None:
+    """Run a clock whose painting owes so many seconds until it has asked so often whether it is time for a frame."""
+    loop, enough = asyncio.get_running_loop(), asyncio.Event()
+    left = [times]
+
+    def asked() -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            enough.set()
+
+    meter = Asked(asked)
+    meter.spent(owed)
+    drawing: Any = SimpleNamespace(count=0, drawn=nullcontext)
+    running = loop.create_task(FrameClock(1000.0, meter, frame, lambda: drawing).run(), name="clock")
+    try:
+        await asyncio.wait_for(enough.wait(), PATIENCE)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_who_has_pressed_a_key_does_not_wait_for_what_painting_owes(time: Time) -> None:
+    begun = []
+
+    def frame() -> Iterator[None]:
+        begun.append(time.now)
+        yield
+
+    await until_asked(3, frame, owed=60.0)  # a clock begins with somebody who has just come
+    assert len(begun) >= 3
+
+
+async def test_who_has_pressed_no_key_for_a_while_waits(time: Time) -> None:
+    begun = []
+
+    def frame() -> Iterator[None]:
+        begun.append(time.now)
+        time.pass_(ATTENTION)
+        yield
+
+    await until_asked(5, frame, owed=60.0)
+    assert len(begun) == 1
