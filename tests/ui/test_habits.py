@@ -6,6 +6,7 @@ import pytest
 from support import SELECTORS, SOCKETS, a_lab, a_peer, happens, told
 from support_picture import a_picture
 from support_screen import a_screen, look_at, said, until
+from textual.widgets import Select
 
 from echotui.server import events
 from echotui.server.events import HandlerFailed
@@ -15,15 +16,18 @@ from echotui.server.records import ServerState, Treatment
 from echotui.server.settings import Settings
 from echotui.tui.app import EchoApp
 from echotui.tui.dialogs import Help
+from echotui.tui.fault_form import FaultForm
 from echotui.tui.filter import parse
 from echotui.tui.keys import Keymap
 from echotui.tui.links import Kind, Thing
 from echotui.tui.palette import PatientPalette
 from echotui.tui.save_form import SaveForm
 from echotui.tui.shots import Shot
+from echotui.tui.views import rows
 from echotui.tui.views.faults import FaultsView
 from echotui.tui.views.shutdown import ShutdownView
 from echotui.tui.views.tasks import TasksView
+from echotui.tui.watched import Problems
 from echotui.tui.widgets.keys import Keys
 
 
@@ -370,3 +374,86 @@ async def test_the_remark_on_errors_does_not_touch_the_frame() -> None:
         lab.treat(Treatment.UNRETRIEVED)
         app.view.repaint()
         assert "errors: unretrieved " in "\n".join(line.text for line in app.live.servers.table.lines(138, 8))
+
+
+async def test_what_was_forgotten_is_not_counted_beside_the_problems_a_filter_has_found() -> None:
+    picture = a_picture()
+    assert picture.watched is not None
+    before = picture.watched.problems
+    picture.watched.values["problems"] = Problems(before.complaints, 1_234, [])  # type: ignore[attr-defined]
+    app = EchoApp(Lab(Settings()), "a loop", picture=picture)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await pilot.press("6")
+        pane = app.view.query_one("#problems")
+        assert "1,234 forgotten" in str(pane.border_title)
+        await pilot.press("slash", *"never")
+        assert "forgotten" not in str(pane.border_title)
+        assert "filter: never" in str(pane.border_title)
+
+
+async def test_the_footer_offers_to_restart_what_a_signal_has_stopped_and_not_what_somebody_has() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+
+        def offered() -> bool:
+            footer = app.screen.query_one(Keys)
+            footer.repaint()
+            return "restart" in footer.render_line(0).text
+
+        await pilot.press("t")
+        await until(lambda: lab.servers["sockets"].record.state is ServerState.STOPPED)
+        app.refresh_bindings_if_changed()
+        await pilot.pause()
+        assert not offered()
+        await pilot.press("t")
+        await until(lambda: lab.servers["sockets"].record.state is ServerState.SERVING)
+        await lab.stop(drain=0)
+        await until(offered)
+
+
+async def test_a_connection_that_has_ended_while_the_view_was_paused_is_no_target_of_a_fault() -> None:
+    async with (
+        a_lab(SOCKETS) as lab,
+        a_screen(lab) as (pilot, app),
+        a_peer(lab, "sockets") as gone,
+        a_peer(lab, "sockets") as other,
+    ):
+        app.view.repaint()
+        app.live.connections.table.select(gone.connection.id)
+        await pilot.press("space")
+        lab.interrupt(gone.connection.id)
+        await happens(lab, events.Closed, connection=gone.connection.id)
+        await look_at(pilot, app, "4")
+        looked_at = app.live.connections.table.selected
+        assert looked_at is not None
+        assert looked_at.id == gone.connection.id
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, FaultForm) and app.screen.is_mounted)
+        await pilot.pause()
+        offered = [str(name) for name, _ in app.screen.query_one("#target", Select)._options]
+        assert f"connection {other.connection.id} of sockets" in offered
+        assert not [name for name in offered if name.startswith(f"connection {gone.connection.id} of")]
+
+
+async def test_many_rows_that_are_filtered_are_worked_out_once_a_second_unless_another_filter_is_typed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(rows, "MANY", 1)
+    monkeypatch.setattr(rows, "monotonic", lambda: now[0])
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (_, app), a_peer(lab, "sockets"), a_peer(lab, "sockets"):
+        pane = app.live.connections
+
+        def shown() -> int:
+            app.view.repaint()
+            return len(pane.table.rows)
+
+        pane.filter = parse("sockets", pane.fields)
+        assert shown() == 2
+        async with a_peer(lab, "sockets"):
+            assert shown() == 2
+            now[0] += 1.0
+            assert shown() == 3
+            async with a_peer(lab, "sockets"):
+                assert shown() == 3
+                pane.filter = parse("server:sockets", pane.fields)
+                assert shown() == 4

@@ -1,5 +1,6 @@
 """From one thing to those it is connected with, and back, over a real lab on a loop that is really observed."""
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 from support import PROTOCOL, SOCKETS, Peer, a_lab, a_peer, happens
@@ -12,7 +13,7 @@ from echotui.server.records import Treatment
 from echotui.tui.app import EchoApp
 from echotui.tui.chooser import Chooser
 from echotui.tui.filter import parse
-from echotui.tui.links import Kind, Thing, links_of
+from echotui.tui.links import MOST, Kind, Thing, links_of
 from echotui.tui.navigator import KEPT
 from echotui.tui.place import SourceLines
 from echotui.tui.views.faults import FaultsView
@@ -352,3 +353,15 @@ async def test_esc_clears_a_filter_that_was_there_before_a_link_was_followed() -
         assert app.live.connections.filter
         await pilot.press("escape")
         assert not app.live.connections.filter
+
+
+async def test_of_all_that_a_task_has_made_only_some_are_offered() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), AsyncExitStack() as stack:
+        for _ in range(MOST + 2):
+            await stack.enter_async_context(a_peer(lab, "sockets"))
+        view = await look_at(pilot, app, "3")
+        assert isinstance(view, TasksView)
+        row = next(row for row in view.tasks.table.rows if row.name == "sockets-listener")
+        assert len([one for one in view.tasks.table.rows if one.creator_id == row.id]) == MOST + 2
+        offered = [link.role for link in links_of(Kind.TASK, row, view.picture)]
+        assert offered.count("has made") == MOST <= 9  # each has a key of one digit

@@ -3,9 +3,11 @@
 import asyncio
 import resource
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import PATIENCE, SOCKETS, a_lab, a_peer
@@ -17,6 +19,7 @@ from textual.widgets import Input, Static
 
 from echotui.server.lab import Lab
 from echotui.server.settings import Settings
+from echotui.tui import save_form
 from echotui.tui.app import EchoApp
 from echotui.tui.bindings import explained
 from echotui.tui.dialogs import AskSignal, Help
@@ -114,6 +117,43 @@ async def test_what_cannot_be_saved_is_told_and_can_be_saved_elsewhere(tmp_path:
         await pilot.press("enter")
         await saved(app)
         assert len(files_in(tmp_path)) == 1
+
+
+async def test_a_home_that_nobody_has_is_told(tmp_path: Path) -> None:
+    app = an_app()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("ctrl+s")
+        app.screen.query_one("#folder", Input).value = "~nobody-is-called-so/"
+        await pilot.press("enter")
+        await saved(app)
+        assert wrong(app) == "not saved: there is no such home: ~nobody-is-called-so/"
+        app.screen.query_one("#folder", Input).value = str(tmp_path)
+        await pilot.press("enter")
+        await saved(app)
+        assert len(files_in(tmp_path)) == 1
+
+
+async def test_enter_that_is_pressed_again_while_it_is_being_saved_saves_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, began = threading.Event(), []
+
+    def slowly(*what: Any) -> list[Path]:
+        began.append(what)
+        assert goes_on.wait(PATIENCE)
+        return save(*what)
+
+    monkeypatch.setattr(save_form, "save", slowly)  # as on a slow disk
+    app = an_app()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("ctrl+s")
+        app.screen.query_one("#folder", Input).value = str(tmp_path)
+        await pilot.press("enter", "enter", "enter")
+        await until(lambda: bool(began))
+        goes_on.set()
+        await saved(app)
+        await pilot.pause()
+        assert len(began) == len(files_in(tmp_path)) == 1
 
 
 async def test_no_file_is_overwritten(tmp_path: Path) -> None:
