@@ -39,7 +39,7 @@ def explained(keymap: Keymap, offered: Iterable[Binding]) -> list[tuple[str, str
         ("esc", "Clear the filter, close the detail, or go back"),
         ("tab", "The next pane"),
         *((keymap.shown(name), BY_ID[name].says) for name in of_tables),
-        ("ctrl+p", "Every action by name, and themes"),
+        ("ctrl+p", "Every action of the view by name, and themes"),
         ("ctrl+c", "Leave at once, from everywhere: status 0, no drain"),
     ]
 

@@ -55,6 +55,8 @@ def what_a_task_waits_for(task: "asyncio.Task[Any]") -> Wait | None:
 
 def _compiled(awaitable: object) -> tuple[str, int | None] | None:
     """Say what a coroutine of uvloop's awaits, that has no frame to look into; None if it is none."""
+    if type(awaitable).__name__ == "coroutine_wrapper":  # what a coroutine written in Python awaits in its place
+        awaitable = next(iter(gc.get_referents(awaitable)), None)
     words = _COMPILED.get(getattr(awaitable, "__name__", ""))
     if words is None or not hasattr(awaitable, "cr_await") or isinstance(awaitable, CoroutineType):
         return None

@@ -206,8 +206,9 @@ async def test_where_a_task_waits() -> None:
     gate, lock, queue = asyncio.Event(), asyncio.Lock(), asyncio.Queue[int]()
     here = asyncio.get_running_loop()
     await lock.acquire()
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
+    (ours, theirs), (full, not_read) = socket.socketpair(), socket.socketpair()
+    for sock in (ours, theirs, full):
+        sock.setblocking(False)
 
     async def inner(awaitable: Any) -> None:
         await awaitable  # waits here
@@ -232,11 +233,13 @@ async def test_where_a_task_waits() -> None:
         "task 'other'": other,
         "task 'other', shielded": asyncio.shield(other),
         "gather of 2": asyncio.gather(asyncio.sleep(1000), asyncio.sleep(1000)),
+        f"socket read of fd {ours.fileno()}": here.sock_recv(ours, 1),
+        f"socket write of fd {full.fileno()}": here.sock_sendall(full, b"more than fits" * 100_000),
         "a thread's or process's result": asyncio.to_thread(released.wait) if (released := _released()) else None,
     }
     tasks = {what: start(outer(awaitable), what) for what, awaitable in waits.items()}
     generating = start(iterate(), "iterates")
-    reading = start(here.sock_recv(ours, 1), "reads")
+    reading = start(here.sock_recv(theirs, 1), "reads")
     await turns(5)
     try:
         for what, task in tasks.items():
@@ -252,15 +255,15 @@ async def test_where_a_task_waits() -> None:
         assert [place.function.rpartition(".")[2] for place in iterating.chain] == ["iterate", "generate", "wait"]
         read = record_of(reading).wait
         assert read is not None
-        assert read.what == f"socket read of fd {ours.fileno()}"
-        assert read.fd == ours.fileno()
+        assert read.what == f"socket read of fd {theirs.fileno()}"
+        assert read.fd == theirs.fileno()
     finally:
         released.set()  # else the loop waits for its executor for ever
     for task in (*tasks.values(), generating, reading, other):
         task.cancel()
     await asyncio.wait([*tasks.values(), generating, reading, other])
-    ours.close()
-    theirs.close()
+    for sock in (ours, theirs, full, not_read):
+        sock.close()
 
 
 def _released() -> Any:
