@@ -20,7 +20,7 @@ from echotui.server.lab import Lab, Refused
 from echotui.server.naming import exposed
 from echotui.server.records import ServerState
 
-from .bindings import bound, explained, textual_keymap
+from .bindings import bound, explained, naming_keys, textual_keymap
 from .dialogs import AskSignal, Help
 from .fault_form import FaultForm, targets_of
 from .frames import FrameClock, PaintMeter, Patience
@@ -406,7 +406,7 @@ class EchoApp(OrderlyApp[int]):
 
     async def action_help(self) -> None:
         """Show the keys and what the numbers mean."""
-        await self.ask(Help(explained(self.keymap, self._offered()), self.view.notes))
+        await self.ask(Help(explained(self.keymap, self._offered()), naming_keys(self.keymap, self.view.notes)))
 
     async def action_command_palette(self) -> None:  # type: ignore[override] # Textual awaits its actions
         """Show every action by name."""

@@ -1,5 +1,6 @@
 """From the keymap to Textual: bindings of its keys, and what is said of them on the screen."""
 
+import re
 from collections.abc import Iterable
 
 from textual.binding import ActiveBinding, Binding
@@ -46,11 +47,23 @@ def explained(keymap: Keymap, offered: Iterable[Binding]) -> list[tuple[str, str
 
 _ORDER = {name: at for at, name in enumerate(sorted(BY_ID, key=lambda name: name.startswith("app.")))}
 
+_NAMED = re.compile(r"\{([a-z_.]+)\}")
+
+
+def keymap_of(widget: Widget) -> Keymap:
+    """Return the keys in effect in the app this widget is in."""
+    keymap: Keymap = getattr(widget.app, "keymap", DEFAULT_KEYS)
+    return keymap
+
 
 def key_of(widget: Widget, name: str) -> str:
     """Return the key for something, in the app this widget is in, for a sentence that says to press it."""
-    keymap = getattr(widget.app, "keymap", DEFAULT_KEYS)
-    return str(keymap.first(name))
+    return keymap_of(widget).first(name)
+
+
+def naming_keys(keymap: Keymap, text: str) -> str:
+    """Return a text that names keys by their ids, ``{live.charts}``, with the keys themselves."""
+    return _NAMED.sub(lambda named: keymap.first(named[1]), text)
 
 
 def may_change(widget: Widget) -> bool:

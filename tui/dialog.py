@@ -2,12 +2,25 @@
 
 from typing import Generic, TypeVar
 
+from textual.binding import Binding
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
+from .bindings import textual_keys
 from .frames import Patience
+from .keys import BY_ID
 
 Answer = TypeVar("Answer")
+
+
+def closing(key: str, action: str) -> Binding:
+    """Return a binding that closes a dialog. It has priority, so that the next key, typed fast, is the view's again.
+
+    A key that is an id of the keymap is what the user has made of it.
+    """
+    if key in BY_ID:
+        return Binding(textual_keys(BY_ID[key].keys), action, show=False, id=key, priority=True)
+    return Binding(key, action, show=False, priority=True)
 
 
 class Dialog(ModalScreen[Answer], Patience, Generic[Answer]):

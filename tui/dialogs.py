@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from .bindings import textual_keys
-from .dialog import Dialog
-from .keys import BY_ID
+from .dialog import Dialog, closing
 from .widgets.detail import Detail
 from .widgets.glossary import glossary
 from .widgets.lines import Piece
@@ -42,16 +40,6 @@ _SIGNALS = {
 }
 
 
-def _closing(key: str, action: str) -> Binding:
-    """Return a binding that closes a dialog. It has priority, so that the next key, typed fast, is the view's again.
-
-    A key that is an id of the keymap is what the user has made of it.
-    """
-    if key in BY_ID:
-        return Binding(textual_keys(BY_ID[key].keys), action, show=False, id=key, priority=True)
-    return Binding(key, action, show=False, priority=True)
-
-
 class AskSignal(Dialog[signal.Signals | None]):
     """Asks which signal to send. None: no signal.
 
@@ -62,8 +50,8 @@ class AskSignal(Dialog[signal.Signals | None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        _closing("escape", "dismiss(None)"),
-        _closing("app.quit", "dismiss(None)"),
+        closing("escape", "dismiss(None)"),
+        closing("app.quit", "dismiss(None)"),
     ]
 
     def __init__(self, drain: float, restart: str, *, stopping: bool = False) -> None:
@@ -134,10 +122,10 @@ class Help(Dialog[None]):
     """The keys of a view, and what its numbers mean, and those in the header of all views."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        _closing("escape", "dismiss"),
+        closing("escape", "dismiss"),
         # The keys that leave, and that opened it, whatever they are: with their ids they follow the user's keymap.
-        _closing("app.quit", "dismiss"),
-        _closing("app.help", "dismiss"),
+        closing("app.quit", "dismiss"),
+        closing("app.help", "dismiss"),
     ]
 
     def __init__(self, keys: list[tuple[str, str]], notes: str) -> None:

@@ -6,14 +6,14 @@ from itertools import islice
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from echotui.server.observe.places import Place
 
-from .dialog import Dialog
+from .dialog import Dialog, closing
 from .text import clean, shortened
 
 #: How many lines are shown before and after it.
@@ -23,7 +23,13 @@ AROUND = 8
 class SourceLines(Dialog[None]):
     """Shows a place of the program, as its file is now."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,backspace", "dismiss", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        closing("escape", "dismiss"),
+        # What opened it closes it, what goes back along the links goes back, and what leaves leaves it first.
+        closing("table.choose", "dismiss"),
+        closing("view.return", "dismiss"),
+        closing("app.quit", "dismiss"),
+    ]
 
     def __init__(self, place: Place) -> None:
         super().__init__()

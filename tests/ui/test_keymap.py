@@ -13,11 +13,15 @@ from textual.widgets import Input
 
 from echotui.server import events
 from echotui.server.lab import Lab
+from echotui.server.observe.places import Place
 from echotui.tui.app import EchoApp
 from echotui.tui.bindings import explained
+from echotui.tui.chooser import Chooser
 from echotui.tui.dialogs import AskSignal, Help, HelpText
 from echotui.tui.fault_form import FaultForm
 from echotui.tui.keys import KEYS, Keymap
+from echotui.tui.links import Kind, Link, Thing
+from echotui.tui.place import SourceLines
 from echotui.tui.views.live import LiveView
 from echotui.tui.views.view import View
 from echotui.tui.widgets.keys import Keys
@@ -135,6 +139,54 @@ async def test_footer_help_and_tabs_show_the_users_keys() -> None:
         assert "4 f  Look at view 4, Faults" in lines
         await pilot.press("f1")
         assert app.screen is app.view
+
+
+async def test_what_the_views_say_of_keys_names_the_users() -> None:
+    keys = {
+        "tasks.ui": ("U",),
+        "problems.ui": ("I",),
+        "live.charts": ("w",),
+        "loop.charts": ("W",),
+        "app.treat": ("€",),
+    }
+    async with a_lab(SOCKETS) as lab, with_keys(lab, keys) as (pilot, app):
+        for view, says in (("1", ("charts w:", "the lesson of €")), ("2", ("charts W:",))):
+            await pilot.press(view, "question_mark")
+            assert isinstance(app.screen, Help)
+            text = " ".join(app.screen.query_one(HelpText).plain().split())
+            assert all(sentence in text for sentence in says)
+            assert "{" not in text
+            await pilot.press("escape")
+        await pilot.press("3")
+        assert app.view.tasks.title().endswith(" · U shows Textual's own")
+        await pilot.press("6")
+        app.view.problems._hidden = 1
+        assert app.view.problems.title().endswith(" by this screen, I shows it")
+
+
+async def test_a_list_of_links_and_a_line_are_left_and_moved_in_by_the_users_keys() -> None:
+    keys = {
+        "app.quit": ("a",),
+        "view.return": ("w",),
+        "table.down": ("down", "1"),
+        "table.up": ("up", "2"),
+        "table.choose": ("v",),
+        "app.live": ("f2",),
+        "app.loop": ("f3",),
+    }
+    links = [(Link(f"role {at}", Thing(Kind.TASK, at), ""), "Tasks") for at in range(8)]
+    async with a_lab(SOCKETS) as lab, with_keys(lab, keys) as (pilot, app):
+        answers: list[Thing | None] = []
+        for typed in (("a",), ("w",), ("3",), ("b",), ("1", "1", "2", "enter")):
+            await app.push_screen(Chooser("links", links), answers.append)
+            await pilot.press(*typed)
+            assert app.screen is app.view
+        first, eighth, second = (links[at][0].thing for at in (0, 7, 1))
+        assert answers == [None, None, first, eighth, second]
+        for key in ("a", "w", "v", "escape"):
+            await app.push_screen(SourceLines(Place(__file__, 1, "here")))
+            await pilot.press("q", key)
+            assert app.screen is app.view
 
 
 async def test_a_key_of_the_app_does_nothing_behind_a_question() -> None:

@@ -34,10 +34,10 @@ no events  how often select came back empty after its timeout
 busy       share of the last second the server, or its tasks, were running; – where it is not observed: nobody times
            the callbacks that protocol is made of
 unread     an open connection whose peer does not read: nothing more is read from it until it does
-left open  its handler failed and nobody closed the socket: the lesson of e (error treatment)
+left open  its handler failed and nobody closed the socket: the lesson of {app.treat} (error treatment)
 *          a built-in client of this very process
 ○          in the last column: how a connection ended; without it, what it said last
-charts     c: of all servers, of the selected one, none; a bar is the highest of its seconds, from zero
+charts     {live.charts}: of all servers, of the selected one, none; a bar is the highest of its seconds, from zero
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [

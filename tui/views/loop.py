@@ -240,7 +240,7 @@ tick       one turn of the loop: run what is ready, register, calculate the time
 ran        how long the loop ran in a tick: everything else had to wait for that long
 slept      how long it slept in its select; the timer that set the limit is named in step 3
 due in     when a timer fires; its bar is ten seconds long
-charts     c: the longest turn of each second, the share of it in which the loop ran, and the lag
+charts     {loop.charts}: the longest turn of each second, the share of it in which the loop ran, and the lag
 On uvloop libuv owns the selector: ticks and registrations cannot be seen there, and are not shown as zero.
 """
 

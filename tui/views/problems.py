@@ -16,7 +16,7 @@ from echotui.server.observe.stalls import Stall
 from echotui.server.observe.task_record import TaskRecord
 
 from .. import numbers
-from ..bindings import bound, hint
+from ..bindings import bound, hint, key_of
 from ..links import Kind, problem_key
 from ..picture import Picture
 from ..text import clean
@@ -130,7 +130,8 @@ class ProblemsPane(RowsPane[Problem]):
         forgotten = 0 if watched is None or self.filter else watched.problems.forgotten
         rows = numbers.counted(len(self._rows), "row")
         them = "it" if self._hidden == 1 else "them"
-        ours = f" · {numbers.count(self._hidden)} by this screen, u shows {them}" if self._hidden else ""
+        shows = f"{key_of(self, 'problems.ui')} shows {them}"
+        ours = f" · {numbers.count(self._hidden)} by this screen, {shows}" if self._hidden else ""
         return f"Problems · {numbers.count(total)} in {rows}{ours}" + (
             f" · {numbers.count(forgotten)} forgotten" if forgotten else ""
         )

@@ -12,7 +12,7 @@ from echotui.server.observe.cancellations import Outcome
 from echotui.server.observe.task_record import TaskState
 
 from .. import numbers
-from ..bindings import bound
+from ..bindings import bound, key_of
 from ..links import Kind
 from ..picture import Picture
 from ..text import clean, shortened
@@ -107,7 +107,7 @@ class TasksPane(RowsPane[TaskRow]):
     def title(self) -> str:
         """Return how many there are, and whose are left out."""
         live = sum(1 for row in self._rows if not row.ended)
-        hidden = "" if self.with_ui else " · u shows Textual's own"
+        hidden = "" if self.with_ui else f" · {key_of(self, 'tasks.ui')} shows Textual's own"
         watched = self.picture.watched
         forgotten = 0 if watched is None else watched.tasks_forgotten
         if watched is not None and self.with_ui:
@@ -119,7 +119,9 @@ class TasksPane(RowsPane[TaskRow]):
 
     def why_empty(self) -> str:
         """Return what there is to know."""
-        return NOT_OBSERVED if self.picture.watched is None else "no tasks but Textual's own; u shows them"
+        if self.picture.watched is None:
+            return NOT_OBSERVED
+        return f"no tasks but Textual's own; {key_of(self, 'tasks.ui')} shows them"
 
 
 class TaskDetail(Detail):

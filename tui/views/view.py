@@ -85,7 +85,7 @@ class View(Patience):
     name_: ClassVar[str]
     """What it is called."""
     notes: ClassVar[str] = ""
-    """What the numbers in it mean."""
+    """What the numbers in it mean. A key is named by its id, ``{live.charts}``, and shown as the user has it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         bound("view.filter", "filter", "filter", priority=True),
