@@ -1,18 +1,17 @@
 """The faults of servers: at the gate, down, and out of descriptors."""
 
 import asyncio
+import contextlib
 import os
 from typing import ClassVar
 
 from ..events import AcceptFailed, Event
 from ..records import ServerState
+from ..shutdown import GRACE
 from .active import ActiveFault
 from .effect import Effect, Scene
 from .gate import Gate, strikes
 from .parameters import BadFault
-
-#: How long the connections of a server that goes down may take to end, in seconds.
-DOWN_TIME = 0.5
 
 
 def on_servers(fault: ActiveFault, scene: Scene) -> Effect:
@@ -105,12 +104,9 @@ class Down(Effect):
         self.scene.spawn(self._come_up(), f"fault-{self.fault.id}-up")
 
     async def _go_down(self) -> None:
-        try:
-            async with asyncio.timeout(DOWN_TIME):
-                while self._server.own:  # noqa: ASYNC110 - a record is plain data and tells nobody
-                    await asyncio.sleep(0.005)
-        except TimeoutError:
-            pass  # `stop` gives up who has not ended
+        with contextlib.suppress(TimeoutError):  # `stop` gives up who has not ended
+            async with asyncio.timeout(GRACE):
+                await self._server.wait_until_none_is_open()
         await self._server.stop()
         self._server.record.why = f"down: fault {self.fault.id}"
         self._is_down.set()
