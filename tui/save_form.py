@@ -38,8 +38,8 @@ class SaveForm(Dialog[list[Path] | None]):
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "Save what is on the screen"
             dialog.border_subtitle = "enter saves, tab changes the folder, esc leaves"
-            with Horizontal(classes="row"):
-                yield Label("folder ", classes="name")
+            with Horizontal():
+                yield Label("folder ")
                 yield Input(self.folder or _here(), id="folder", compact=True)
             yield OptionList(
                 *(

@@ -118,7 +118,6 @@ class Client:
         self._callers: dict[int, Caller] = {}
         self._in_order: list[Caller] = []
         self._tape, self._expected, self._period = _tape(order)
-        self._most_in_flight = order.pipelining * order.size
         self._stopped = False
         self._owed = 0
         """Bytes that have not come back on any connection."""

@@ -6,7 +6,7 @@ server hands its answers in with `answer`, and does what `next` says until that 
 What is promised, whatever the faults:
 
 * Bytes leave in the order they came, none lost and none doubled, unless a fault says so: *corrupt* changes a byte,
-  *half-close* keeps what it can no longer send, and a closing fault closes.
+  *half-close* loses what it can no longer send, and a closing fault closes.
 * While there is a step left to do nothing more is read from the peer: that is the backpressure of every server.
 * `remove` restores exactly: waits of that fault end, closes of it that have not happened do not happen, and the bytes
   it has held back are sent.
@@ -56,8 +56,6 @@ class Link:
         self._wait_ends: float | None = None
         self.half_closed = False
         """Whether the socket takes no more bytes."""
-        self.kept = 0
-        """How many bytes could not be sent after a half-close."""
 
     @property
     def over(self) -> bool:
@@ -135,9 +133,8 @@ class Link:
             match step:
                 case Wait():
                     continue
-                case Send(data) if self.half_closed:
-                    self.kept += len(data)
-                    continue
+                case Send() if self.half_closed:
+                    continue  # it is lost
                 case HalfClose():
                     self.half_closed = True
             return step

@@ -11,9 +11,13 @@ A reader's map, in the order the data flows; nothing flows back:
         selecting.py      the selector it waits with, in fewer calls
       → complaints.py    what asyncio complains about, or would in debug mode
       → stalls.py        what blocks the loop, while it does
+        alarm.py          what wakes the thread that looks
     observation.py     holds these instruments, and hands what matters to the journal
     events.py          what the journal is told
     places.py          (code, offset) pairs now, file and line when somebody looks
+
+The records are also for whoever uses the loop by itself, without servers or a screen: some of what they hold
+(`Tasks.unobserved`, `Timers.past`, …) nothing else in here reads.
 
 Live records are changed in place and read by whoever looks. What happens per step, timer or tick changes records only;
 what is rare becomes an event. Whatever an instrument raises switches that instrument off, never what it watches.

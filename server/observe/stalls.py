@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 #: How many stalls stay visible.
 KEPT = 200
 
-#: How many frames of a stack are kept.
-STACK_KEPT = 40
+#: How many frames of a stack are looked at, from the innermost on.
+STACK_LOOKED_AT = 40
 
 #: From how many seconds on it is a stall, unless told otherwise: asyncio's own limit for slow callbacks.
 DEFAULT_LIMIT = 0.1
@@ -68,8 +68,6 @@ class Stall:
         """How often the loop's thread was looked at. 0: it held the interpreter's lock, or was over too soon."""
         self.lines: Counter[Mark] = Counter()
         """The program's lines at which it was seen, and how often."""
-        self.stack: tuple[Mark, ...] = ()
-        """The stack at the latest look, innermost first, at most `STACK_KEPT` frames."""
         self.callback: str | None = None
         """The name of the callback that blocks, where that is not written in Python and so has no line."""
         self.task_id: int | None = None
@@ -381,12 +379,12 @@ def _look_when_it_rings(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
 
 def _sample(stall: Stall, frame: FrameType | None) -> None:
     """Note at which line the loop's thread is."""
-    stack: list[Mark] = []
     line: Mark | None = None
-    while frame is not None and len(stack) < STACK_KEPT:
-        stack.append((frame.f_code, frame.f_lasti))
+    for _ in range(STACK_LOOKED_AT):
+        if frame is None:
+            break
         if line is None and not _is_stdlib(frame):
-            line = stack[-1]
+            line = frame.f_code, frame.f_lasti
         if frame.f_code is asyncio.Handle._run.__code__:
             handle = frame.f_locals.get("self")
             stall.callback = name_of(getattr(handle, "_callback", None))
@@ -394,7 +392,6 @@ def _sample(stall: Stall, frame: FrameType | None) -> None:
             break
         frame = frame.f_back
     stall.samples += 1
-    stall.stack = tuple(stack)
     if line is not None:
         stall.lines[line] += 1
 
