@@ -483,11 +483,14 @@ class EchoServer(ABC):
         self._gate = gate
         self.on_gate()
 
-    def half_closed(self, connection: Connection) -> None:
-        """The peer will send no more, and all it sent is answered. Not if it was us who shut it up."""
-        if connection.id in self._given_up:
-            return
-        self.desk.journal.record(events.HalfClosed(self.name, connection.id, connection.peer))
+    def half_closed(self, connection: Connection) -> str:
+        """The peer will send no more, and all it sent is answered. Returns the outcome in words.
+
+        It is not told where it was us who shut it up.
+        """
+        if connection.id not in self._given_up:
+            self.desk.journal.record(events.HalfClosed(self.name, connection.id, connection.peer))
+        return "closed by peer"
 
     def idle(self, connection: Connection, limit: float) -> None:
         """A connection has said nothing for `limit` seconds."""

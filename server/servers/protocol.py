@@ -253,8 +253,7 @@ class _Talk(asyncio.Protocol):
         elif error is not None:
             outcome = describe(error)
         else:
-            outcome = "closed by peer"
-            self.server.half_closed(self.connection)
+            outcome = self.server.half_closed(self.connection)
         self.server.part(self.connection, outcome)
 
     def end(self, error: Exception, *, at_once: bool = False) -> None:

@@ -27,9 +27,8 @@ from ..conversation import Boom, Conversation
 from ..faults.gate import Gate
 from ..faults.link import Link
 from ..faults.steps import Send, Wait
-from ..naming import describe
 from ..records import LAST_KEPT, Connection, ConnectionState, ServerState
-from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Interrupt
+from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Idle, Interrupt, outcome_of
 from .hosting import Host, Ready, Turns, host_for
 
 #: How many connections are accepted in one turn, so that a flood of new ones does not starve the old ones.
@@ -290,8 +289,7 @@ class _Talk:
         except BlockingIOError:
             return
         if not data:
-            server.half_closed(connection)
-            server.part(connection, "closed by peer")
+            server.part(connection, server.half_closed(connection))
             return
         size = len(data)
         connection.reads += 1
@@ -386,12 +384,8 @@ class _Talk:
         server, connection = self.server, self.connection
         if connection.state is not ConnectionState.OPEN:
             return  # it was ready twice in one turn, and ended the first time
-        if isinstance(error, Interrupt):
-            outcome = str(error)
-        elif isinstance(error, OSError):
-            outcome = describe(error)
-        else:
-            outcome = "handled, socket closed"
+        outcome = outcome_of(error)
+        if not isinstance(error, Interrupt | OSError):
             server.handler_failed(connection, error, outcome)
         server.part(connection, outcome)
 
@@ -404,7 +398,7 @@ class _Talk:
             self.server.call_at(due, self)  # it has spoken since: this is when it may be idle at the earliest
         else:
             self.server.idle(self.connection, limit)
-            self.server.part(self.connection, "idle too long")
+            self.on_failed(Idle(limit))
 
 
 class _Alarm:

@@ -25,7 +25,7 @@ from ..conversation import Boom, Conversation
 from ..naming import describe
 from ..records import Connection, ConnectionState, Treatment
 from .accepting import AcceptingServer, time_limit
-from .base import RECEIVE_SIZE, Desk, Interrupt
+from .base import RECEIVE_SIZE, Desk, Idle, Interrupt, outcome_of
 from .following import follow, wake
 
 #: After how many reads in a row a task lets the others run. `sock_recv` and `sock_sendall` come back without suspending
@@ -84,13 +84,14 @@ class SocketsServer(AcceptingServer):
                 # Raised out here, where no timeout is in the frame: an `asyncio.timeout` knows its task, the task
                 # its exception, and the exception its frames, and such a cycle delays the complaint of A8.
                 raise self._booms.pop(connection.id, None) or Boom()  # noqa: TRY301 - as if the peer's word raised
-            self.half_closed(connection)
-            outcome = "closed by peer"
+            outcome = self.half_closed(connection)
         except asyncio.CancelledError as cancelled:
             outcome = str(cancelled) or "cancelled"
             raise
         except Interrupt as interrupt:
             outcome = str(interrupt)
+            if isinstance(interrupt, Idle):
+                self.idle(connection, interrupt.limit)
         except OSError as error:
             outcome = describe(error)
         except Exception as error:
@@ -119,7 +120,7 @@ class SocketsServer(AcceptingServer):
         """Decide what becomes of a failed handler's connection. Returns the outcome in words."""
         treatment = self._treatment_of(connection)
         if treatment is Treatment.HANDLED:
-            outcome = "handled, socket closed"
+            outcome = outcome_of(error)
             self.handler_failed(connection, error, outcome)
             return outcome
         outcome = f"{treatment}, socket left open"
@@ -173,8 +174,7 @@ class SocketsServer(AcceptingServer):
         except TimeoutError:
             if not deadline.expired():
                 raise  # by the system, which has waited for its peer in vain
-            self.idle(connection, limit or 0)
-            raise Interrupt("idle too long") from None
+            raise Idle(limit or 0) from None
         return connection.id in self._booms
 
     async def _send(self, connection: Connection, sock: socket.socket, data: bytes) -> None:

@@ -80,8 +80,7 @@ class StreamsServer(AcceptingServer):
                     except asyncio.CancelledError:
                         if connection.manners is None or not await connection.manners.cancelled():
                             raise
-                self.half_closed(connection)
-                outcome = "closed by peer"
+                outcome = self.half_closed(connection)
             except asyncio.CancelledError:
                 if not (connection.unsent or connection.is_half_closed or connection.id in self._given_up):
                     self._say_dropped(connection, writer)

@@ -295,9 +295,10 @@ class ThreadServer(EchoServer):
         del self._guests[connection.id]
         if connection.state is ConnectionState.CLOSED:
             return  # its thread took so long that it was given up
+        if error is None:
+            self.close(connection, self.half_closed(connection))
+            return
         match error:
-            case None:
-                self.half_closed(connection)
             case Idle():
                 self.idle(connection, error.limit)
             case LineTooLong():
@@ -306,7 +307,7 @@ class ThreadServer(EchoServer):
                 pass
             case _:
                 self.handler_failed(connection, error, outcome_of(error))
-        self.close(connection, "closed by peer" if error is None else outcome_of(error))
+        self.close(connection, outcome_of(error))
 
     def _why_ended(self) -> str:
         """Return why its thread has ended by itself, for people."""
