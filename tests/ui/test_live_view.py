@@ -7,30 +7,18 @@ look at the widget's own state.
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from support import PATIENCE, SOCKETS, a_lab, a_peer, happens
+from support_screen import a_screen
 from textual.events import Key, Resize
 from textual.geometry import Size
-from textual.pilot import Pilot
 
 from echotui.server import events
-from echotui.server.lab import Lab
 from echotui.server.records import Connection, Treatment
-from echotui.tui.app import EchoApp
 from echotui.tui.dialogs import HelpText
 from echotui.tui.views.live import LiveView
-
-
-@asynccontextmanager
-async def a_screen(lab: Lab, **options: Any) -> AsyncIterator[tuple[Pilot[int], LiveView]]:
-    """Run the app over a lab, without a terminal; yield the pilot and the view."""
-    app = EchoApp(lab, "a loop", **options)
-    async with app.run_test(size=(140, 45)) as pilot:
-        yield pilot, app.live
 
 
 async def shows(view: LiveView, *connections: int) -> None:
@@ -40,7 +28,8 @@ async def shows(view: LiveView, *connections: int) -> None:
 
 
 async def test_the_newest_connection_is_on_top_and_the_cursor_stays_with_its_own() -> None:
-    async with a_lab() as lab, a_screen(lab) as (pilot, view), a_peer(lab, "sockets") as first:
+    async with a_lab() as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as first:
+        view = app.live
         await shows(view, first.connection.id)
         async with a_peer(lab, "sockets") as second:
             await shows(view, second.connection.id, first.connection.id)
@@ -53,7 +42,8 @@ async def test_the_newest_connection_is_on_top_and_the_cursor_stays_with_its_own
 
 
 async def test_boom_reaches_the_selected_connection_and_no_other() -> None:
-    async with a_lab() as lab, a_screen(lab) as (pilot, view), a_peer(lab, "sockets") as one:
+    async with a_lab() as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as one:
+        view = app.live
         async with a_peer(lab, "selectors") as other:
             view.repaint()
             view.connections.table.select(one.connection.id)
@@ -64,7 +54,8 @@ async def test_boom_reaches_the_selected_connection_and_no_other() -> None:
 
 
 async def test_a_command_that_cannot_be_done_is_answered_and_not_raised() -> None:
-    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+    async with a_lab() as lab, a_screen(lab) as (pilot, app):
+        view = app.live
         await pilot.press("b", "x")
         async with a_peer(lab, "sockets") as peer:
             view.repaint()
@@ -92,7 +83,8 @@ async def test_errors_go_through_the_three_treatments() -> None:
     [("server:sockets", ["sockets"]), ("!sockets", ["selectors"]), ("open", ["selectors", "sockets"]), ("42x", [])],
 )
 async def test_a_filter_narrows_the_connections(text: str, chosen: list[str]) -> None:
-    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+    async with a_lab() as lab, a_screen(lab) as (pilot, app):
+        view = app.live
         async with a_peer(lab, "sockets"), a_peer(lab, "selectors"):
             await pilot.press("slash", *text, "enter")
             view.repaint()
@@ -103,7 +95,8 @@ async def test_a_filter_narrows_the_connections(text: str, chosen: list[str]) ->
 
 
 async def test_events_are_filtered_as_they_come() -> None:
-    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+    async with a_lab() as lab, a_screen(lab) as (pilot, app):
+        view = app.live
         view.events.table.focus()
         await pilot.pause()
         await pilot.press("slash", *"kind:accepted", "enter")
@@ -114,7 +107,8 @@ async def test_events_are_filtered_as_they_come() -> None:
 
 
 async def test_events_follow_until_one_looks_back_and_again_from_the_end() -> None:
-    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+    async with a_lab() as lab, a_screen(lab) as (pilot, app):
+        view = app.live
         table = view.events.table
         table.focus()
         async with a_peer(lab, "sockets"):
@@ -131,7 +125,8 @@ async def test_events_follow_until_one_looks_back_and_again_from_the_end() -> No
 
 
 async def test_pause_keeps_the_picture_and_the_lab_goes_on() -> None:
-    async with a_lab() as lab, a_screen(lab) as (pilot, view), a_peer(lab, "sockets") as peer:
+    async with a_lab() as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        view = app.live
         await peer.echoes(b"before\r\n")
         await pilot.press("space")
         async with a_peer(lab, "sockets"):
@@ -151,7 +146,8 @@ def by_bytes(rows: Any) -> list[int]:
 
 
 async def test_sorting_goes_through_the_columns_and_both_ways() -> None:
-    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+    async with a_lab() as lab, a_screen(lab) as (pilot, app):
+        view = app.live
         async with a_peer(lab, "sockets") as one, a_peer(lab, "sockets") as two:
             await one.echoes(b"a longer line than the other\r\n")
             await two.echoes(b"short\r\n")
@@ -164,7 +160,8 @@ async def test_sorting_goes_through_the_columns_and_both_ways() -> None:
 
 
 async def test_a_frame_in_which_nothing_changed_draws_nothing() -> None:
-    async with a_lab(select_timeout=60.0) as lab, a_screen(lab) as (_, view):
+    async with a_lab(select_timeout=60.0) as lab, a_screen(lab) as (_, app):
+        view = app.live
         for _ in view.frame():
             pass
         assert [*view.frame()] == []
@@ -173,7 +170,8 @@ async def test_a_frame_in_which_nothing_changed_draws_nothing() -> None:
 
 
 async def test_read_only_takes_every_key_away_that_changes_something() -> None:
-    async with a_lab() as lab, a_screen(lab, read_only=True) as (pilot, view), a_peer(lab, "sockets") as peer:
+    async with a_lab() as lab, a_screen(lab, read_only=True) as (pilot, app), a_peer(lab, "sockets") as peer:
+        view = app.live
         view.repaint()
         before = lab.journal.recorded
         await pilot.press("b", "x", "C", "e", "s", "r")
@@ -185,7 +183,8 @@ async def test_read_only_takes_every_key_away_that_changes_something() -> None:
 
 
 async def test_many_connections_cost_a_frame_no_more_lines_than_fit() -> None:
-    async with a_lab() as lab, a_screen(lab) as (_, view):
+    async with a_lab() as lab, a_screen(lab) as (_, app):
+        view = app.live
         server = lab.servers["selectors"].record
         socks = [socket.create_connection((server.host, server.port)) for _ in range(120)]
         try:
@@ -209,7 +208,8 @@ async def test_many_connections_cost_a_frame_no_more_lines_than_fit() -> None:
 async def test_what_a_fault_makes_of_a_connection_is_drawn(
     fault: str, params: dict[str, object], says: bytes, condition: str
 ) -> None:
-    async with a_lab() as lab, a_screen(lab) as (_, view), a_peer(lab, "sockets") as peer:
+    async with a_lab() as lab, a_screen(lab) as (_, app), a_peer(lab, "sockets") as peer:
+        view = app.live
         lab.faults.inject(fault, peer.connection.id, params)
         await peer.say(says)
         async with asyncio.timeout(PATIENCE):
@@ -224,7 +224,8 @@ async def test_what_a_fault_makes_of_a_connection_is_drawn(
     "keys", [["question_mark"] * 4, ["s"] * 4, ["s", "question_mark", "ctrl+p", "s"]], ids=" ".join
 )
 async def test_however_fast_keys_come_there_is_one_question_at_a_time(keys: list[str]) -> None:
-    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+    async with a_lab() as lab, a_screen(lab) as (pilot, app):
+        view = app.live
         for key in keys:
             pilot.app.post_message(Key(key, None))  # none of them waits for what the one before has led to
         await pilot.pause()
@@ -235,7 +236,8 @@ async def test_however_fast_keys_come_there_is_one_question_at_a_time(keys: list
 
 
 async def test_sizes_that_overtake_each_other_while_the_view_changes_end_in_the_one_the_terminal_has() -> None:
-    async with a_lab() as lab, a_screen(lab) as (pilot, view):
+    async with a_lab() as lab, a_screen(lab) as (pilot, app):
+        view = app.live
         await pilot.pause(0.2)
         pilot.app.delay_update()  # as a change of view does
         for size in (Size(80, 24), Size(100, 30)):
@@ -248,7 +250,8 @@ async def test_sizes_that_overtake_each_other_while_the_view_changes_end_in_the_
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 async def test_the_system_goes_on_with_a_connection_that_nobody_serves_and_the_detail_says_so() -> None:
-    async with a_lab(SOCKETS, may_complain=True) as lab, a_screen(lab) as (_, view):
+    async with a_lab(SOCKETS, may_complain=True) as lab, a_screen(lab) as (_, app):
+        view = app.live
         lab.treat(Treatment.RETAINED)
         async with a_peer(lab, "sockets") as peer:
             await peer.say(b"boom\n")
