@@ -1,8 +1,10 @@
-"""What all servers have in common: a listening socket, bookkeeping of connections, and five commands.
+"""What all servers have in common: starting and stopping, the books of their connections, and what faults do to them.
 
-A server decides how to wait. Everything it has to *tell* goes through the methods here, so that records, counters
-and journal always agree: `take_in`, `close`, `leave_open` and `handler_failed` are the only places where a
-connection changes its state.
+A server decides how to wait, and so how to do the five things that are abstract here: serve, close its listener, let a
+handler raise, end a connection, and end whatever else it has. What it has to *tell* goes through the methods here, so
+that records, counters and journal agree: `admit` takes a connection into the books, and `leave_open`, `close` and
+`close_now` are all that changes its state after that. Only where a call would cost too much of each message a server
+counts, and tells of, what it reads and writes by itself, and says so there.
 """
 
 import asyncio

@@ -291,6 +291,7 @@ class _Talk:
         if not data:
             server.part(connection, server.half_closed(connection))
             return
+        # `received`, said here once more: that call, and `sent`, and reading the clock again took 3 % of each message.
         size = len(data)
         connection.reads += 1
         connection.bytes_in += size
@@ -362,6 +363,7 @@ class _Talk:
             sent = self.sock.send(answer)
         except BlockingIOError:
             sent = 0
+        # `sent`, said here once more, as above.
         connection.bytes_out += sent
         server.record.bytes_out += sent
         journal = server.journal
