@@ -67,8 +67,10 @@ def events(text: str) -> str:
 
 def loop(text: str) -> str:
     """Return a kind of loop that is there."""
-    if text not in ("asyncio", "uvloop"):
-        raise argparse.ArgumentTypeError(f"there is no loop {text!r}: choose asyncio or uvloop")
+    from echotui.server.loops import LOOP_KINDS
+
+    if text not in LOOP_KINDS:
+        raise argparse.ArgumentTypeError(f"there is no loop {text!r}: choose {' or '.join(LOOP_KINDS)}")
     if text == "uvloop":
         from importlib.util import find_spec
 
@@ -131,14 +133,8 @@ def between(text: str, least: float, most: float, what: str, unit: str) -> float
 
 
 def number(text: str, what: str) -> float:
-    """Return a number of seconds."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: seconds, from 0 to 86400")
-    return number
+    """Return a number of seconds, of a day at most."""
+    return between(text, 0, 86_400, what, "seconds")
 
 
 def seconds(text: str) -> float:
@@ -161,10 +157,4 @@ def idle(text: str) -> float | None:
 
 def refresh(text: str) -> float:
     """Return frames a second."""
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if not 0.1 <= rate <= 60:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a frame rate: 0.1 to 60 a second")
-    return rate
+    return between(text, 0.1, 60, "a frame rate", "a second")

@@ -39,8 +39,6 @@ _STATE_STYLES: dict[TaskState, str] = {
 #: The outcomes of a cancellation after which its task is still meant to end.
 STILL_ASKED = frozenset(Outcome) - {Outcome.UNCANCELLED, Outcome.NOT_DELIVERED}
 
-_ENDED = frozenset({TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELLED, TaskState.DESTROYED})
-
 
 class TasksPane(RowsPane[TaskRow]):
     """Draws a picture's tasks."""
@@ -291,7 +289,7 @@ def _longest(row: TaskRow) -> Piece:
 
 
 def _waits(row: TaskRow) -> Piece:
-    if row.state in _ENDED:
+    if row.ended:
         return clean(row.error or ""), "alarm" if row.state is TaskState.FAILED else "dim"
     wait = row.wait
     if wait is None:
