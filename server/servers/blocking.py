@@ -59,7 +59,8 @@ class BlockingServer(ThreadServer):
 
     def _why_ended(self) -> str:
         clients = self.desk.settings.blocking_clients
-        return f"done: it has served {clients} clients, and was to serve no more (--blocking-clients)"
+        served = "1 client" if clients == 1 else f"{clients} clients"
+        return f"done: it has served {served}, and was to serve no more (--blocking-clients)"
 
     def _talk(self, guest: Guest) -> None:
         """Hold the conversation with one client, whole, however long it takes."""

@@ -178,7 +178,7 @@ async def test_a_blocking_server_that_is_done_says_why() -> None:
         async with a_peer(lab, "blocking") as peer:
             assert await peer.echoes(b"HELLO\n")
         await happens(lab, events.ServerStopped, server="blocking")
-        assert lab.servers["blocking"].record.why.startswith("done: it has served 1 client")
+        assert lab.servers["blocking"].record.why.startswith("done: it has served 1 client, ")
         await asyncio.sleep(0)
 
 
