@@ -19,6 +19,7 @@ from echotui.server.naming import describe
 
 from .keys import BY_ID, BadKey, Keymap
 from .option_table import OPTIONS, Kind, Option
+from .text import REPEATED, quoted
 from .toml import as_toml
 
 #: The environment variable that names another file.
@@ -29,9 +30,6 @@ MOST = 64 * 1024
 
 #: The largest number that is looked at. No option takes one of this size, and Python does not write every number out.
 LARGEST = 10**15
-
-#: How much of a value is repeated in an error, in characters.
-REPEATED = 40
 
 _PLACE = re.compile(r"(.*) \(at (line \d+, column \d+|end of document)\)", re.DOTALL)
 
@@ -139,7 +137,7 @@ def _unknown_option(name: str) -> str:
         return f"{name}.… is a key: it belongs below [keys]"
     near = get_close_matches(name[:REPEATED], [*OPTIONS, "keys"], 1)
     hint = f"do you mean {near[0]!r}?" if near else "`echotui config template` has them all"
-    return f"there is no option {_short(name)}: {hint}"
+    return f"there is no option {quoted(name)}: {hint}"
 
 
 def _typed(option: Option, value: object) -> str:
@@ -191,9 +189,5 @@ def _keymap(table: object) -> Keymap:
 def _keys(name: str, value: object) -> tuple[str, ...]:
     keys = [value] if isinstance(value, str) else value
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise Wrong(f"the key of {_short(name)} must be text in quotes, or a list of texts")
+        raise Wrong(f"the key of {quoted(name)} must be text in quotes, or a list of texts")
     return tuple(keys)
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= REPEATED else f"{text[: REPEATED - 1]}…")

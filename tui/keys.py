@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from .text import REPEATED, quoted
+
 #: How long may be what a key does, in characters.
 LONGEST = 53
 
@@ -122,17 +124,13 @@ def as_key(text: str) -> str:
     if not known or not set(modifiers) <= {"alt", "ctrl", "shift"} or len(set(modifiers)) != len(modifiers):
         near = get_close_matches(text.lower(), _NAMES, 1)
         hint = f"do you mean {near[0]!r}?" if near else 'write a character, or a name such as "space", "f5", "ctrl+d"'
-        raise BadKey(f"{_short(text)} is no key: {hint}")
+        raise BadKey(f"{quoted(text)} is no key: {hint}")
     if modifiers == ["shift"] and name not in _NAMES:
         raise BadKey(f'{text!r} is no key of its own: write "{name.upper()}"')
     key = "+".join([*sorted(modifiers), name])
     if key in _SAME:
         raise BadKey(f"{text!r} is the same as {_SAME[key]!r} to a terminal: write that")
     return key
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 30 else f"{text[:29]}…")
 
 
 class Keymap(Mapping[str, tuple[str, ...]]):
@@ -184,9 +182,9 @@ class Keymap(Mapping[str, tuple[str, ...]]):
 
 def _checked(name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
     if name not in BY_ID:
-        near = get_close_matches(name[:60], BY_ID, 1)
+        near = get_close_matches(name[:REPEATED], BY_ID, 1)
         hint = f"do you mean {near[0]!r}?" if near else "`echotui config template` has them all"
-        raise BadKey(f"there is no {_short(name)} to give a key to: {hint}")
+        raise BadKey(f"there is no {quoted(name)} to give a key to: {hint}")
     try:
         checked = tuple(dict.fromkeys(map(as_key, keys)))
     except BadKey as bad:

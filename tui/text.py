@@ -6,6 +6,9 @@ So whatever is not printable is shown escaped. The result is plain text: it is n
 
 import re
 
+#: How much of a text is repeated in an error, in characters.
+REPEATED = 40
+
 #: A path with a line number, as places of a program are written.
 _PLACE = re.compile(r"(?:/[^/\s]+)*/([^/\s]+/[^/\s]+:\d+)")
 
@@ -29,6 +32,11 @@ def clean_bytes(data: bytes) -> str:
 def shortened(text: str) -> str:
     """Return text in which every path with a line number is cut to its last two parts: ``servers/sockets.py:48``."""
     return _PLACE.sub(r"\1", text) if "/" in text else text
+
+
+def quoted(text: str) -> str:
+    """Return text in quotes, as an error repeats it: of what is longer than `REPEATED` only the beginning."""
+    return repr(text if len(text) <= REPEATED else f"{text[: REPEATED - 1]}…")
 
 
 def _escaped(character: str) -> str:

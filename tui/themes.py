@@ -4,6 +4,8 @@ from difflib import get_close_matches
 
 from textual.theme import BUILTIN_THEMES
 
+from .text import REPEATED, quoted
+
 #: Their names.
 THEMES = tuple(sorted(BUILTIN_THEMES))
 
@@ -12,6 +14,6 @@ def why_not(name: str) -> str | None:
     """Return why there is no theme of this name, and which there are; None where there is one."""
     if name in THEMES:
         return None
-    near = get_close_matches(name[:40], THEMES, 1)
+    near = get_close_matches(name[:REPEATED], THEMES, 1)
     hint = f"do you mean {near[0]!r}?" if near else f"choose from {', '.join(THEMES)}"
-    return f"there is no theme {name[:40]!r}: {hint}"
+    return f"there is no theme {quoted(name)}: {hint}"
