@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from random import SystemRandom
 from time import monotonic
 from typing import Any
@@ -65,10 +66,13 @@ class Faults:
         """Whether a fault with a duration ends by itself; if not, somebody with another clock undoes it."""
         self._desk = desk
         self._servers = servers
-        self._scene = Scene(desk, servers, self._spawn, self._end)
         self._effects: dict[int, Effect] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        """What faults have begun to do or to restore."""
+        self._probes: set[asyncio.Task[None]] = set()
+        """What finds out whether everything serves again."""
+        self._scene = Scene(desk, servers, partial(_spawn, kept=self._tasks), self._end)
         self._struck_peers: dict[tuple[str | None, str], int] = {}
         """By server and address: the system may use a port again for another server."""
         self._random = SystemRandom()
@@ -214,7 +218,7 @@ class Faults:
         if not self.active:
             self._look_away()
         if self.probe and not self._scene.stopped:
-            self._spawn(self._until_recovered(fault), f"recovery-of-fault-{fault.id}")
+            _spawn(self._until_recovered(fault), f"recovery-of-fault-{fault.id}", self._probes)
 
     async def _until_recovered(self, fault: ActiveFault) -> None:
         """Note when everything serves again. What else is wrong meanwhile, by other faults, counts too."""
@@ -236,15 +240,14 @@ class Faults:
 
     async def settle(self) -> None:
         """Wait for what faults have begun to do or to restore, such as a server that goes down or comes up."""
-        while tasks := [task for task in self._tasks if not task.get_name().startswith("recovery-")]:
-            await asyncio.wait(tasks)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     def servers_stop(self) -> None:
         """The lab begins to stop its servers: no fault starts one again, nobody probes."""
         self._scene.stopped = True
-        for task in self._tasks:
-            if task.get_name().startswith("recovery-"):
-                task.cancel("the servers stop")
+        for probe in self._probes:
+            probe.cancel("the servers stop")
 
     def servers_start(self) -> None:
         """The lab starts its servers."""
@@ -254,8 +257,8 @@ class Faults:
         """End every fault and all that is still going on for one."""
         self.servers_stop()
         self.undo_all("the lab closes")
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if going_on := self._tasks | self._probes:
+            await asyncio.wait(going_on)
 
     # -- watching -------------------------------------------------------------------------------------------------
 
@@ -324,10 +327,12 @@ class Faults:
             del self._struck_peers[next(iter(self._struck_peers))]
         self._struck_peers[peer] = fault_id
 
-    def _spawn(self, coro: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.get_running_loop().create_task(coro, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+def _spawn(coro: Coroutine[Any, Any, None], name: str, kept: set[asyncio.Task[None]]) -> None:
+    """Begin something, and keep it among these until it is done."""
+    task = asyncio.get_running_loop().create_task(coro, name=name)
+    kept.add(task)
+    task.add_done_callback(kept.discard)
 
 
 def _shown(params: Values) -> str:
