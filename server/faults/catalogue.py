@@ -46,6 +46,8 @@ class Kind:
     """Whether it goes on until it is undone; else it strikes once and is over, unless it is given a duration."""
     needs_tasks: bool = False
     """Whether only a server that has a task for each connection can have it."""
+    decided_once: bool = False
+    """Whether it strikes, or not, as soon as it is injected: its toxicity is looked at then, and never again."""
     dangerous: bool = False
     """Whether others than its target suffer from it, too: ask before it is injected."""
     takes_turns: tuple[str, str] | None = None
@@ -291,6 +293,7 @@ _KINDS = (
         sentence="the server stops listening, and ends its connections",
         undo="It listens again, on the same port.",
         targets=(On.SERVER,),
+        decided_once=True,
         dangerous=True,
     ),
     Kind(
@@ -300,6 +303,7 @@ _KINDS = (
         undo="The limit is what it was.",
         targets=(On.LOOP,),
         parameters=(Parameter(name="spare", sentence="how many more can be opened", default=0, high=10_000),),
+        decided_once=True,
         dangerous=True,
     ),
     # -- the loop ------------------------------------------------------------------------------------------------

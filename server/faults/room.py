@@ -156,8 +156,7 @@ class Faults:
             self._end(fault, "it has struck")
 
     def _effect(self, fault: ActiveFault) -> Effect:
-        at_once = fault.kind.name in ("down", "no-descriptors")
-        if fault.toxicity == 0 or (at_once and not strikes(fault.chance("whether"), fault.toxicity)):
+        if fault.toxicity == 0 or (fault.kind.decided_once and not strikes(fault.chance("whether"), fault.toxicity)):
             return Effect(fault, self._scene)
         return _MAKERS[fault.kind.group](fault, self._scene)
 
