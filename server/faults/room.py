@@ -38,7 +38,6 @@ PEERS_KEPT = 1_000
 LONGEST = 86_400.0
 
 _BY_NAME = re.compile(r"\bfault-(\d+)-|_by_fault_(\d+)\b")
-_ECHO_TASK = re.compile(r"(?:echo|streams|conn\w*)-(\d+)\Z")
 _MAKERS = {
     Group.CONNECTION: on_connections,
     Group.HANDLER: on_handlers,
@@ -300,8 +299,9 @@ class Faults:
         named = _BY_NAME.search(task) or _BY_NAME.search(str(getattr(event, "message", None) or ""))
         if named is not None:
             return int(named[1] or named[2])
-        if connection_id is None and (echo := _ECHO_TASK.match(task)) is not None:
-            connection_id = int(echo[1])
+        if connection_id is None and task:
+            whose = (server.connection_of(task) for server in self._servers.values())
+            connection_id = next((found for found in whose if found is not None), None)
         if connection_id is not None:
             connection = self._desk.connections.get(connection_id)
             return None if connection is None else connection.struck_by

@@ -78,6 +78,11 @@ class AcceptingServer(EchoServer):
         connection.task = None if record is None else record.id
         task.add_done_callback(_Over(self, connection))
 
+    def connection_of(self, task: str) -> int | None:
+        # From the name, and not by a search for the task's number: a shutdown tells three things of each of thousands.
+        name, _, number = task.rpartition("-")
+        return int(number) if name == self.task_name and number.isdecimal() else None
+
     def task_over(self, connection: Connection, task: asyncio.Task[None]) -> None:
         """A connection's task is done: for its `_Over`."""
         del self._tasks[connection.id]

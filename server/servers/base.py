@@ -259,6 +259,10 @@ class EchoServer(ABC):
         """Return what the system knows of an open connection; None where it does not tell."""
         return tcp_info(self._peers[connection.id])
 
+    def connection_of(self, task: str) -> int | None:  # noqa: ARG002 - most have no tasks
+        """Return the id of the connection whose task has this name; None if none of its connections has."""
+        return None
+
     def has_to_boom(self, connection: Connection) -> bool:  # noqa: ARG002 - most hold nobody by awaiting
         """Return whether a handler that a fault holds has to come back and raise: who can await asks it."""
         return False
