@@ -31,8 +31,12 @@ class Case:
     def inject(self, name: str, params: dict[str, object] | None = None, **options: Any) -> ActiveFault:
         """Inject a fault into the victim, its server or the loop: the closest that is possible."""
         on = CATALOGUE[name].targets[0]
-        target = {On.CONNECTION: self.victim.connection.id, On.SERVER: self.server, On.LOOP: None}[on]
-        self.fault = self.lab.faults.inject(name, target, params, **{"seed": 1, **options})
+        closest: dict[On, int | str | None] = {
+            On.CONNECTION: self.victim.connection.id,
+            On.SERVER: self.server,
+            On.LOOP: None,
+        }
+        self.fault = self.lab.faults.inject(name, closest[on], params, **{"seed": 1, **options})
         return self.fault
 
     async def bystanders_echo(self, rounds: int = 3) -> None:

@@ -10,7 +10,6 @@ from textual.pilot import Pilot
 
 from echotui.server.lab import Lab
 from echotui.tui.app import EchoApp
-from echotui.tui.views.view import View
 from echotui.tui.widgets.lines import LiveLines
 
 
@@ -32,7 +31,7 @@ async def until(what: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-async def look_at(pilot: Pilot[int], app: EchoApp, key: str) -> View:
+async def look_at(pilot: Pilot[int], app: EchoApp, key: str) -> Any:
     """Go to a view by its key, and draw it."""
     await pilot.press(key)
     view = app.views[key]

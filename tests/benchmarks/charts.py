@@ -15,6 +15,7 @@ from collections import deque
 from pathlib import Path
 from random import Random
 from time import process_time
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -65,9 +66,10 @@ async def measure(key: str, options: argparse.Namespace, *, shown: bool) -> None
 def a_second_passes(vitals: Vitals, chance: Random) -> None:
     """Measure everything anew."""
     vitals.samples += 1
-    for series in (vitals.lags, vitals.turns, vitals.loads, *(one.history for one in vitals.rates.values())):
+    histories: list[Any] = [vitals.lags, vitals.turns, vitals.loads, *(one.history for one in vitals.rates.values())]
+    for series in histories:
         for _ in range(HISTORY):
-            series.append(chance.random() * 1000)  # type: ignore[arg-type]
+            series.append(chance.random() * 1000)
 
 
 def main() -> None:

@@ -96,7 +96,7 @@ async def measure(connections: int, options: argparse.Namespace) -> None:
         report("painted", connections, frames(options.frames, view.repaint))
         assert terminal.written
 
-        pane = view.connections
+        pane = app.live.connections
 
         def anew() -> None:
             pane._rows_at = 0.0

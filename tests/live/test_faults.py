@@ -6,6 +6,7 @@ import resource
 import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 import pytest
 from support import PATIENCE, SOCKETS, a_lab, a_peer, connected, happens, told
@@ -648,7 +649,7 @@ async def test_undoing_sends_at_once_what_was_held_back(server: str) -> None:
         case.inject("latency", {"ms": 60_000})
         await case.victim.say(LINE * 1000)
         await soon(lambda: case.victim.connection.condition == "held")
-        assert case.fault.id == case.victim.connection.link.holding  # type: ignore[union-attr]
+        assert case.fault.id == case.victim.connection.link.holding
         case.fault.undo()
         heard = await case.victim.hear(len(LINE) * 1000)
         assert heard == LINE * 1000
@@ -662,7 +663,8 @@ async def test_the_same_seed_makes_the_same_decisions(server: str) -> None:
             case.lab.faults.inject("corrupt", case.victim.connection.id, {"answers": 0}, seed=seed)
             await case.victim.say(b"X" * 198 + b"\r\n")
             await case.victim.hear(200)
-            return [event.what for event in (*told(case.lab, FaultActed), *told(case.lab, FaultStruck))]
+            acted: list[Any] = [*told(case.lab, FaultActed), *told(case.lab, FaultStruck)]
+            return [event.what for event in acted]
 
     assert await decisions(1) == await decisions(1)
     assert await decisions(1) != await decisions(2)

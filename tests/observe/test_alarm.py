@@ -111,7 +111,7 @@ def test_a_loop_that_was_closed_touches_no_alarm_any_more() -> None:
     told: list[float] = []
 
     def tell(alarm: Alarm) -> None:
-        alarm.set = told.append
+        alarm.set = told.append  # type: ignore[method-assign, assignment]
 
     loop: Any = new_event_loop("asyncio")
     loop.run_until_complete(asyncio.sleep(0))

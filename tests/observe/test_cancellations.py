@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from support_observe import line_of, observed, told
@@ -59,7 +59,7 @@ def expected(task: str, **others: Any) -> dict[str, Any]:
 
 def of(task: "asyncio.Task[Any]") -> list[dict[str, Any]]:
     """Return the life-lines of a task, oldest first."""
-    return [life(one) for one in observed().tasks.record_of(task).cancellations]  # type: ignore[union-attr]
+    return [life(one) for one in observed().tasks.record_of(task).cancellations]
 
 
 def start(coroutine: Any, name: str) -> "asyncio.Task[Any]":
@@ -69,8 +69,9 @@ def start(coroutine: Any, name: str) -> "asyncio.Task[Any]":
     return asyncio.get_running_loop().create_task(coroutine, name=name)
 
 
-async def forever() -> None:
-    await asyncio.get_running_loop().create_future()  # forever
+async def forever() -> NoReturn:
+    while True:
+        await asyncio.get_running_loop().create_future()  # forever
 
 
 async def test_a_cancellation_that_is_obeyed() -> None:
@@ -194,14 +195,14 @@ async def test_a_cancellation_of_a_task_that_ends_first_is_not_delivered() -> No
             return "inner goes on"
 
     async def outer() -> str:
-        return await inner_task
+        return str(await inner_task)
 
     inner_task = start(inner(), "inner")
     task = start(outer(), "outer")
     await asyncio.sleep(0)
     task.cancel()  # asks outer
     assert await task == "inner goes on"
-    (first,) = observed().tasks.record_of(task).cancellations  # type: ignore[union-attr]
+    (first,) = observed().tasks.record_of(task).cancellations
     assert life(first) == expected("outer", asked=at("asks outer"), outcome=Outcome.NOT_DELIVERED, task_ended=False)
     assert of(inner_task) == [
         expected(
@@ -388,7 +389,7 @@ async def test_gather_passes_a_cancellation_on_to_its_children() -> None:
     await asyncio.sleep(0)
     task.cancel("all of you")  # asks gathering
     await asyncio.wait([task])
-    (outer,) = observed().tasks.record_of(task).cancellations  # type: ignore[union-attr]
+    (outer,) = observed().tasks.record_of(task).cancellations
     assert life(outer) == expected(
         "gathering", message="all of you", asked=at("asks gathering"), delivered=at("gathers")
     )
@@ -431,7 +432,7 @@ async def test_uncancel_by_hand_takes_it_back() -> None:
         try:
             await forever()
         except asyncio.CancelledError:
-            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+            asyncio.current_task().uncancel()
         await asyncio.sleep(0)
 
     task = start(resilient(), "resilient")

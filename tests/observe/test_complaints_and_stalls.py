@@ -89,7 +89,7 @@ async def test_a_coroutine_that_is_never_awaited_whatever_the_warning_filters_sa
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(2):
-            forgotten()
+            forgotten()  # type: ignore[unused-coroutine]
     # pytest lets nobody see the second warning of a line; the hook does.
     first, second = complained("never awaited")
     assert first.message.startswith(
@@ -103,7 +103,7 @@ async def test_the_warning_about_it_names_the_line_it_named_before() -> None:
         """Never run."""
 
     with pytest.warns(RuntimeWarning, match="never awaited") as caught:
-        forgotten()  # forgets it
+        forgotten()  # type: ignore[unused-coroutine]  # forgets it
     assert (caught[0].filename, caught[0].lineno) == (__file__, line_of(__file__, "forgets it"))
 
 

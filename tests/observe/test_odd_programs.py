@@ -173,7 +173,7 @@ async def test_a_group_that_keeps_the_number_of_cancellations_takes_none_back() 
     task.cancel("from outside")
     await asyncio.wait([task])
     assert isinstance(task.exception(), ExceptionGroup)
-    (one,) = observed().tasks.record_of(task).cancellations  # type: ignore[union-attr]
+    (one,) = observed().tasks.record_of(task).cancellations
     assert (one.message, one.outcome) == ("from outside", Outcome.REPLACED)
 
 
@@ -236,7 +236,7 @@ async def test_a_complaint_from_the_garbage_of_another_thread_is_told_in_the_loo
     threads: set[int] = set()
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
     told(Complained)
-    observed().journal.subscribe(lambda _: threads.add(threading.get_ident()))  # type: ignore[union-attr]
+    observed().journal.subscribe(lambda _: threads.add(threading.get_ident()))
     with no_garbage_collection():
         task: Any = asyncio.get_running_loop().create_task(fails(), name="fails")
         await asyncio.wait([task])

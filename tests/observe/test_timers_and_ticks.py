@@ -36,7 +36,7 @@ async def test_live_timers_soonest_first_with_what_they_are_for() -> None:
     timers = observed().timers
     soonest = timers.soonest(10)
     assert [timer.behind for timer in soonest] == ["nothing", "sleep of 'sleeper'", "timeout of 'hurried'"]
-    ids = [observed().tasks.record_of(task).id for task in tasks]  # type: ignore[union-attr]
+    ids = [observed().tasks.record_of(task).id for task in tasks]
     assert [timer.task_id for timer in soonest][1:] == ids
     assert soonest[0].place is not None
     assert soonest[0].place.line == nothing.__code__.co_firstlineno
@@ -61,7 +61,7 @@ async def test_a_timer_that_fires_tells_how_late_and_who_set_it() -> None:
     assert past.callback == "Event.set"
     assert past.lateness is not None
     assert past.due + past.lateness == pytest.approx(past.at)
-    assert past.task_id == observed().tasks.running.id  # type: ignore[union-attr]
+    assert past.task_id == observed().tasks.running.id
     # As asyncio has it, what has fired can be cancelled without effect.
     timer.cancel()
     assert observed().timers.cancelled == 0
@@ -113,7 +113,7 @@ async def test_a_tick_tells_what_it_waited_for_and_who_set_the_limit(loop: Any) 
     await asyncio.sleep(0)
     slept = next(tick for tick in reversed(ticks.recent) if tick.asked)
     assert slept.set_by == "_set_result_unless_cancelled"
-    assert slept.set_by_task == observed().tasks.running.id  # type: ignore[union-attr]
+    assert slept.set_by_task == observed().tasks.running.id
     assert slept.ready == ()
     assert slept.slept > 0
     assert slept.callbacks == 1
@@ -133,7 +133,7 @@ async def test_a_tick_tells_which_descriptors_were_ready(loop: Any) -> None:
     assert ticks is not None
     (registration,) = [one for one in ticks.registrations() if one.fd == ours.fileno()]
     assert (registration.events, registration.whose) == ("read", "task 'reader'")
-    assert registration.task_id == observed().tasks.record_of(reading).id  # type: ignore[union-attr]
+    assert registration.task_id == observed().tasks.record_of(reading).id
     again = ticks.registration(ours.fileno())
     assert again is not None
     assert again.whose == registration.whose

@@ -170,7 +170,8 @@ def test_context_variables(loop: Loop) -> None:
         seen: list[str] = []
         done = asyncio.Event()
         here.call_soon(lambda: seen.append(variable.get()), context=context)
-        here.call_later(0.001, lambda: (seen.append(variable.get()), done.set()), context=context)
+        here.call_later(0.001, lambda: seen.append(variable.get()), context=context)
+        here.call_later(0.002, done.set, context=context)
         await done.wait()
         return [own, given, variable.get(), context[variable], *seen]
 

@@ -362,7 +362,7 @@ async def test_charts_say_in_whole_why_there_are_none_and_which_key_brings_back_
 async def test_a_meaning_in_the_help_goes_on_beside_its_word() -> None:
     async with a_lab(SOCKETS) as lab, a_screen(lab, (80, 24)) as (pilot, app):
         await pilot.press("question_mark")
-        await until(lambda: app.screen.query("#help-text"))
+        await until(lambda: bool(app.screen.query("#help-text")))
         await pilot.press("G")
         lines = on_the_screen(app).splitlines()
         (at,) = [at for at, line in enumerate(lines) if "painting   " in line]

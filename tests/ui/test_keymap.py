@@ -1,6 +1,6 @@
 """Keys of the user's own: they act, and the footer, the help and every sentence name them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -30,7 +30,7 @@ from echotui.tui.widgets.table import VirtualTable
 
 @asynccontextmanager
 async def with_keys(
-    lab: Lab, keys: dict[str, tuple[str, ...]], **options: Any
+    lab: Lab, keys: Mapping[str, tuple[str, ...]], **options: Any
 ) -> AsyncIterator[tuple[Pilot[int], Any]]:
     """Run the app with these keys; yield the pilot and the app."""
     app = EchoApp(lab, "a loop", keymap=Keymap(keys), **options)

@@ -199,6 +199,7 @@ async def test_what_is_gone_is_said_to_be_and_one_is_brought_to_where_it_was_las
         assert any("connection 1 is gone; last seen at" in said and "closed after" in said for said in said(app))
         assert app.view is app.live
         seq = app.live.events.table.selected
+        assert seq is not None
         assert isinstance(lab.journal[seq].event, events.Closed)
         await back(pilot)
         assert app.view is view

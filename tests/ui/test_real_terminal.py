@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -300,7 +301,12 @@ def test_a_form_that_is_sent_several_times_at_once_injects_one_fault() -> None:
         terminal.shows("Inject latency", "how much later")
         terminal.press("\r\r\r\r")
         # The other three acted on the fault that has the keys now, and may have led anywhere.
-        terminal.wait(lambda: terminal.press("\x1b", "4") or "1 active · 0 over" in terminal.text, "back at the faults")
+
+        def is_back() -> bool:
+            terminal.press("\x1b", "4")
+            return "1 active · 0 over" in terminal.text
+
+        terminal.wait(is_back, "back at the faults")
 
 
 @pytest.mark.parametrize(
@@ -346,7 +352,7 @@ def test_a_terminal_that_changes_its_size_is_filled_again_at_once(loop_kind: str
             terminal.resize(width, height)
             assert echoes(one, b"hello\r\n")
             if width >= 80:
-                terminal.wait(lambda size=(width, height): fills(terminal, *size), f"{width}×{height}")
+                terminal.wait(partial(fills, terminal, width, height), f"{width}×{height}")
         assert terminal.process.poll() is None
 
 
