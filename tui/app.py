@@ -315,7 +315,8 @@ class EchoApp(OrderlyApp[int]):
         looked_at = self.live.connections.table.selected
         # A paused picture shows it as it was.
         selected = None if looked_at is None else self.lab.connections.get(looked_at.id) or looked_at
-        targets = targets_of(kind, selected, latest, self._live.servers)
+        allowed = partial(self.lab.faults.is_possible, kind.name)
+        targets = targets_of(kind, selected, latest, self._live.servers, allowed)
         if targets:
             await self.ask(FaultForm(kind, targets, self.lab.faults.inject), self._injected)
         else:

@@ -35,20 +35,25 @@ MOST_OFFERED = 50
 
 
 def targets_of(
-    kind: Kind, selected: Connection | None, latest: Iterable[Connection], servers: Sequence[ServerRecord]
+    kind: Kind,
+    selected: Connection | None,
+    latest: Iterable[Connection],
+    servers: Sequence[ServerRecord],
+    allowed: Callable[[TargetChoice], bool],
 ) -> list[tuple[str, TargetChoice]]:
     """Return where a fault can be injected, each with its name for people: first into the selected connection.
 
-    Of the `latest` connections, the latest first, `MOST_OFFERED` come behind the servers.
+    What is not `allowed` is left out. Of the `latest` connections, the latest first, `MOST_OFFERED` come behind the
+    servers.
     """
     targets: list[tuple[str, TargetChoice]] = []
     on_connections = On.CONNECTION in kind.targets
-    if on_connections and selected is not None and selected.is_open:
+    if on_connections and selected is not None and selected.is_open and allowed(selected.id):
         targets.append((f"connection {selected.id} of {selected.server}, selected in view 1", selected.id))
     if On.SERVER in kind.targets:
-        targets += [(f"{record.name}, whole server", record.name) for record in servers]
+        targets += [(f"{record.name}, whole server", record.name) for record in servers if allowed(record.name)]
     if on_connections:
-        others = (one for one in latest if one.is_open and (selected is None or one.id != selected.id))
+        others = (one for one in latest if allowed(one.id) and (selected is None or one.id != selected.id))
         targets += [(f"connection {one.id} of {one.server}", one.id) for one in islice(others, MOST_OFFERED)]
     if On.LOOP in kind.targets:
         targets.append(("the loop", None))

@@ -118,6 +118,14 @@ class Faults:
         self._begin(fault)
         return fault
 
+    def is_possible(self, name: str, target: int | str | None) -> bool:
+        """Return whether this kind of fault can be injected into a connection, a server, or the loop, as things are."""
+        try:
+            self._target(kind_of(name), target)
+        except BadFault:
+            return False
+        return True
+
     def _begin(self, fault: ActiveFault) -> None:
         effect = self._effect(fault)
         journal = self._desk.journal
@@ -322,9 +330,9 @@ class Faults:
 
     def _remember(self, peer: tuple[str | None, str], fault_id: int) -> None:
         """Remember by which fault the connection of this peer was broken."""
-        while len(self._struck_peers) >= PEERS_KEPT:
-            del self._struck_peers[next(iter(self._struck_peers))]
         self._struck_peers[peer] = fault_id
+        while len(self._struck_peers) > PEERS_KEPT:
+            del self._struck_peers[next(iter(self._struck_peers))]
 
 
 def _spawn(coro: Coroutine[Any, Any, None], name: str, kept: set[asyncio.Task[None]]) -> None:

@@ -787,5 +787,5 @@ async def test_what_is_kept_of_faults_and_of_whom_they_have_struck_is_bounded(mo
                 await soon(lambda fault=fault: not fault.active)  # type: ignore[misc]
                 assert (peer.connection.server, peer.name) in lab.faults._struck_peers
         assert [*lab.faults._effects] == [3, 4, 5]
-        assert len(lab.faults._struck_peers) <= 2
+        assert len(lab.faults._struck_peers) == 2
         assert lab.faults.get(2) is None

@@ -12,7 +12,7 @@ from textual.widgets import Button, Input, OptionList, Select, Static
 
 from echotui.server import events
 from echotui.server.observe.events import CancellationSettled
-from echotui.server.records import Treatment
+from echotui.server.records import ConnectionState, Treatment
 from echotui.tui.app import EchoApp
 from echotui.tui.dialogs import AskSignal
 from echotui.tui.fault_form import FaultForm
@@ -376,3 +376,16 @@ async def test_the_selectors_servers_own_timer_and_descriptor_say_so_and_lead_to
             await pilot.press("enter")
             await until(lambda: app.view is app.live)
             assert app.live.servers.table.selected is lab.servers["selectors"].record
+
+
+async def test_a_form_offers_nothing_that_it_would_refuse() -> None:
+    async with a_lab(may_complain=True) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        lab.treat(Treatment.RETAINED)
+        await peer.say(b"boom\r\n")
+        await happens(lab, events.HandlerFailed)
+        await until(lambda: peer.connection.state is ConnectionState.LEFT_OPEN)
+        app.view.repaint()
+        app.live.connections.table.select(peer.connection.id)
+        await ask_how_to_inject(pilot, app, "latency")
+        offered = {str(name) for name, _ in app.screen.query_one("#target", Select)._options}
+        assert offered == {f"{server}, whole server" for server in ("selectors", "sockets", "streams", "protocol")}
