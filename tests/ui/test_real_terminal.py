@@ -303,7 +303,9 @@ def test_a_form_that_is_sent_several_times_at_once_injects_one_fault() -> None:
         # The other three acted on the fault that has the keys now, and may have led anywhere.
 
         def is_back() -> bool:
-            terminal.press("\x1b", "4")
+            for key in ("\x1b", "4"):  # both at once would be alt+4
+                terminal.press(key)
+                terminal.read(0.2)
             return "1 active · 0 over" in terminal.text
 
         terminal.wait(is_back, "back at the faults")
