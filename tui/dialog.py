@@ -6,7 +6,7 @@ from textual.binding import Binding
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
-from .bindings import textual_keys
+from .bindings import bound
 from .frames import Patience
 from .keys import BY_ID
 
@@ -19,7 +19,7 @@ def closing(key: str, action: str) -> Binding:
     A key that is an id of the keymap is what the user has made of it.
     """
     if key in BY_ID:
-        return Binding(textual_keys(BY_ID[key].keys), action, show=False, id=key, priority=True)
+        return bound(key, action, priority=True)
     return Binding(key, action, show=False, priority=True)
 
 

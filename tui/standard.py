@@ -12,9 +12,8 @@ def never_refuse() -> None:
     Where the program was started without one of them, nothing takes its place.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if (
-            getattr(sys, name) is None
-        ):  # the descriptor is free, and the lowest that is, so it is the one that is opened
+        if getattr(sys, name) is None:
+            # Its descriptor is free, and the lowest that is, so it is the one that is opened.
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the program runs
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)

@@ -178,13 +178,13 @@ class Complaints:
             )
             complaint = Complaint("slow step", f"a step took {duration(took)}", mark=mark)
             self._slow_until = complaint.at
-            self._add(complaint, record)
+            self._keep(complaint, record)
 
     def swallowed(self, record: "TaskRecord", cancellation: "Cancellation") -> None:
         """Note a task that went on after a cancellation was delivered to it."""
         if self.on:
             message, mark = "a cancellation was swallowed", cancellation.delivered_mark
-            self._add(Complaint("cancellation swallowed", message, mark=mark), record)
+            self._keep(Complaint("cancellation swallowed", message, mark=mark), record)
 
     def made_while_cancelled(self, made: "TaskRecord", maker: "TaskRecord") -> None:
         """Note a task that was made by code that deals with CancelledError: `made_late` says whether it is wrong."""
@@ -200,7 +200,7 @@ class Complaints:
             for made in late:
                 if made.task is not None and not made.ended and not is_awaited(made.task):
                     message = f"{maker.name} makes a task while it is cancelled"
-                    self._add(Complaint("task made while cancelled", message, mark=made.made), made)
+                    self._keep(Complaint("task made while cancelled", message, mark=made.made), made)
         except Exception as error:  # noqa: BLE001 - nothing here may break the step that has just run
             self._observation.disable(self, error)
 
@@ -214,11 +214,7 @@ class Complaints:
         if line not in self._elsewhere and len(self._elsewhere) < KEPT:
             self._elsewhere.add(line)
             message = f"{method}({name_of(callback)}) from another thread"
-            self._observation.leave(lambda: self._add(Complaint("wrong thread", message, mark=mark)))
-
-    def _add(self, complaint: Complaint, record: "TaskRecord | None" = None) -> None:
-        """Keep and tell a complaint, in the loop's thread. `record` is the task it is about."""
-        self._keep(complaint, record, None)
+            self._observation.leave(lambda: self._keep(Complaint("wrong thread", message, mark=mark)))
 
     def _leave(self, complaint: Complaint, record: "TaskRecord | None" = None) -> None:
         """Keep and tell a complaint when the loop turns: garbage complains in any thread, in the middle of anything."""
@@ -227,7 +223,11 @@ class Complaints:
         else:
             self._observation.leave(partial(self._keep, complaint, record, complaint.at))
 
-    def _keep(self, complaint: Complaint, record: "TaskRecord | None", at: float | None) -> None:
+    def _keep(self, complaint: Complaint, record: "TaskRecord | None" = None, at: float | None = None) -> None:
+        """Keep and tell a complaint, in the loop's thread.
+
+        `record` is the task it is about; `at` when it was, by `time.monotonic`, if not just now.
+        """
         if record is not None:
             if complaint.kind == "destroyed pending":
                 self._observation.tasks.destroyed(record, at)

@@ -9,7 +9,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from .places import MACHINERY, Mark, Place, bound_to, place_of
-from .waiting import Wait, what_a_task_waits_for
+from .waiting import Wait, callbacks_of, what_a_task_waits_for
 
 if TYPE_CHECKING:
     from .cancellations import Cancellation
@@ -168,8 +168,7 @@ class TaskRecord:
     @property
     def group(self) -> asyncio.TaskGroup | None:
         """The `TaskGroup` it is in, if that has not let it go."""
-        task: Any = self.task
-        for callback, _ in (task and task._callbacks) or ():
+        for callback in callbacks_of(self.task):
             holder = bound_to(callback)
             if isinstance(holder, asyncio.TaskGroup):
                 return holder

@@ -100,7 +100,7 @@ def _what(frames: list[FrameType], waiter: Any) -> tuple[str, int | None]:
 
 def _what_sets(waiter: Any) -> str:
     """Say what will set a future, as far as its callbacks tell."""
-    for callback, _ in getattr(waiter, "_callbacks", None) or ():
+    for callback in callbacks_of(waiter):
         if type(callback) is FunctionType and callback.__qualname__.startswith("_chain_future."):
             return "a thread's or process's result"
     return "a future"
@@ -108,15 +108,20 @@ def _what_sets(waiter: Any) -> str:
 
 def shielded_by(waiter: Any) -> "asyncio.Future[Any] | None":
     """Return what a future that `asyncio.shield` has made protects; None if it is another future."""
-    for callback, _ in getattr(waiter, "_callbacks", None) or ():
+    for callback in callbacks_of(waiter):
         if type(callback) is FunctionType and callback.__qualname__ == "shield.<locals>._outer_done_callback":
             return next(_enclosed(callback, "inner"), None)
     return None
 
 
+def callbacks_of(future: Any) -> Iterator[object]:
+    """Yield what is called when a future is done."""
+    return (callback for callback, _ in getattr(future, "_callbacks", None) or ())
+
+
 def tasks_waiting_for(future: Any) -> "Iterator[asyncio.Task[Any]]":
     """Yield the tasks that a future wakes when it is done."""
-    for callback, _ in getattr(future, "_callbacks", None) or ():
+    for callback in callbacks_of(future):
         task = bound_to(callback)
         if isinstance(task, asyncio.Task):
             yield task
@@ -124,7 +129,7 @@ def tasks_waiting_for(future: Any) -> "Iterator[asyncio.Task[Any]]":
 
 def is_awaited(future: Any) -> bool:
     """Whether a task waits for a future: itself, or by a `gather`, `wait`, `wait_for`, `shield` or TaskGroup."""
-    for callback, _ in getattr(future, "_callbacks", None) or ():
+    for callback in callbacks_of(future):
         if isinstance(bound_to(callback), asyncio.Task | asyncio.TaskGroup):
             return True
         if any(is_awaited(outer) for outer in _passed_on_to(callback)):

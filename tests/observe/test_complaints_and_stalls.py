@@ -37,6 +37,17 @@ def be_quiet() -> None:
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
 
 
+async def lose_a_task() -> None:
+    """Make a task called ``lost`` that waits for what nobody has, so that the next collection finds it."""
+
+    async def unreachable() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    start(unreachable(), "lost")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 def complained(about: str) -> list[Complained]:
     found = [event for event in told(Complained) if event.about == about]
     for event in found:
@@ -650,13 +661,7 @@ async def test_what_is_told_may_lead_to_more_and_the_loop_goes_on() -> None:
 
 async def test_a_task_was_destroyed_when_it_was_and_not_when_that_was_told() -> None:
     be_quiet()
-
-    async def unreachable() -> None:
-        await asyncio.get_running_loop().create_future()
-
-    start(unreachable(), "lost")
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await lose_a_task()
     gc.collect()
     collected = time.monotonic()
     time.sleep(0.01)  # noqa: ASYNC251 - it is not told meanwhile
@@ -668,13 +673,7 @@ async def test_a_task_was_destroyed_when_it_was_and_not_when_that_was_told() -> 
 
 async def test_tasks_that_are_gone_do_not_stay_live_although_the_letter_of_it_is_lost() -> None:
     be_quiet()
-
-    async def unreachable() -> None:
-        await asyncio.get_running_loop().create_future()
-
-    start(unreachable(), "lost")
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await lose_a_task()
     for _ in range(LETTERS_KEPT):
         observed().leave(int)
     gc.collect()

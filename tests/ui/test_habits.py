@@ -134,18 +134,21 @@ async def test_a_word_finds_what_is_shown_and_a_field_that_is_named_also_what_is
             assert [row.name for row in view.tasks.table.rows] == found
 
 
-async def test_what_was_forgotten_is_not_counted_beside_what_a_filter_has_found() -> None:
+@pytest.mark.parametrize(("key", "name", "word"), [("3", "#tasks", "echo"), ("6", "#problems", "never")])
+async def test_what_was_forgotten_is_not_counted_beside_what_a_filter_has_found(key: str, name: str, word: str) -> None:
     picture = a_picture()
     assert picture.watched is not None
-    picture.watched.values["tasks_forgotten"] = 1_234  # type: ignore[attr-defined]
+    values = picture.watched.values  # type: ignore[attr-defined]
+    values["tasks_forgotten"] = 1_234
+    values["problems"] = Problems(picture.watched.problems.complaints, 1_234, [])
     app = EchoApp(Lab(Settings()), "a loop", picture=picture)
     async with app.run_test(size=(140, 45)) as pilot:
-        await pilot.press("3")
-        pane = app.view.query_one("#tasks")
+        await pilot.press(key)
+        pane = app.view.query_one(name)
         assert "1,234 forgotten" in str(pane.border_title)
-        await pilot.press("slash", *"echo")
+        await pilot.press("slash", *word)
         assert "forgotten" not in str(pane.border_title)
-        assert "filter: echo" in str(pane.border_title)
+        assert f"filter: {word}" in str(pane.border_title)
 
 
 def on_the_screen(app: EchoApp) -> str:
@@ -374,21 +377,6 @@ async def test_the_remark_on_errors_does_not_touch_the_frame() -> None:
         lab.treat(Treatment.UNRETRIEVED)
         app.view.repaint()
         assert "errors: unretrieved " in "\n".join(line.text for line in app.live.servers.table.lines(138, 8))
-
-
-async def test_what_was_forgotten_is_not_counted_beside_the_problems_a_filter_has_found() -> None:
-    picture = a_picture()
-    assert picture.watched is not None
-    before = picture.watched.problems
-    picture.watched.values["problems"] = Problems(before.complaints, 1_234, [])  # type: ignore[attr-defined]
-    app = EchoApp(Lab(Settings()), "a loop", picture=picture)
-    async with app.run_test(size=(140, 45)) as pilot:
-        await pilot.press("6")
-        pane = app.view.query_one("#problems")
-        assert "1,234 forgotten" in str(pane.border_title)
-        await pilot.press("slash", *"never")
-        assert "forgotten" not in str(pane.border_title)
-        assert "filter: never" in str(pane.border_title)
 
 
 async def test_the_footer_offers_to_restart_what_a_signal_has_stopped_and_not_what_somebody_has() -> None:
