@@ -10,12 +10,14 @@ import sys
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from threading import get_ident
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from .observation import Observation
-from .places import BOTTOMS, MACHINERY
+from .places import BOTTOMS, MACHINERY, program_mark
 from .selecting import new_selector
 from .steps import FIRST_STEP, WAKEUP, Step, Task, woken_task
+from .task_record import TaskRecord
 from .timers import Timer
 
 _Arguments = TypeVarTuple("_Arguments")
@@ -72,6 +74,42 @@ class Observed(_Loop):  # type: ignore[misc]
 
         A task factory that was set is used: asyncio's eager one with observed tasks; what any other makes is its own.
         """
+        observation = self.observation
+        tasks = observation.tasks
+        if (
+            (kwargs and kwargs != _NAMELESS)
+            or self.factory is not None
+            or observation.complaints.thread != get_ident()
+            or not tasks.on
+            or self.is_over
+            or _asyncio_tasks.Task is not OBSERVABLE
+        ):
+            return self._create_task(coro, kwargs, sys._getframe(1))
+        # What `Tasks.make` does, where there is nothing to it: programs make tasks by the thousand.
+        frame: Any = sys._getframe(1)
+        code = frame.f_code
+        if code is _CREATE_TASK:
+            frame = frame.f_back
+            code = frame.f_code
+        made = program_mark(frame) if id(frame.f_globals) in MACHINERY else (code, frame.f_lasti)
+        task: Any = Task(coro, loop=self)
+        number = tasks.made = tasks.made + 1
+        if number >= tasks.sweep_at:
+            tasks.sweep()
+        try:
+            code = coro.cr_code
+        except AttributeError:
+            code = None
+        task.record = tasks.live[number] = record = TaskRecord(tasks, task, number, code, made)
+        creator = tasks.running
+        if creator is not None and creator.unsettled:
+            observation.complaints.made_while_cancelled(record, creator)
+        if task._source_traceback:
+            del task._source_traceback[-1]  # this method is no part of the program
+        return task
+
+    def _create_task(self, coro: Any, kwargs: dict[str, Any], frame: FrameType) -> Any:
+        """Make any task. `frame` is who asked for it."""
         tasks = self.observation.tasks
         thread = self.observation.complaints.thread
         elsewhere = thread != get_ident() and thread is not None
@@ -87,13 +125,13 @@ class Observed(_Loop):  # type: ignore[misc]
             return super().create_task(coro, **kwargs)
         if self.is_over:
             raise RuntimeError("Event loop is closed")
-        task: Any = tasks.make(self, coro, sys._getframe(1), kwargs)
+        task: Any = tasks.make(self, coro, frame, kwargs)
         try:
             if elsewhere:
                 task.record.creator_id = None  # the task that runs has not made it
             if task._source_traceback:
-                # The frames of this method and the one below it are no part of the program.
-                del task._source_traceback[-2:]
+                # This method, the one above it and the one below it are no part of the program.
+                del task._source_traceback[-3:]
             return task
         finally:
             # Else an exception of the task would hold this frame, and this frame the task.
@@ -215,5 +253,9 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
 
 
 _CALL_LATER = asyncio.BaseEventLoop.call_later.__code__
+_CREATE_TASK = asyncio.create_task.__code__  # noqa: TID251 - it is not called
+
+#: All that asyncio itself says of a task without a name (CPython 3.12, 3.13).
+_NAMELESS = {"name": None}
 BOTTOMS.add(id(Observed.run_forever.__code__))
 MACHINERY.add(id(globals()))

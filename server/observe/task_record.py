@@ -1,12 +1,12 @@
 """What is true of one task: counted while it runs, everything else read from the task when somebody looks."""
 
 import asyncio
-import weakref
 from collections import Counter
 from enum import StrEnum
 from time import monotonic
 from types import CodeType
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from .places import MACHINERY, Mark, Place, bound_to, place_of
 from .waiting import Wait, callbacks_of, what_a_task_waits_for
@@ -51,8 +51,24 @@ class TaskRecord:
     Times are by the clock of `time.monotonic`, in seconds; so are durations.
     """
 
-    # What a step touches is set when a record is made; the rest has its default on the class, because most tasks never
-    # get past it and every task pays for making its record.
+    # What every task has is in a slot, which is made and reached faster than what is in a dictionary; the rest has its
+    # default on the class, because most tasks never get past it and every task pays for making its record.
+    __slots__ = (
+        "__dict__",
+        "_task",
+        "busy",
+        "code",
+        "creator_id",
+        "id",
+        "longest",
+        "look_above",
+        "made",
+        "outcome",
+        "since",
+        "steps",
+        "tasks",
+        "unsettled",
+    )
     eager = False
     """Whether its first step ran while it was created."""
     error: str | None = None
@@ -64,25 +80,26 @@ class TaskRecord:
     """The latest cancellations, open or not, oldest first."""
     made_late: "list[TaskRecord] | None" = None
     """The tasks that it has made while it is cancelled; None once that is over, or if there are none."""
-    outcome: TaskState | None = None
-    """How it ended; None if it has not."""
     given_name: str | None = None
     """The name it was given; None if asyncio has numbered it."""
 
     owner_then: str | None = None
     """Whose it was when it ended, where its coroutine alone does not tell; None while it lives."""
-    creator_id: int | None = None
-    """The id of the task that made it; None if it was not made in a task."""
-    _task: "weakref.ref[Task] | None" = None
 
-    def __init__(self, tasks: "Tasks", id: int, code: CodeType | None, made: Mark | None, since: float) -> None:
+    def __init__(self, tasks: "Tasks", task: "Task", id: int, code: CodeType | None, made: Mark | None) -> None:
+        self._task = ref(task)
         self.tasks = tasks
         self.id = id
         """Its number among the tasks of its loop, from 1."""
         self.code = code
         """The code of its coroutine; None where that is not written in Python."""
         self.made = made
-        self.since = since
+        creator = tasks.running
+        self.creator_id: int | None = None if creator is None else creator.id
+        """The id of the task that made it; None if it was not made in a task."""
+        self.outcome: TaskState | None = None
+        """How it ended; None if it has not."""
+        self.since = monotonic()
         """When its latest step ended, or when it was made."""
         self.steps = 0
         """How often it has run."""
@@ -98,7 +115,7 @@ class TaskRecord:
     @property
     def task(self) -> "Task | None":
         """The task itself; None if it is gone."""
-        return None if self._task is None else self._task()
+        return self._task()
 
     @property
     def name(self) -> str:

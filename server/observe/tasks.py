@@ -30,8 +30,6 @@ SWEPT_EVERY = 1_000
 #: How many coroutine functions are told apart.
 KINDS_KEPT = 10_000
 
-ASYNCIO_TASKS = vars(asyncio.tasks)
-
 _IN_ORDER = attrgetter("since", "id")
 
 FINISHED, FAILED, CANCELLED = TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELLED
@@ -71,7 +69,8 @@ class Tasks:
         self.cancellations = observation.cancellations
         self._observation = observation
         self._kinds: dict[int, CoroutineKind] = {}
-        self._sweep_at = SWEPT_EVERY
+        self.sweep_at = SWEPT_EVERY
+        """At which number of tasks made to `sweep`."""
         # Those that have failed and still exist, by id: whoever keeps the tasks bounds them, as it does the live ones.
         self._failed: dict[int, TaskRecord] = {}
 
@@ -143,78 +142,51 @@ class Tasks:
         for record in list(self.live.values()):
             if record.task is None:
                 self.destroyed(record)
+        self.sweep_at = self.made + max(SWEPT_EVERY, len(self.live))
 
     def make(self, loop: asyncio.AbstractEventLoop, coro: Any, frame: FrameType, arguments: dict[str, Any]) -> Task:
-        """Return a new observed task. `frame` is who asked for it, `arguments` are the task's own."""
-        self.made = number = self.made + 1
-        if number >= self._sweep_at:
-            self.sweep()
-            self._sweep_at = number + max(SWEPT_EVERY, len(self.live))
-        try:
-            code = coro.cr_code
-        except AttributeError:
-            code = None
-        # `program_mark`, with its most frequent way out first: the program calls ``asyncio.create_task``.
-        if frame.f_globals is ASYNCIO_TASKS and frame.f_back is not None:
-            frame = frame.f_back
-        made = program_mark(frame) if id(frame.f_globals) in MACHINERY else (frame.f_code, frame.f_lasti)
-        record = TaskRecord(self, number, code, made, monotonic())
-        creator = self.running
-        if creator is not None:
-            record.creator_id = creator.id
-        if arguments:
-            if arguments.get("name") is not None:
-                record.given_name = str(arguments["name"])
-            if arguments.get("eager_start"):
-                return self._make_eagerly(record, loop, coro, arguments)
-        try:
-            task = Task(coro, loop=loop, **arguments)
-        except BaseException:  # it is no coroutine, or its name raises: whoever asked is told, and there is no task
-            self.made -= 1
-            raise
-        task.record = record
-        record._task = ref(task)
-        self.live[number] = record
-        if creator is not None and creator.unsettled:
-            self._observation.complaints.made_while_cancelled(record, creator)
-        return task
+        """Return a new observed task. `frame` is who asked for it, `arguments` are the task's own.
 
-    def _make_eagerly(
-        self, record: TaskRecord, loop: asyncio.AbstractEventLoop, coro: Any, kwargs: dict[str, Any]
-    ) -> Task:
-        """Make a task that runs its first step at once, inside the step that makes it."""
+        It has its record before it is one: its first step may run at once, or in another thread.
+        """
         task: Task = Task.__new__(Task)
-        task.record = record
-        record._task = ref(task)
-        outer, outer_started = self.running, self.started
-        self.live[record.id] = record
+        record = self.begin(task, coro, program_mark(frame))
         # Without its loop running asyncio does not start it now, whatever it was asked.
-        record.eager = asyncio._get_running_loop() is loop
-        self.running, self.started = record, record.since
+        record.eager = bool(arguments.get("eager_start")) and asyncio._get_running_loop() is loop
+        outer, outer_started, began = self.running, self.started, record.since
+        if record.eager:
+            self.running, self.started = record, began
         try:
-            Task.__init__(task, coro, loop=loop, **kwargs)
+            Task.__init__(task, coro, loop=loop, **arguments)
         except BaseException as error:
             del self.live[record.id]
             if isinstance(error, Exception):  # no task could be made of it; else it was one, and ended by this
                 self.made -= 1
             raise
         finally:
-            now = monotonic()
-            took = now - self.started
-            self.running = outer
-            # The time since then is not the outer step's own.
-            self.started = outer_started + (now - record.since)
-        if record.eager:
-            record.since = now
-            record.steps = 1
-            record.busy = record.longest = took
-            if took > record.look_above:
-                self.look_at_step(task, took)
+            if record.eager:
+                record.since = monotonic()
+                record.steps = 1
+                record.busy = record.longest = record.since - self.started
+                # The time since this one began is not the outer step's own.
+                self.running, self.started = outer, outer_started + (record.since - began)
+        if arguments.get("name") is not None:
+            record.given_name = task.get_name()
+        if record.longest > record.look_above:
+            self.look_at_step(task, record.longest)
         if outer is not None and outer.unsettled:
             self._observation.complaints.made_while_cancelled(record, outer)
         if task.done():
             self.end(task, record)
         return task
+
+    def begin(self, task: Task, coro: Any, made: Mark | None) -> TaskRecord:
+        """Begin the record of a task that is made just now, by this line."""
+        number = self.made = self.made + 1
+        if number >= self.sweep_at:
+            self.sweep()
+        task.record = self.live[number] = record = TaskRecord(self, task, number, getattr(coro, "cr_code", None), made)
+        return record
 
     def look_at_step(self, task: Task, took: float) -> None:
         """Look closer at a step: it was long, or its task is being cancelled or studied."""
@@ -236,20 +208,19 @@ class Tasks:
     def end(self, task: Task, record: TaskRecord) -> None:
         """Note how a task has ended, without retrieving its exception."""
         try:
-            outcome = FINISHED
-            if task.cancelled():
-                outcome = CANCELLED
-            elif task._exception is not None:
+            outcome = CANCELLED if task.cancelled() else FINISHED
+            error = task._exception
+            if error is not None:
                 outcome = FAILED
-                error = task._exception
                 record.error = describe(error)
                 record.error_mark = raised_at(error)
                 self._failed[record.id] = record
                 record._task = ref(task, partial(_forget, self._failed, record.id))
             record.outcome = outcome
             del self.live[record.id]
-            kind = self._kinds.get(id(record.code))
-            if kind is None:
+            try:
+                kind = self._kinds[id(record.code)]
+            except KeyError:
                 kind = self._new_kind(record.code)
             if kind.among_all:
                 self.ended.append(record)
