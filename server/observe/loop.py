@@ -9,6 +9,7 @@ import selectors
 import sys
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from selectors import EVENT_READ, EVENT_WRITE
 from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVarTuple
@@ -172,8 +173,22 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         if self.observation.ticks is not None:
             self.observation.ticks.watch(self._selector)
 
-    # The two below do what their parents do, with other handles. They save the frames that the parents call through,
-    # which pays for most of what is noted in them.
+    # What is below does what its parent does, in fewer calls: that pays for most of what is noted.
+
+    def _process_events(self, event_list: list[tuple[selectors.SelectorKey, int]]) -> None:
+        ready = self._ready
+        for key, mask in event_list:
+            reader, writer = key.data
+            if mask & EVENT_READ and reader is not None:
+                if reader._cancelled:
+                    self._remove_reader(key.fileobj)
+                else:
+                    ready.append(reader)
+            if mask & EVENT_WRITE and writer is not None:
+                if writer._cancelled:
+                    self._remove_writer(key.fileobj)
+                else:
+                    ready.append(writer)
 
     def call_soon(
         self,

@@ -156,6 +156,8 @@ class StreamsServer(AcceptingServer):
         loop = asyncio.get_running_loop()
         limit = self.desk.settings.idle_timeout
         lines = 0
+        record = self.record
+        reads_then = record.reads
         try:
             async with time_limit(limit) as deadline:
                 if limit is not None:
@@ -171,7 +173,7 @@ class StreamsServer(AcceptingServer):
                         raise LineTooLong(LONGEST_LINE) from error
                     if not line:
                         break
-                    answer = self.answer_to(conversation.receive(line))
+                    answer = conversation.receive(line).upper()  # `answer_to`
                     if conversation.boomed:
                         raise Boom
                     link = connection.link
@@ -191,7 +193,9 @@ class StreamsServer(AcceptingServer):
                         await follow(self, link, connection, functools.partial(self._send, connection, writer))
                     lines += 1
                     if lines % FAIR_SHARE == 0:
-                        await asyncio.sleep(0)
+                        if record.reads == reads_then:  # the loop has read nothing meanwhile: it had no turn
+                            await asyncio.sleep(0)
+                        reads_then = record.reads
                     if limit is not None:
                         deadline.reschedule(loop.time() + limit)
         except TimeoutError:
