@@ -22,6 +22,11 @@ DEFAULT_SIZE = 10_000
 DEFAULT_DETAIL_RATE = 400
 
 
+#: From how many times as many details on as may be recorded they are too many for anybody to follow; and what share of
+#: the usual number is recorded then. Whoever sends the messages of which every one is recorded waits longer for them.
+CROWD = 10
+SHARE_IN_A_CROWD = 0.1
+
 #: How much a sink may record while it is told what there was to tell.
 ECHOES = 1_000
 
@@ -47,7 +52,8 @@ class Journal:
 
     Args:
         size: how many entries are kept.
-        detail_rate: how many details a second are recorded; 0 for none, None for all.
+        detail_rate: how many details a second are recorded; 0 for none, None for all. A tenth of it while there are
+            ten times as many and more.
         clock: the wall clock, in seconds since the epoch.
     """
 
@@ -180,14 +186,20 @@ class Journal:
             self._sinks.remove(sink)
 
     def allow_details(self, seconds: float) -> None:
-        """Let details be recorded again: as many as the rate gives for `seconds`, and say how many were skipped."""
+        """Let details be recorded again: as many as the rate gives for `seconds`, and say how many were skipped.
+
+        To be called every so many seconds.
+        """
         if self.detail_rate is None or self.detail_rate == 0:
             return
         skipped = self.details_skipped - self._skips_told
         if skipped:
             self._skips_told = self.details_skipped
             self.record(DetailsSkipped(skipped))
-        self._details_left = max(1, round(self.detail_rate * seconds))
+        allowed = self.detail_rate * seconds
+        if skipped > CROWD * allowed:
+            allowed *= SHARE_IN_A_CROWD
+        self._details_left = max(1, round(allowed))
         self.details_open = True
 
     def frozen(self) -> "Journal":

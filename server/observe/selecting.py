@@ -6,7 +6,6 @@ already, which it is not; through the layers of the standard library, made for e
 than everything that is noted of the task. What is saved here pays for watching.
 """
 
-import math
 import select
 import selectors
 import sys
@@ -74,13 +73,8 @@ if sys.platform == "linux" or TYPE_CHECKING:
 
         def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
             """Wait until something is ready, for at most so many seconds; for ever if that is None."""
-            if timeout is None:
-                timeout = -1
-            elif timeout <= 0:
+            if timeout is not None and timeout < 0:
                 timeout = 0
-            else:
-                # epoll counts in milliseconds: rather wait a part of one too long than turn in vain.
-                timeout = math.ceil(timeout * 1e3) * 1e-3
             keys = self._fd_to_key
             ready: list[tuple[SelectorKey, int]] = []
             try:

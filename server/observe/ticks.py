@@ -131,16 +131,14 @@ class Ticks:
         """When it woke for the tick it is in, by `time.monotonic`, in seconds."""
         self.ran = 0.0
         """How long it has run in the ticks that are over, in seconds."""
-        self.slept = 0.0
-        """How long it has slept in them."""
         self._longest = 0.0
         # Of each tick how it began, how many callbacks ran, and how long: put together when somebody looks.
         self._ring: deque[tuple[_Start, int, float]] = deque(maxlen=KEPT)
         self._observation = observation
         self._timers = observation.timers
         self._stalls = observation.stalls
+        self._letters = observation.letters
         self._loop = loop
-        self._began = 0.0
         # How the tick the loop is in began.
         self._start: _Start | None = None
         self._work = 0
@@ -204,7 +202,6 @@ class Ticks:
             self.ran += ran
             if ran > self._longest:
                 self._longest = ran
-            self.slept += start[4]
             self._ring.append((start, self._work + self._timers.fired, ran))
             self._start = None
         if ran > self._stalls.limit:
@@ -212,30 +209,45 @@ class Ticks:
 
     def _tick(self, select: Any, timeout: float | None = None) -> Any:
         """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
-        letters = self._observation.letters
+        letters = self._letters
         if not self.on:
             ready = select(0 if letters else timeout)
             if letters:
                 self._observation.open_letters()
             return ready
+        timers = self._timers
         name = setter = None
         work = 0
         began = monotonic()
+        start = self._start
         try:
-            self._finish(began)
-            if letters:  # whoever has something to hear does not sleep
-                timeout = 0
+            if start is None:
+                self._finish(began)
+            else:  # `_finish`, said here once more: to a loop that has little to do a tick costs as much as a message
+                ran = began - self.awake_since
+                self.asleep = True
+                self.count += 1
+                self.ran += ran
+                if ran > self._longest:
+                    self._longest = ran
+                self._ring.append((start, self._work + timers.fired, ran))
+                self._start = None
+                if ran > self._stalls.limit:
+                    self._stalls.over(self.awake_since, began)
             loop = self._loop
             work = len(loop._ready)
-            if timeout and loop._scheduled:
+            if letters:  # whoever has something to hear does not sleep
+                timeout = 0
+            elif timeout and loop._scheduled:
                 timer = loop._scheduled[0]
-                name = name_of(timer._callback)
+                name = timer.name or timer.find_name()
                 setter = timer.setter
         except Exception as error:  # noqa: BLE001 - nothing here may keep the loop from sleeping
             self._observation.disable(self, error)
         ready = select(timeout)
         self.awake_since = now = monotonic()
         self.asleep = False
+        count = len(ready)
         if now >= self._stalls.put_off_at:
             self._stalls.put_off(now)
         self._start = (
@@ -244,10 +256,10 @@ class Ticks:
             name,
             None if setter is None else setter.id,
             now - began,
-            tuple([(key.fd, mask) for key, mask in ready[:READY_KEPT]]) if ready else (),
-            len(ready),
+            () if not count else ((ready[0][0].fd, ready[0][1]),) if count == 1 else _fds(ready),
+            count,
         )
-        self._work = work + len(ready) - self._timers.fired
+        self._work = work + count - timers.fired
         if letters:
             self._observation.open_letters()
         return ready
@@ -270,6 +282,10 @@ class Ticks:
         selector = self._loop._selector
         own = getattr(selector, "_fd_to_key", None)
         return own if isinstance(own, dict) else {key.fd: key for key in (selector.get_map() or {}).values()}
+
+
+def _fds(ready: list[tuple[Any, int]]) -> tuple[tuple[int, int], ...]:
+    return tuple([(key.fd, mask) for key, mask in ready[:READY_KEPT]])
 
 
 def _fd(item: tuple[int, Any]) -> int:

@@ -59,10 +59,12 @@ class LiveTimer:
 class Timer(asyncio.TimerHandle):
     """The timer handle of an observed loop: an asyncio.TimerHandle that knows which task set it, and tells its end."""
 
-    __slots__ = ("inner", "over", "setter", "timers")
+    __slots__ = ("inner", "name", "over", "setter", "timers")
     timers: "Timers"
     setter: "TaskRecord | None"
     """The task that set it; None if no task did."""
+    name: str | None
+    """The name of its callback; None if nobody has asked, see `find_name`."""
     over: bool
     """Whether it has fired."""
     inner: asyncio.TimerHandle | None
@@ -103,6 +105,7 @@ class Timer(asyncio.TimerHandle):
             self._repr = self._source_traceback = None
         self.timers = timers
         self.setter = setter
+        self.name = None
         self.over = False
 
     def _run(self) -> None:
@@ -115,6 +118,11 @@ class Timer(asyncio.TimerHandle):
             when, setter = self._when, self.setter
             timers.ring.append((when, now - when, now, name_of(self._callback), None if setter is None else setter.id))
         _run(self)
+
+    def find_name(self) -> str:
+        """Return the name of its callback, and keep it: a loop that often turns asks as often for its soonest timer."""
+        name = self.name = name_of(self._callback)
+        return name
 
     def let_go(self) -> None:
         """Hold nothing of the program any more: it has fired, and whoever keeps it keeps no more than uvloop's own."""

@@ -533,8 +533,8 @@ async def test_an_instrument_that_raises_is_switched_off_and_reported_once(
     instrument = getattr(observation, name)
     if instrument is None:
         pytest.skip("not observable: libuv owns the selector")
-    inner = {"cancellations": "_asked", "complaints": "_handled", "tasks": "ended", "ticks": "_finish"}[name]
-    monkeypatch.setattr(instrument, inner, Broken() if name == "tasks" else broken)
+    inner = {"cancellations": "_asked", "complaints": "_handled", "tasks": "ended", "ticks": "_ring"}[name]
+    monkeypatch.setattr(instrument, inner, Broken() if inner in {"ended", "_ring"} else broken)
     for _ in range(3):
         task = start(asyncio.sleep(1000), "victim")
         await asyncio.sleep(0)

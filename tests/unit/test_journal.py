@@ -137,6 +137,30 @@ def test_details_are_recorded_up_to_the_rate_and_the_rest_is_told() -> None:
     assert journal.counts["details_skipped"] == 1
 
 
+def test_of_a_crowd_of_details_nobody_can_follow_only_a_few_are_recorded() -> None:
+    journal = Journal(detail_rate=100)
+
+    def second_of(details: int) -> int:
+        before = journal.counts["select_timeout"]
+        for _ in range(details):
+            if journal.details_open:
+                journal.record(TIMEOUT)
+            else:
+                journal.details_skipped += 1
+        journal.allow_details(1.0)
+        return journal.counts["select_timeout"] - before
+
+    assert [second_of(details) for details in (1_100, 1_100, 1_101, 2_000, 900, 900, 50)] == [
+        100,
+        100,
+        100,
+        10,
+        10,
+        100,
+        50,
+    ]
+
+
 def test_lifecycles_are_recorded_whatever_the_budget() -> None:
     journal = Journal(detail_rate=1)
     journal.record(TIMEOUT)
