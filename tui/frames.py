@@ -4,9 +4,9 @@ One clock paints everything. Between two frames nothing is drawn however much ha
 changed paints nothing. While the terminal has not taken the last frame the next one is held back.
 
 A frame takes the loop for a millisecond or more, in which it serves nobody. While the servers keep the loop busy, every
-message that comes meanwhile would be late; so a frame is drawn line by line then, with room for others in between, and
-painting has an allowance, a share of the time: a frame waits until there is some of it left. Who presses a key wants to
-see what becomes of it, and does not wait.
+message that comes meanwhile would be late; so a frame is drawn a few lines at a time then, with room for others in
+between, and painting has an allowance, a share of the time: a frame waits until there is some of it left. Who presses a
+key wants to see what becomes of it, and does not wait.
 """
 
 import asyncio
@@ -25,9 +25,13 @@ EASY_SHARE = 0.05
 
 #: The same while the loop is busy: of the messages that come, one in a hundred at the most then finds it painting, or
 #: has to queue up behind those that did.
-BUSY_SHARE = 0.002
+BUSY_SHARE = 0.001
 
-#: The time between two lines of a frame while the loop is busy, in seconds.
+#: For how long a frame is drawn without a break while the loop is busy, in seconds: once so long has passed, the line
+#: it is at is the last for now. To begin again, and to bring lines to the terminal, takes as long as to draw a few.
+SLICE = 0.00005
+
+#: How long such a break is, in seconds.
 BREATH = 0.001
 
 #: The share of a core from which on the loop is busy, with all but painting.
@@ -140,12 +144,13 @@ class FrameClock:
                 await asyncio.sleep(BREATH)
 
     def _advance(self, frame: Iterator[None], *, at_once: bool) -> bool:
-        """Draw a step of a frame, or what is left of it; return whether all of it is drawn."""
+        """Draw some steps of a frame, or what is left of it; return whether all of it is drawn."""
         began, drawing = perf_counter(), self._drawing()
+        until = began + SLICE
         done, before = True, drawing.count
         with drawing.drawn():
             for _ in frame:
-                if not at_once:
+                if not at_once and perf_counter() >= until:
                     done = False
                     break
         self._brought += drawing.count - before

@@ -207,7 +207,7 @@ class Ticks:
         if ran > self._stalls.limit:
             self._stalls.over(self.awake_since, now)
 
-    def _tick(self, select: Any, timeout: float | None = None) -> Any:
+    def _tick(self, select: Any, timeout: float | None = None) -> Any:  # noqa: C901 - it runs for each turn
         """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
         letters = self._letters
         if not self.on:

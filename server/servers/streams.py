@@ -146,7 +146,7 @@ class StreamsServer(AcceptingServer):
         if connection.unsent:
             self.sent(connection, connection.unsent)
 
-    async def _converse(  # noqa: C901, PLR0912 - the hot path: what others would call costs a fraction of each message
+    async def _converse(  # noqa: C901, PLR0912, PLR0915 - the hot path: calls would cost a fraction of each message
         self,
         connection: Connection,
         reader: "_Reader",
