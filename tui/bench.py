@@ -65,7 +65,8 @@ def run(plan: Plan, arguments: Sequence[str], *, refresh: float, as_json: bool, 
             print(table.rows(plan, case, samples), flush=True)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)  # by unwinding, so that no server is left behind
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, _leave)  # by unwinding, so that no server is left behind
     try:
         samples = compare(plan, commands(refresh), _note, on_case)
     except SubjectFailed as why:

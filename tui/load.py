@@ -3,11 +3,12 @@
 import ipaddress
 import json
 import shutil
+import signal
 import socket
 import sys
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 from echotui.server.bench.histogram import PRECISION
 from echotui.server.bench.limits import too_few_descriptors
@@ -50,8 +51,17 @@ def where(host: str, port: int, *, beyond: bool) -> tuple[str, int]:
 def run(order: Order, processes: int, *, as_json: bool) -> int:
     """Carry out an order and print what came of it.
 
-    Returns the exit status: 1 if anything went wrong, 130 at ctrl+c.
+    Returns the exit status: 1 if anything went wrong, 128 and the number of the signal that has stopped it.
     """
+    stopped_by = [signal.SIGINT]
+
+    def stop(number: int, _: object) -> NoReturn:
+        stopped_by.append(signal.Signals(number))
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, stop)
     if problem := too_few_descriptors(-(-order.connections // processes)):
         return _failed(problem)
     bar = Bar(order.seconds)
@@ -62,7 +72,7 @@ def run(order: Order, processes: int, *, as_json: bool) -> int:
             bar.begin()
             report = load.run(bar.progress)
     except KeyboardInterrupt:
-        return 130
+        return 128 + stopped_by[-1]
     finally:
         bar.wipe()
     if as_json or report.messages or report.interrupted:
@@ -73,7 +83,7 @@ def run(order: Order, processes: int, *, as_json: bool) -> int:
         why = ", ".join([*(f"{why} ({count} ×)" for why, count in report.errors.items()), report.wrong])
         return _failed(f"no message came back from {_address(order)}: {clean(why.removesuffix(', '))}")
     if report.interrupted:
-        return 130
+        return 128 + stopped_by[-1]
     return 1 if report.errors else 0
 
 

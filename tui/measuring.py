@@ -5,6 +5,9 @@ import functools
 
 from . import checks, options
 
+#: With how many connections a server is put under load unless told otherwise.
+CONNECTIONS = 100
+
 
 def load(arguments: list[str]) -> int:
     """Run `echotui load` with these arguments; return the exit status."""
@@ -25,11 +28,13 @@ def load(arguments: list[str]) -> int:
 
     add = parser.add_argument
 
-    def add_count(option: str, most: int, default: int, says: str, metavar: str = "N") -> None:
-        says = f"{says} (default {default})"
+    def add_count(option: str, most: int, default: int | None, says: str, metavar: str = "N") -> None:
+        if default is not None:
+            says = f"{says} (default {default})"
         add(option, type=functools.partial(checks.count, most=most), default=default, metavar=metavar, help=says)
 
-    add_count("--connections", most.MOST_CONNECTIONS, 100, "how many at the same time")
+    says = f"how many at the same time (default {CONNECTIONS}; 1 for {' and '.join(sorted(most.ONE_AT_A_TIME))})"
+    add_count("--connections", most.MOST_CONNECTIONS, None, says)
     add_count("--size", most.MOST_SIZE, 64, "of each message, its newline included", "BYTES")
     add_count("--pipelining", most.MOST_PIPELINED, 1, "messages on their way on one connection at the same time")
     add_count("--processes", most.MOST_PROCESSES, 1, "client processes that share the connections")
@@ -55,16 +60,17 @@ def load(arguments: list[str]) -> int:
         address = traffic.where(host, port, beyond=given.host is not None)
     except traffic.NotLoaded as why:
         parser.error(str(why))
+    usual = 1 if given.to in most.ONE_AT_A_TIME else CONNECTIONS
     wanted = most.Order(
         address=address,
-        connections=given.connections,
+        connections=given.connections or usual,
         size=given.size,
         rate=given.rate,
         pipelining=given.pipelining,
         seconds=given.seconds,
         upper=given.upper or given.to in most.UPPER,
     )
-    return traffic.run(wanted, min(given.processes, given.connections), as_json=given.json)
+    return traffic.run(wanted, min(given.processes, wanted.connections), as_json=given.json)
 
 
 def bench(arguments: list[str]) -> int:

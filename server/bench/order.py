@@ -23,6 +23,9 @@ MOST_SIZE = 2**20
 #: The servers of ours that answer in upper case. Not `blocking`, though it answers by line as well.
 UPPER = frozenset({"streams"})
 
+#: The servers of ours that let whoever comes wait until nobody else is there.
+ONE_AT_A_TIME = frozenset({"blocking"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:

@@ -134,7 +134,7 @@ def test_what_it_tells_as_json_is_what_there_was() -> None:
 def test_a_server_by_its_name_answers_as_it_is_expected_to(server: str, loop_kind: LoopKind) -> None:
     with serving("--loop", loop_kind, "--servers", server) as served:
         base = served.port(server) - SERVER_NAMES.index(server)
-        asked = ("--port", str(base), "--connections", "1", "--seconds", "0.2", "--json")
+        asked = ("--port", str(base), "--seconds", "0.2", "--json")
         told = json.loads(echotui("load", server, *asked).stdout)
     assert (told["errors"], told["wrong"]) == ({}, None)
     assert told["messages"] > 0
@@ -301,7 +301,8 @@ def _slowly(data: bytes, _: int) -> bytes:
     return data
 
 
-def test_ctrl_c_prints_what_there_was_so_far() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_prints_what_there_was_so_far(number: signal.Signals) -> None:
     flowing = threading.Event()
 
     def note(data: bytes, at: int) -> bytes:
@@ -313,10 +314,10 @@ def test_ctrl_c_prints_what_there_was_so_far() -> None:
         command = [*ECHOTUI, "load", f"127.0.0.1:{port}", "--seconds", "600", "--connections", "4", "--processes", "2"]
         running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert flowing.wait(PATIENCE)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         printed, complained = running.communicate(timeout=PATIENCE)
     assert complained == b""
-    assert running.returncode == 130
+    assert running.returncode == 128 + number
     assert re.search(rb"until it was stopped.*\n  messages +[1-9]", printed)
 
 
