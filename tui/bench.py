@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import platform
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,6 +16,8 @@ from echotui.server.bench.compare import Case, Plan, Samples, Spread, compare
 from echotui.server.bench.limits import too_few_descriptors
 from echotui.server.bench.subject import HEIGHT, WIDTH, SubjectFailed
 from echotui.server.events import duration
+
+from .ending import at_the_end
 
 #: The columns of the table: a title, a measure of `Sample`, and whether its ratio to bare is shown beside it.
 MEASURES = [
@@ -64,9 +65,7 @@ def run(plan: Plan, arguments: Sequence[str], *, refresh: float, as_json: bool, 
             _note("")
             print(table.rows(plan, case, samples), flush=True)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(number, _leave)  # by unwinding, so that no server is left behind
+    at_the_end(_leave)  # by unwinding, so that no server is left behind
     try:
         samples = compare(plan, commands(refresh), _note, on_case)
     except SubjectFailed as why:

@@ -17,6 +17,7 @@ from echotui.server.bench.order import Order, Report
 from echotui.server.events import duration
 
 from . import numbers
+from .ending import at_the_end
 from .standard import speaking
 from .status_line import StatusLine
 from .text import clean
@@ -59,9 +60,7 @@ def run(order: Order, processes: int, *, as_json: bool) -> int:
         stopped_by.append(signal.Signals(number))
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(number, stop)
+    at_the_end(stop)
     if problem := too_few_descriptors(-(-order.connections // processes)):
         return _failed(problem)
     bar = Bar(order.seconds)
