@@ -59,6 +59,7 @@ class TaskRecord:
         "busy",
         "code",
         "creator_id",
+        "given_name",
         "id",
         "longest",
         "look_above",
@@ -80,9 +81,6 @@ class TaskRecord:
     """The latest cancellations, open or not, oldest first."""
     made_late: "list[TaskRecord] | None" = None
     """The tasks that it has made while it is cancelled; None once that is over, or if there are none."""
-    given_name: str | None = None
-    """The name it was given; None if asyncio has numbered it."""
-
     owner_then: str | None = None
     """Whose it was when it ended, where its coroutine alone does not tell; None while it lives."""
 
@@ -99,6 +97,8 @@ class TaskRecord:
         """The id of the task that made it; None if it was not made in a task."""
         self.outcome: TaskState | None = None
         """How it ended; None if it has not."""
+        self.given_name: str | None = None
+        """The name it was given; None if asyncio has numbered it."""
         self.since = monotonic()
         """When its latest step ended, or when it was made."""
         self.steps = 0

@@ -152,9 +152,10 @@ class Tasks:
         task: Task = Task.__new__(Task)
         record = self.begin(task, coro, program_mark(frame))
         # Without its loop running asyncio does not start it now, whatever it was asked.
-        record.eager = bool(arguments.get("eager_start")) and asyncio._get_running_loop() is loop
+        eager = arguments.get("eager_start") and asyncio._get_running_loop() is loop
         outer, outer_started, began = self.running, self.started, record.since
-        if record.eager:
+        if eager:
+            record.eager = True
             self.running, self.started = record, began
         try:
             Task.__init__(task, coro, loop=loop, **arguments)
@@ -164,7 +165,7 @@ class Tasks:
                 self.made -= 1
             raise
         finally:
-            if record.eager:
+            if eager:
                 record.since = monotonic()
                 record.steps = 1
                 record.busy = record.longest = record.since - self.started
