@@ -24,8 +24,7 @@ from .bindings import bound, explained, naming_keys, textual_keymap
 from .dialogs import AskSignal, Help
 from .fault_form import FaultForm, targets_of
 from .frames import FrameClock, PaintMeter, Patience
-from .keys import DEFAULT_KEYS, EVERYWHERE, Keymap
-from .keys import Key as KeyOf
+from .keys import CHANGING, DEFAULT_KEYS, EVERYWHERE, KEYS, Keymap
 from .navigator import Navigator
 from .orderly import OrderlyApp
 from .palette import PatientPalette, themes
@@ -41,11 +40,8 @@ from .views.tasks import TasksView
 from .views.view import VIEWS, View
 from .widgets.table import VirtualTable
 
-#: The actions on what is selected in the Live view.
-ON_CONNECTIONS = frozenset({"boom", "interrupt", "chat", "treat", "start_or_stop"})
-
-#: The actions that change something: `--read-only` takes them away.
-CHANGING = frozenset({"boom", "interrupt", "chat", "treat", "start_or_stop", "send_signal", "restart"})
+#: The actions of the app's own keys that do something in one view only, and the name of that.
+HOMES = {key.action: key.home for key in KEYS if key.home}
 
 #: How long it is said in full that other machines can connect, in seconds; a word in the header goes on saying it.
 EXPOSED_TIME = 10.0
@@ -207,7 +203,7 @@ class EchoApp(OrderlyApp[int]):
         """Return whether an action makes sense in the view one looks at."""
         if self.view.typing or (action in CHANGING and self.read_only):
             return False
-        return action not in ON_CONNECTIONS or self.view is self.live
+        return HOMES.get(action) in (None, self.view.name_.lower())
 
     def on_key(self, event: Key) -> None:
         """Say why a key does nothing: it is one of another view, or `--read-only` has taken it away."""
@@ -215,17 +211,13 @@ class EchoApp(OrderlyApp[int]):
             return
         key = key_to_character(event.key) or event.key
         meanings = self.keymap.meanings(key)
-        here = [one for one in meanings if self._home_of(one) in (EVERYWHERE, self.view.name_.lower())]
-        if self.read_only and any(one.id.partition(".")[2] in CHANGING | self.view.CHANGING for one in here):
+        here = [one for one in meanings if one.works_in in (EVERYWHERE, self.view.name_.lower())]
+        if self.read_only and any(one.changes for one in here):
             self.say("read-only: nothing can be changed here")
         elif meanings and not here:
-            homes = {self._home_of(one) for one in meanings}
+            homes = {one.works_in for one in meanings}
             views = [f"{number}, {name}" for number, name in VIEWS.items() if name.lower() in homes]
             self.say(f"{key} does something in view {' and '.join(views)}")
-
-    def _home_of(self, key: KeyOf) -> str:
-        """Return the view in which a key does something, in lower case; `EVERYWHERE` if it is all."""
-        return LiveView.name_.lower() if key.id.partition(".")[2] in ON_CONNECTIONS else key.scope
 
     def is_of_use(self, binding: Binding) -> bool:
         """Return whether the footer, which is short, should name a key now."""

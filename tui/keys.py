@@ -28,12 +28,26 @@ class Key:
     keys: tuple[str, ...]
     says: str
     """What it does, in at most `LONGEST` characters, which fit into one line of the help."""
+    changes: bool = False
+    """Whether it changes something: `--read-only` takes it away."""
+    home: str = ""
+    """The view in which it does something, where its id does not say so; "" if that is every one."""
+
+    @property
+    def action(self) -> str:
+        """What it does, in a word: its id without where it works. The actions that change something have this name."""
+        return self.id.partition(".")[2]
 
     @property
     def scope(self) -> str:
         """Where it works: everywhere, or the view that its id begins with."""
         scope = self.id.partition(".")[0]
         return EVERYWHERE if scope in ("app", "view", "table") else scope
+
+    @property
+    def works_in(self) -> str:
+        """The view in which it does something; `EVERYWHERE` if that is all of them."""
+        return self.home or self.scope
 
 
 EVERYWHERE = "everywhere"
@@ -48,17 +62,17 @@ KEYS = (
     Key("app.problems", ("6",), "Look at view 6, Problems"),
     Key("app.help", ("?", "f1"), "The keys, and what the numbers mean"),
     Key("app.quit", ("q", "f10"), "Leave; what is still open is ended"),
-    Key("app.boom", ("b",), "Let the selected connection's handler raise"),
-    Key("app.interrupt", ("x",), "Cancel the selected connection's task, or close it"),
-    Key("app.chat", ("C",), "Let a built-in client chat with the selected server"),
-    Key("app.start_or_stop", ("t",), "Start the selected server, or stop it at once"),
-    Key("app.treat", ("e",), "Switch what becomes of a failing task of sockets"),
+    Key("app.boom", ("b",), "Let the selected connection's handler raise", changes=True, home="live"),
+    Key("app.interrupt", ("x",), "Cancel the selected connection's task, or close it", changes=True, home="live"),
+    Key("app.chat", ("C",), "Let a built-in client chat with the selected server", changes=True, home="live"),
+    Key("app.start_or_stop", ("t",), "Start the selected server, or stop it at once", changes=True, home="live"),
+    Key("app.treat", ("e",), "Switch what becomes of a failing task of sockets", changes=True, home="live"),
     Key("app.pause", ("space",), "Freeze the view, or let it go on; collecting goes on"),
-    Key("app.restart", ("r",), "Start again what a signal stopped, or what failed"),
+    Key("app.restart", ("r",), "Start again what a signal stopped, or what failed", changes=True),
     Key("app.copy", ("y",), "Copy the row, or the detail, that has the keys"),
     Key("app.save", ("ctrl+s",), "Save what is on the screen: text, a picture"),
     Key("app.suspend", ("ctrl+z",), "Suspend it, servers and all; fg goes on"),
-    Key("app.send_signal", ("s",), "Send a signal to this very process; it asks which"),
+    Key("app.send_signal", ("s",), "Send a signal to this very process; it asks which", changes=True),
     Key("view.filter", ("/",), "Show only what matches: words, field:value, !not"),
     Key("view.next_match", ("n",), "The next row that matches the filter"),
     Key("view.previous_match", ("N",), "The row before that matches the filter"),
@@ -69,8 +83,8 @@ KEYS = (
     Key("view.return", ("backspace",), "Go back along the links that were followed"),
     Key("live.charts", ("c",), "Charts of all servers, of the selected one, or none"),
     Key("loop.charts", ("c",), "Charts of the loop, or none"),
-    Key("faults.undo", ("z",), "Undo the selected fault"),
-    Key("faults.undo_all", ("Z",), "Undo all faults"),
+    Key("faults.undo", ("z",), "Undo the selected fault", changes=True),
+    Key("faults.undo_all", ("Z",), "Undo all faults", changes=True),
     Key("tasks.ui", ("u",), "Show Textual's own tasks, or hide them"),
     Key("problems.ui", ("u",), "Show what the screen itself does, or hide it"),
     Key("table.up", ("up", "k"), "The row above"),
@@ -83,6 +97,9 @@ KEYS = (
 )
 
 BY_ID: Mapping[str, Key] = MappingProxyType({key.id: key for key in KEYS})
+
+#: The actions that change something.
+CHANGING = frozenset(key.action for key in KEYS if key.changes)
 
 #: The keys that always do the same, so that one finds back from everywhere, and what that is.
 FIXED: Mapping[str, str] = MappingProxyType(

@@ -222,8 +222,6 @@ seed       what its random decisions come from: the same seed, the same decision
         bound("faults.undo_all", "undo_all"),
     ]
 
-    CHANGING: ClassVar[frozenset[str]] = frozenset({"undo", "undo_all"})
-
     def __init__(self, picture: Picture) -> None:
         super().__init__(picture)
         self.catalogue = CataloguePane(picture)

@@ -17,6 +17,7 @@ from ..copying import text_under, told
 from ..drawing import Drawing
 from ..filter import BadFilter, Filter, parse
 from ..frames import Patience
+from ..keys import CHANGING
 from ..links import Thing
 from ..picture import Picture
 from ..save_form import SaveForm
@@ -98,9 +99,6 @@ class View(Patience):
         Binding("escape", "back", show=False),
         bound("view.return", "return"),
     ]
-
-    #: Its actions that change something: `--read-only` takes them away.
-    CHANGING: ClassVar[frozenset[str]] = frozenset()
 
     #: How it can be laid out otherwise than at first: with a detail in the place of something, or with charts.
     LAYOUTS: ClassVar[tuple[str, ...]] = ("-detail", "-charts")
@@ -220,7 +218,7 @@ class View(Patience):
 
     def offers(self, action: str) -> bool:
         """Say whether an action makes sense now: a slash that is typed into the filter line is left to it."""
-        if action in self.CHANGING and not may_change(self):
+        if action in CHANGING and not may_change(self):
             return False
         return not (action == "filter" and (self.typing or not self._filterable()))
 
