@@ -6,6 +6,7 @@ Plain data, no behaviour beyond keeping itself consistent and bounded. A view ma
 
 import asyncio
 import copy
+import socket
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -121,6 +122,8 @@ class Connection:
     """The id of the latest fault that has broken it."""
     task: int | None = None
     """The id of the task that serves it, or has; None where none does, or its loop is not an observed one."""
+    sock: socket.socket | None = None
+    """Its socket: its server's own business. None once it is closed, and in copies."""
     waited: float | None = None
     """How long it waited in the system's queue to be accepted, in seconds, to a few milliseconds; None where the
     system does not tell."""
@@ -140,7 +143,7 @@ class Connection:
     def frozen(self) -> "Connection":
         """Return a copy that stays as it is, whatever becomes of its faults."""
         copied = copy.copy(self)
-        copied.link = copy.copy(self.link)
+        copied.link, copied.sock = copy.copy(self.link), None
         return copied
 
     @property

@@ -116,14 +116,15 @@ class Observed(_Loop):  # type: ignore[misc]
         elsewhere = thread != get_ident() and thread is not None
         if elsewhere and not self.get_debug():
             self.observation.complaints.called_from_elsewhere("create_task", coro)
-        if self.factory is not None:
-            if not (tasks.on and _is_eager_factory(self.factory)):
-                tasks.unobserved += 1
-                return super().create_task(coro, **kwargs)
-            kwargs.setdefault("eager_start", self.eager_by_factory)
-        elif not tasks.on or _asyncio_tasks.Task is not OBSERVABLE:
+        eager = self.factory is not None and _is_eager_factory(self.factory)
+        if not tasks.on or _asyncio_tasks.Task is not OBSERVABLE or (self.factory is not None and not eager):
             tasks.unobserved += 1
+            if eager and not self.eager_by_factory:
+                # uvloop 0.23 hands asyncio's eager factory an argument that this takes from Python 3.14 on only.
+                return asyncio.Task(coro, loop=self, **kwargs)
             return super().create_task(coro, **kwargs)
+        if eager:
+            kwargs.setdefault("eager_start", self.eager_by_factory)
         if self.is_over:
             raise RuntimeError("Event loop is closed")
         task: Any = tasks.make(self, coro, frame, kwargs)

@@ -57,6 +57,24 @@ def bound_to(callback: object) -> Any:
 METHODS = (MethodType, BuiltinMethodType)
 
 
+def kept_once(mark: Mark) -> Mark:
+    """Return this mark, the very object that was returned for it before: thousands of tasks come from the same line."""
+    code, offset = mark
+    place = id(code), offset  # to compare codes takes long
+    kept = _KEPT.get(place)
+    if kept is None:
+        if len(_KEPT) >= MARKS_KEPT:
+            _KEPT.clear()
+        kept = _KEPT[place] = mark  # which holds the code, so that no other can have its id
+    return kept
+
+
+#: How many marks are kept once.
+MARKS_KEPT = 1_000
+
+_KEPT: dict[tuple[int, int], Mark] = {}
+
+
 def program_mark(frame: FrameType | None) -> Mark | None:
     """Return where the program is, from this frame outwards: the first frame that is neither asyncio's nor ours.
 
@@ -64,7 +82,7 @@ def program_mark(frame: FrameType | None) -> Mark | None:
     """
     while frame is not None:
         if id(frame.f_globals) not in MACHINERY:
-            return frame.f_code, frame.f_lasti
+            return kept_once((frame.f_code, frame.f_lasti))
         if id(frame.f_code) in BOTTOMS:
             return None
         frame = frame.f_back

@@ -5,7 +5,7 @@ from collections import Counter
 from enum import StrEnum
 from time import monotonic
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import ref
 
 from .places import MACHINERY, Mark, Place, bound_to, place_of
@@ -45,44 +45,66 @@ class TaskState(StrEnum):
     """It was collected as garbage before it ended."""
 
 
+Value = TypeVar("Value")
+
+
+class Rare(Generic[Value]):
+    """An attribute of records that few of them have: what most have costs every task, in time and in memory.
+
+    Args:
+        default: what it is where nobody has set it.
+    """
+
+    def __init__(self, default: Value) -> None:
+        self._default = default
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, record: "TaskRecord", _: type) -> Value:
+        rare = record.rare
+        return self._default if rare is None else rare.get(self._name, self._default)
+
+    def __set__(self, record: "TaskRecord", value: Value) -> None:
+        if record.rare is None:
+            record.rare = {}
+        record.rare[self._name] = value
+
+
 class TaskRecord:
     """What is true of one task now, and what was, once it has ended.
 
     Times are by the clock of `time.monotonic`, in seconds; so are durations.
     """
 
-    # What every task has is in a slot, which is made and reached faster than what is in a dictionary; the rest has its
-    # default on the class, because most tasks never get past it and every task pays for making its record.
     __slots__ = (
-        "__dict__",
         "_task",
         "busy",
         "code",
         "creator_id",
+        "eager",
         "given_name",
         "id",
         "longest",
         "look_above",
         "made",
         "outcome",
+        "owner_then",
+        "rare",
         "since",
         "steps",
         "tasks",
         "unsettled",
     )
-    eager = False
-    """Whether its first step ran while it was created."""
-    error: str | None = None
+    error = Rare[str | None](None)
     """The exception it ended with."""
-    error_mark: Mark | None = None
-    histogram: Counter[int] | None = None
+    error_mark = Rare[Mark | None](None)
+    histogram = Rare[Counter[int] | None](None)
     """How many steps took less than 2ⁿ µs, by n, since `Tasks.keep_histogram`; None if nobody asked."""
-    cancellations: "tuple[Cancellation, ...]" = ()
+    cancellations = Rare[tuple["Cancellation", ...]](())
     """The latest cancellations, open or not, oldest first."""
-    made_late: "list[TaskRecord] | None" = None
+    made_late = Rare[list["TaskRecord"] | None](None)
     """The tasks that it has made while it is cancelled; None once that is over, or if there are none."""
-    owner_then: str | None = None
-    """Whose it was when it ended, where its coroutine alone does not tell; None while it lives."""
 
     def __init__(self, tasks: "Tasks", task: "Task", id: int, code: CodeType | None, made: Mark | None) -> None:
         self._task = ref(task)
@@ -99,6 +121,12 @@ class TaskRecord:
         """How it ended; None if it has not."""
         self.given_name: str | None = None
         """The name it was given; None if asyncio has numbered it."""
+        self.owner_then: str | None = None
+        """Whose it was when it ended, where its coroutine alone does not tell; None while it lives."""
+        self.eager = False
+        """Whether its first step ran while it was created."""
+        self.rare: dict[str, Any] | None = None
+        """What is `Rare`; None while nothing is."""
         self.since = monotonic()
         """When its latest step ended, or when it was made."""
         self.steps = 0

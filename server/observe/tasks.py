@@ -179,7 +179,11 @@ class Tasks:
             self._observation.complaints.made_while_cancelled(record, outer)
         if task.done():
             self.end(task, record)
-        return task
+        try:
+            return task
+        finally:
+            # Else an exception of a task that starts at once would hold this frame, and this frame the task.
+            del task
 
     def begin(self, task: Task, coro: Any, made: Mark | None) -> TaskRecord:
         """Begin the record of a task that is made just now, by this line."""

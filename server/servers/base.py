@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from .. import events
 from ..conversation import Boom, LineTooLong
@@ -106,7 +106,6 @@ class EchoServer(ABC):
         self.journal = desk.journal
         settings = desk.settings
         self.record = ServerRecord(self.name, self.waits_by, settings.host, port_of(self.name, settings.port))
-        self._peers: dict[int, socket.socket] = {}
         self._cannot_accept = False
         self._given_up: set[int] = set()
         self._late: dict[int, tuple[asyncio.TimerHandle, str]] = {}
@@ -190,7 +189,7 @@ class EchoServer(ABC):
             self._given_up.add(connection.id)
             self.cut_off(connection)
             with contextlib.suppress(OSError):  # it is not connected any more
-                self._peers[connection.id].shutdown(socket.SHUT_RDWR)
+                socket_of(connection).shutdown(socket.SHUT_RDWR)
             self.end(connection, GIVEN_UP)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GIVE_UP_TIME):
@@ -224,7 +223,7 @@ class EchoServer(ABC):
 
         Where the system does not tell, those that it has not taken to send; that is less.
         """
-        arrived = bytes_arrived(self._peers[connection.id])
+        arrived = bytes_arrived(socket_of(connection))
         late = 0 if arrived is None else connection.bytes_out - arrived
         return max(connection.unsent + late, 0) + connection.held
 
@@ -257,7 +256,7 @@ class EchoServer(ABC):
 
     def tcp_info(self, connection: Connection) -> TcpInfo | None:
         """Return what the system knows of an open connection; None where it does not tell."""
-        return tcp_info(self._peers[connection.id])
+        return tcp_info(socket_of(connection))
 
     def connection_of(self, task: str) -> int | None:  # noqa: ARG002 - most have no tasks
         """Return the id of the connection whose task has this name; None if none of its connections has."""
@@ -312,7 +311,7 @@ class EchoServer(ABC):
         desk = self.desk
         connection.id = desk.connections.next_id()
         connection.built_in = connection.peer in desk.built_in_peers
-        self._peers[connection.id] = sock
+        connection.sock = sock
         desk.connections.add(connection)
         self.record.accepted += 1
         self.record.open += 1
@@ -344,7 +343,8 @@ class EchoServer(ABC):
             self._late.pop(connection.id)[0].cancel()
         if connection.id in self._given_up:
             outcome = GIVEN_UP
-        self._peers.pop(connection.id).close()
+        socket_of(connection).close()
+        connection.sock = None
         now = monotonic()
         self.desk.connections.end(connection, outcome, now)
         self.record.open -= 1
@@ -420,14 +420,14 @@ class EchoServer(ABC):
         Not once the socket was shut down: then there is no answer that is being sent any more.
         """
         if connection.unsent:
-            taken = bytes_taken(self._peers[connection.id])
+            taken = bytes_taken(socket_of(connection))
             part = 0 if taken is None else min(max(taken - connection.bytes_out, 0), connection.unsent)
             self.count_sent(connection, part, 0)
 
     def correct_sent(self, connection: Connection) -> None:
         """Count what the system has taken, where it may be less than it was given: the connection is lost."""
         shut_down = connection.is_half_closed or connection.id in self._given_up
-        taken = None if shut_down else bytes_taken(self._peers[connection.id])
+        taken = None if shut_down else bytes_taken(socket_of(connection))
         if taken is not None:
             self.count_sent(connection, taken - connection.bytes_out, 0)
 
@@ -467,7 +467,7 @@ class EchoServer(ABC):
             Interrupt: if that ends the connection.
         """
         connection.struck_by = step.fault
-        sock = self._peers[connection.id]
+        sock = socket_of(connection)
         match step:
             case HalfClose():
                 with contextlib.suppress(OSError):  # the peer has gone just now, and the handler will notice
@@ -529,6 +529,11 @@ def _who(connection: Connection, error: Exception) -> str:
 
 def _nothing() -> None:
     """Do nothing: nobody rests at the gate."""
+
+
+def socket_of(connection: Connection) -> socket.socket:
+    """Return the socket of a connection that is open."""
+    return cast(socket.socket, connection.sock)
 
 
 def close_with_reset(sock: socket.socket) -> None:

@@ -25,7 +25,7 @@ from ..conversation import Boom, Conversation
 from ..naming import describe
 from ..records import Connection, ConnectionState, Treatment
 from .accepting import AcceptingServer, time_limit
-from .base import RECEIVE_SIZE, Desk, Idle, Interrupt, outcome_of
+from .base import RECEIVE_SIZE, Desk, Idle, Interrupt, outcome_of, socket_of
 from .following import follow, wake
 
 #: After how many reads in a row a task lets the others run. `sock_recv` and `sock_sendall` come back without suspending
@@ -198,7 +198,7 @@ class SocketsServer(AcceptingServer):
             how = socket.SHUT_RDWR if connection.unsent else socket.SHUT_RD
             self.cut_off(connection)
             with contextlib.suppress(OSError):  # the peer has reset just now, and the handler will notice
-                self._peers[connection.id].shutdown(how)
+                socket_of(connection).shutdown(how)
             wake(connection)
 
     def has_to_boom(self, connection: Connection) -> bool:

@@ -55,8 +55,7 @@ class StreamsServer(AcceptingServer):
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
-        self._readers: dict[int, asyncio.StreamReader] = {}
-        self._writers: dict[int, asyncio.StreamWriter] = {}
+        self._readers: dict[int, _Reader] = {}
 
     def answer_to(self, line: bytes) -> bytes:
         return line.upper()
@@ -71,7 +70,7 @@ class StreamsServer(AcceptingServer):
         conversation = Conversation()
         reader = self._readers[connection.id] = _Reader(self, connection)
         try:
-            writer = self._writers[connection.id] = await _open(reader, sock)
+            writer = reader.writer = await _open(reader, sock)
             try:
                 while True:
                     try:
@@ -90,7 +89,7 @@ class StreamsServer(AcceptingServer):
                     self._abort(connection, writer)  # its peer does not read, and closing would wait for that
                 if writer.transport.is_closing() or not connection.closes_late:
                     await _close(writer)
-                    self._writers.pop(connection.id, None)
+                    reader.writer = None
         except asyncio.CancelledError as cancelled:
             outcome = str(cancelled) or "cancelled"
             raise
@@ -106,21 +105,26 @@ class StreamsServer(AcceptingServer):
         except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its connection, and is told
             outcome = self._failed(connection, error)
         finally:
-            del self._readers[connection.id]
             if connection.state is ConnectionState.OPEN:
                 self.close(connection, outcome)
 
     def close(self, connection: Connection, outcome: str) -> None:
-        if connection.id in self._writers:
+        if self._writer_of(connection) is not None:
             super().close(connection, outcome)
         else:
             self.close_now(connection, outcome)  # its transport has closed the socket already
 
     def close_now(self, connection: Connection, outcome: str) -> None:
-        writer = self._writers.pop(connection.id, None)
+        writer = self._writer_of(connection)
+        self._readers.pop(connection.id, None)
         if writer is not None:
             self._abort(connection, writer)
         super().close_now(connection, outcome)
+
+    def _writer_of(self, connection: Connection) -> asyncio.StreamWriter | None:
+        """Return the writer of a connection; None before it has one, and once that has closed the socket."""
+        reader = self._readers.get(connection.id)
+        return None if reader is None else reader.writer
 
     def _abort(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
         """Let go of what is left of an answer, and count what was sent of it."""
@@ -130,7 +134,7 @@ class StreamsServer(AcceptingServer):
         transport.abort()
 
     def cut_off(self, connection: Connection) -> None:
-        writer = self._writers.get(connection.id)
+        writer = self._writer_of(connection)
         if writer is not None and connection.unsent:
             self._abort(connection, writer)
 
@@ -226,15 +230,16 @@ class StreamsServer(AcceptingServer):
 
     def boom(self, connection: Connection, error: Exception) -> None:
         reader = self._readers.get(connection.id)
-        if reader is not None:
+        if reader is not None and connection.state is ConnectionState.OPEN:
             # The pending readline raises it, or the next one. Where the handler hangs in drain, that has to end too.
             reader.set_exception(error)
-            if connection.unsent:
-                self._abort(connection, self._writers[connection.id])
+            if connection.unsent and reader.writer is not None:
+                self._abort(connection, reader.writer)
             wake(connection)
 
     def has_to_boom(self, connection: Connection) -> bool:
-        return self._readers[connection.id].exception() is not None
+        reader = self._readers.get(connection.id)
+        return reader is not None and reader.exception() is not None
 
     def interrupt(self, connection: Connection, why: str) -> None:
         task = self._tasks.get(connection.id)
@@ -250,6 +255,8 @@ class _Reader(asyncio.StreamReader):
 
     deadline: asyncio.Timeout | Endless | None = None
     """What somebody reads under, if there is a limit: who sends a part of a line is not idle either."""
+    writer: asyncio.StreamWriter | None = None
+    """What answers the same peer, until it is closed."""
 
     def __init__(self, server: StreamsServer, connection: Connection) -> None:
         super().__init__(limit=LONGEST_LINE)

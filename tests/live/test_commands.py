@@ -21,6 +21,7 @@ from echotui.server.lab import MOST_CLIENTS, Refused
 from echotui.server.naming import address
 from echotui.server.observe.events import Complained
 from echotui.server.records import Treatment
+from echotui.server.servers.base import socket_of
 
 
 @each_flavour
@@ -182,7 +183,7 @@ async def test_a_built_in_client_that_hears_something_else_says_so(monkeypatch: 
         started = await happens(lab, events.ClientStarted)
         accepted = await happens(lab, events.Accepted, peer=started.peer)
         await happens(lab, events.Sent, connection=accepted.connection)
-        lab.servers["sockets"]._peers[accepted.connection].send(b"psst")
+        socket_of(lab.connections.open[accepted.connection]).send(b"psst")
         await happens(lab, events.ClientEnded, reason="b'psst' came unasked")
 
 

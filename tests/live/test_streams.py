@@ -137,7 +137,7 @@ async def test_last_words_are_counted_when_they_are_sent_and_not_when_the_connec
     async with a_lab(STREAMS) as lab, a_peer(lab, "streams") as peer:
         assert await peer.echoes(b"HERE\n")
         lab.interrupt(peer.connection.id)
-        writer = lab.servers["streams"]._writers[peer.connection.id]  # type: ignore[attr-defined]
+        writer = lab.servers["streams"]._readers[peer.connection.id].writer  # type: ignore[attr-defined]
         await soon(writer.transport.is_closing)
         assert peer.connection.state is ConnectionState.OPEN
         assert peer.connection.bytes_out == len(b"HERE\nConnection dropped!\r\n")

@@ -17,6 +17,7 @@ from echotui.server.faults.events import FaultEnded, FaultStruck
 from echotui.server.lab import Lab, Refused
 from echotui.server.records import ConnectionState, ServerState
 from echotui.server.servers import SERVERS
+from echotui.server.servers.base import socket_of
 from echotui.server.settings import Settings
 from echotui.server.waterfall import What
 
@@ -117,7 +118,7 @@ async def test_a_peer_that_has_closed_is_let_go_once_nothing_holds_it(server: st
 @each_on_loop
 async def test_a_boom_is_raised_although_the_fault_that_held_it_ended_while_its_answer_is_sent(server: str) -> None:
     async with a_lab() as lab, a_peer(lab, server, receive_buffer=4096) as peer:
-        lab.servers[server]._peers[peer.connection.id].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        socket_of(peer.connection).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         fault = lab.faults.inject("latency", peer.connection.id, {"ms": 50})
         await peer.say(4 * LINE + b"boom\r\n")
         await soon(lambda: peer.connection.unsent > 0)
@@ -173,7 +174,7 @@ async def test_a_reset_may_meet_a_connection_that_is_closed_already(server: str)
         for _ in range(10):
             async with a_peer(lab, server) as peer:
                 assert await peer.echoes(b"HELLO\r\n")
-                handle = lab.servers[server]._peers[peer.connection.id]
+                handle = socket_of(peer.connection)
                 peer.sock.close()
                 await soon(lambda handle=handle: handle.fileno() == -1)  # type: ignore[misc]
                 lab.faults.inject("reset", server)

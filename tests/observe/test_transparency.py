@@ -33,6 +33,8 @@ def on_bare_and_observed(loop: Loop, program: Program) -> tuple[Any, Any]:
             made.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
         return made
 
+    if loop.eager and sys.version_info[:2] == (3, 13):
+        pytest.skip("CPython 3.13 names every eager task 'None', and uvloop 0.23 can make none there")
     said = []
     for make in (bare, loop.make):
         with asyncio.Runner(loop_factory=make, debug=loop.debug) as runner:
