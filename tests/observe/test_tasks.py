@@ -145,7 +145,7 @@ async def test_steps_are_counted_and_timed(loop: Any) -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
-async def test_the_time_of_an_eager_task_is_its_own_and_not_its_makers(loop: Loop) -> None:
+async def test_the_time_of_an_eager_task_is_its_own_and_not_its_makers(loop: Any) -> None:
     if loop.kind == "uvloop" and sys.version_info[:2] == (3, 13):
         pytest.skip("uvloop 0.23 can make no eager task there")
 
