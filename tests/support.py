@@ -5,13 +5,14 @@ Nothing in here sleeps: whoever waits, waits for bytes or for an entry of the jo
 
 import asyncio
 import contextlib
+import gc
 import os
 import random
 import selectors
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -255,3 +256,13 @@ async def a_peer(lab: Lab, server: str, *, receive_buffer: int | None = None) ->
         connection = lab.connections.get(accepted.connection)
         assert connection is not None
         yield Peer(sock, connection)
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -39,3 +39,8 @@ def line_of(file: str, mark: str) -> int:
         if line.endswith(f"# {mark}"):
             return number
     raise LookupError(mark)
+
+
+def be_quiet() -> None:
+    """Have asyncio tell what we provoke to us only."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)

@@ -60,10 +60,10 @@ def run(order: Order, processes: int, *, as_json: bool) -> int:
         stopped_by.append(signal.Signals(number))
         raise KeyboardInterrupt
 
-    at_the_end(stop)
     if problem := too_few_descriptors(-(-order.connections // processes)):
         return _failed(problem)
     bar = Bar(order.seconds)
+    at_the_end(stop)
     try:
         with Load(order, processes) as load:
             bar.show("connecting")

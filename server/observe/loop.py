@@ -13,6 +13,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVarTuple
+from weakref import ref
 
 from .observation import Observation
 from .places import BOTTOMS, MACHINERY, program_mark
@@ -78,7 +79,7 @@ class Observed(_Loop):  # type: ignore[misc]
         observation = self.observation
         tasks = observation.tasks
         if (
-            (kwargs and kwargs != _NAMELESS)
+            (kwargs and (len(kwargs) > 1 or kwargs.get("name", kwargs) is not None))
             or self.factory is not None
             or observation.complaints.thread != get_ident()
             or not tasks.on
@@ -93,15 +94,21 @@ class Observed(_Loop):  # type: ignore[misc]
             frame = frame.f_back
             code = frame.f_code
         made = program_mark(frame) if id(frame.f_globals) in MACHINERY else (code, frame.f_lasti)
-        task: Any = Task(coro, loop=self)
-        number = tasks.made = tasks.made + 1
-        if number >= tasks.sweep_at:
+        if tasks.numbers >= tasks.sweep_at:
             tasks.sweep()
         try:
             code = coro.cr_code
-        except AttributeError:
+        except Exception:  # noqa: BLE001 - it may be anybody's object
             code = None
-        task.record = tasks.live[number] = record = TaskRecord(tasks, task, number, code, made)
+        number = tasks.numbers = tasks.numbers + 1
+        record = TaskRecord(tasks, number, code, made)
+        try:
+            task: Any = Task(coro, loop=self)
+        except BaseException:
+            tasks.spoilt += 1
+            raise
+        task.record = tasks.live[number] = record
+        record._task = ref(task)
         creator = tasks.running
         if creator is not None and creator.unsettled:
             observation.complaints.made_while_cancelled(record, creator)
@@ -270,8 +277,5 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
 
 _CALL_LATER = asyncio.BaseEventLoop.call_later.__code__
 _CREATE_TASK = asyncio.create_task.__code__  # noqa: TID251 - it is not called
-
-#: All that asyncio itself says of a task without a name (CPython 3.12, 3.13).
-_NAMELESS = {"name": None}
 BOTTOMS.add(id(Observed.run_forever.__code__))
 MACHINERY.add(id(globals()))

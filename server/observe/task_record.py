@@ -61,14 +61,14 @@ class Rare(Generic[Value]):
     def __set_name__(self, _: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, record: "TaskRecord", _: type) -> Value:
+    def __get__(self, record: "TaskRecord | None", _: type) -> Value:
+        if record is None:
+            return self._default
         rare = record.rare
         return self._default if rare is None else rare.get(self._name, self._default)
 
     def __set__(self, record: "TaskRecord", value: Value) -> None:
-        if record.rare is None:
-            record.rare = {}
-        record.rare[self._name] = value
+        record.rare = {**(record.rare or {}), self._name: value}  # a new one, as a copy of the record has the old one
 
 
 class TaskRecord:
@@ -106,8 +106,8 @@ class TaskRecord:
     made_late = Rare[list["TaskRecord"] | None](None)
     """The tasks that it has made while it is cancelled; None once that is over, or if there are none."""
 
-    def __init__(self, tasks: "Tasks", task: "Task", id: int, code: CodeType | None, made: Mark | None) -> None:
-        self._task = ref(task)
+    def __init__(self, tasks: "Tasks", id: int, code: CodeType | None, made: Mark | None) -> None:
+        self._task: ref[Task] | None = None
         self.tasks = tasks
         self.id = id
         """Its number among the tasks of its loop, from 1."""
@@ -143,7 +143,7 @@ class TaskRecord:
     @property
     def task(self) -> "Task | None":
         """The task itself; None if it is gone."""
-        return self._task()
+        return None if self._task is None else self._task()
 
     @property
     def name(self) -> str:

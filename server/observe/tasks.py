@@ -55,8 +55,10 @@ class Tasks:
         """The latest of the screen's own that have ended, oldest first."""
         self.ended_ui_count = 0
         """How many of the screen's own have ended, ever."""
-        self.made = 0
-        """How many were made, ever."""
+        self.numbers = 0
+        """The number of the newest."""
+        self.spoilt = 0
+        """How many numbers no task has, because it could not be made."""
         self.unobserved = 0
         """How many a task factory has made that are not observed."""
         self.running: TaskRecord | None = None
@@ -73,6 +75,11 @@ class Tasks:
         """At which number of tasks made to `sweep`."""
         # Those that have failed and still exist, by id: whoever keeps the tasks bounds them, as it does the live ones.
         self._failed: dict[int, TaskRecord] = {}
+
+    @property
+    def made(self) -> int:
+        """How many were made, ever."""
+        return self.numbers - self.spoilt
 
     @property
     def ended_count(self) -> int:
@@ -142,7 +149,7 @@ class Tasks:
         for record in list(self.live.values()):
             if record.task is None:
                 self.destroyed(record)
-        self.sweep_at = self.made + max(SWEPT_EVERY, len(self.live))
+        self.sweep_at = self.numbers + max(SWEPT_EVERY, len(self.live))
 
     def make(self, loop: asyncio.AbstractEventLoop, coro: Any, frame: FrameType, arguments: dict[str, Any]) -> Task:
         """Return a new observed task. `frame` is who asked for it, `arguments` are the task's own.
@@ -160,9 +167,10 @@ class Tasks:
         try:
             Task.__init__(task, coro, loop=loop, **arguments)
         except BaseException as error:
-            del self.live[record.id]
+            self.live.pop(record.id, None)
             if isinstance(error, Exception):  # no task could be made of it; else it was one, and ended by this
-                self.made -= 1
+                self.spoilt += 1
+                del task.record
             raise
         finally:
             if eager:
@@ -173,7 +181,7 @@ class Tasks:
                 self.running, self.started = outer, outer_started + (record.since - began)
         if arguments.get("name") is not None:
             record.given_name = task.get_name()
-        if record.longest > record.look_above:
+        if eager and record.longest > record.look_above:
             self.look_at_step(task, record.longest)
         if outer is not None and outer.unsettled:
             self._observation.complaints.made_while_cancelled(record, outer)
@@ -187,10 +195,15 @@ class Tasks:
 
     def begin(self, task: Task, coro: Any, made: Mark | None) -> TaskRecord:
         """Begin the record of a task that is made just now, by this line."""
-        number = self.made = self.made + 1
-        if number >= self.sweep_at:
+        if self.numbers >= self.sweep_at:
             self.sweep()
-        task.record = self.live[number] = record = TaskRecord(self, task, number, getattr(coro, "cr_code", None), made)
+        try:
+            code = coro.cr_code
+        except Exception:  # noqa: BLE001 - it may be anybody's object
+            code = None
+        number = self.numbers = self.numbers + 1
+        task.record = self.live[number] = record = TaskRecord(self, number, code, made)
+        record._task = ref(task)
         return record
 
     def look_at_step(self, task: Task, took: float) -> None:
@@ -211,8 +224,10 @@ class Tasks:
             self._observation.disable(self, error)
 
     def end(self, task: Task, record: TaskRecord) -> None:
-        """Note how a task has ended, without retrieving its exception."""
+        """Note how a task has ended, without retrieving its exception. What has been noted already stays so."""
         try:
+            if self.live.pop(record.id, None) is None:
+                return  # another thread has made it, and it ran in the loop's before that was done
             outcome = CANCELLED if task.cancelled() else FINISHED
             error = task._exception
             if error is not None:
@@ -222,7 +237,6 @@ class Tasks:
                 self._failed[record.id] = record
                 record._task = ref(task, partial(_forget, self._failed, record.id))
             record.outcome = outcome
-            del self.live[record.id]
             try:
                 kind = self._kinds[id(record.code)]
             except KeyError:

@@ -115,10 +115,10 @@ class StreamsServer(AcceptingServer):
             self.close_now(connection, outcome)  # its transport has closed the socket already
 
     def close_now(self, connection: Connection, outcome: str) -> None:
-        writer = self._writer_of(connection)
-        self._readers.pop(connection.id, None)
-        if writer is not None:
-            self._abort(connection, writer)
+        reader = self._readers.pop(connection.id, None)
+        if reader is not None and reader.writer is not None:
+            self._abort(connection, reader.writer)
+            reader.writer = None  # which knows its reader
         super().close_now(connection, outcome)
 
     def _writer_of(self, connection: Connection) -> asyncio.StreamWriter | None:

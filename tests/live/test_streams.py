@@ -1,8 +1,9 @@
 """The streams server: lines in upper case, bounded, with a last word; and what blocking has in common with it."""
 
 import asyncio
+import weakref
 
-from support import STREAMS, Flavour, a_lab, a_peer, each_by_line, happens, told
+from support import STREAMS, Flavour, a_lab, a_peer, each_by_line, happens, no_garbage_collection, told
 from support_faults import soon
 
 from echotui.server import events
@@ -142,3 +143,15 @@ async def test_last_words_are_counted_when_they_are_sent_and_not_when_the_connec
         assert peer.connection.state is ConnectionState.OPEN
         assert peer.connection.bytes_out == len(b"HERE\nConnection dropped!\r\n")
         assert await peer.hear_out() == b"Connection dropped!\r\n"
+
+
+async def test_a_connection_that_is_closed_late_leaves_nothing_to_the_collector() -> None:
+    async with a_lab(STREAMS) as lab:
+        with no_garbage_collection():
+            async with a_peer(lab, "streams") as peer:
+                assert await peer.echoes(b"HERE\n")
+                reader = weakref.ref(lab.servers["streams"]._readers[peer.connection.id])  # type: ignore[attr-defined]
+                lab.faults.inject("slow-close", peer.connection.id, {"ms": 10})
+                peer.say_no_more()
+                await happens(lab, events.Closed, connection=peer.connection.id)
+            await soon(lambda: reader() is None)

@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 import pytest
-from support_observe import journal, line_of, observed, told
+from support_observe import be_quiet, journal, line_of, observed, told
 
 from echotui.server.events import InstrumentDisabled
 from echotui.server.journal import Journal
@@ -30,11 +30,6 @@ from echotui.server.observe.tasks import ENDED_KEPT
 
 def start(coroutine: Any, name: str) -> "asyncio.Task[Any]":
     return asyncio.get_running_loop().create_task(coroutine, name=name)
-
-
-def be_quiet() -> None:
-    """Have asyncio tell what we provoke to us only."""
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
 
 
 async def lose_a_task() -> None:

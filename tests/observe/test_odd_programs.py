@@ -7,13 +7,13 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from support import PATIENCE
-from support_observe import observed, told
+from support import PATIENCE, no_garbage_collection
+from support_observe import be_quiet, observed, told
 
 from echotui.server import new_event_loop
 from echotui.server.loops import LOOP_KINDS, LoopKind
@@ -36,16 +36,6 @@ class Untouchable:
 
 class Big:
     """Something that can be seen to be gone."""
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 async def _fails_at_once(_: Big) -> None:
@@ -227,6 +217,82 @@ async def test_what_no_task_could_be_made_of_is_not_counted() -> None:
     with suppress(TypeError):
         asyncio.get_running_loop().create_task(42)  # type: ignore[arg-type]
     assert observed().tasks.made == made
+
+
+class Nameless:
+    """No name can be made of it."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+async def test_what_became_no_task_takes_no_other_tasks_place() -> None:
+    be_quiet()
+    coroutine = asyncio.sleep(0)
+    here: Any = asyncio.get_running_loop()
+    with suppress(ZeroDivisionError):
+        task = here.create_task(coroutine, name=Nameless())
+    coroutine.close()
+    task = here.create_task(asyncio.sleep(0.01), name="next")
+    await task
+    assert not observed().disabled
+    record = observed().tasks.record_of(task)
+    assert record is not None
+    assert record.outcome == "finished"
+    assert [one.name for one in observed().tasks.ended].count("next") == 1
+
+
+async def test_a_task_that_another_thread_makes_is_ended_once_however_soon_it_ends(loop: Any) -> None:
+    if loop.debug:
+        pytest.skip("asyncio itself raises")
+    be_quiet()
+    here = asyncio.get_running_loop()
+    over = asyncio.Event()
+    made: list[asyncio.Task[None]] = []
+
+    def make() -> None:
+        made.extend(here.create_task(asyncio.sleep(0), name="from elsewhere") for _ in range(2000))
+        here.call_soon_threadsafe(over.set)
+
+    ended = observed().tasks.ended_count
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(5e-6)
+    try:
+        other = threading.Thread(target=make)
+        other.start()
+        async with asyncio.timeout(PATIENCE):
+            while not over.is_set():  # noqa: ASYNC110 - the loop is to run what the other thread makes
+                await asyncio.sleep(0)
+            other.join()
+            while observed().tasks.ended_count < ended + 2000:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0)
+    finally:
+        sys.setswitchinterval(before)
+    assert not observed().disabled
+
+
+class Reluctant(Coroutine[Any, Any, int]):
+    """A coroutine that may be run, and asked for nothing else."""
+
+    def send(self, _: object) -> Any:
+        raise StopIteration(5)
+
+    def throw(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+    def __await__(self) -> Any:
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        raise LookupError(name)
+
+
+async def test_a_coroutine_that_cannot_be_asked_for_anything_is_run() -> None:
+    assert await asyncio.get_running_loop().create_task(Reluctant()) == 5
+    assert not observed().disabled
 
 
 async def test_a_complaint_from_the_garbage_of_another_thread_is_told_in_the_loops() -> None:
