@@ -139,8 +139,9 @@ class Observed(_Loop):  # type: ignore[misc]
             if elsewhere:
                 task.record.creator_id = None  # the task that runs has not made it
             if task._source_traceback:
-                # This method, the one above it and the one below it are no part of the program.
-                del task._source_traceback[-3:]
+                # This method, the one above it and the one below it are no part of the program. The one above it stands
+                # where a bare loop has asyncio's eager factory.
+                del task._source_traceback[-2 if eager else -3 :]
             return task
         finally:
             # Else an exception of the task would hold this frame, and this frame the task.
