@@ -383,7 +383,7 @@ class EchoServer(ABC):
         record.bytes_in += size
         journal = self.journal
         if journal.details_open:
-            journal.record(events.Received(self.name, connection.id, connection.peer, size, data[:DETAIL_KEPT]))
+            journal.record(events.Received(self.name, connection.id, connection.peer, size, beginning(data)))
         else:
             journal.details_skipped += 1
 
@@ -529,6 +529,15 @@ def _who(connection: Connection, error: Exception) -> str:
 
 def _nothing() -> None:
     """Do nothing: nobody rests at the gate."""
+
+
+def beginning(data: bytes) -> bytes:
+    """Return as much of what was read as the journal keeps, in an object of its own.
+
+    What `recv` returns lies where there was room for `RECEIVE_SIZE`, however short it is: ten thousand of them that are
+    kept would keep as many pages of memory.
+    """
+    return bytes(memoryview(data)[:DETAIL_KEPT])
 
 
 def socket_of(connection: Connection) -> socket.socket:

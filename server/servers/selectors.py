@@ -28,7 +28,7 @@ from ..faults.gate import Gate
 from ..faults.link import Link
 from ..faults.steps import Send, Wait
 from ..records import LAST_KEPT, Connection, ConnectionState, ServerState
-from .base import ACCEPT_RETRY, DETAIL_KEPT, RECEIVE_SIZE, Desk, EchoServer, Idle, Interrupt, outcome_of
+from .base import ACCEPT_RETRY, RECEIVE_SIZE, Desk, EchoServer, Idle, Interrupt, beginning, outcome_of
 from .hosting import Host, Ready, Turns, host_for
 
 #: How many connections are accepted in one turn, so that a flood of new ones does not starve the old ones.
@@ -302,7 +302,7 @@ class _Talk:
         record.bytes_in += size
         journal = server.journal
         if journal.details_open:
-            journal.record(events.Received(server.name, connection.id, connection.peer, size, data[:DETAIL_KEPT]))
+            journal.record(events.Received(server.name, connection.id, connection.peer, size, beginning(data)))
         else:
             journal.details_skipped += 1
         answer = self.conversation.receive(data)

@@ -28,7 +28,7 @@ from .. import events
 from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
 from ..records import LAST_KEPT, Connection, ConnectionState
 from .accepting import AcceptingServer, Endless, time_limit
-from .base import DETAIL_KEPT, Desk, Idle, Interrupt, outcome_of
+from .base import Desk, Idle, Interrupt, beginning, outcome_of
 from .following import follow, wake
 
 #: What a peer is told whose handler is cancelled.
@@ -276,7 +276,7 @@ class _Reader(asyncio.StreamReader):
         record.bytes_in += size
         journal = server.journal
         if journal.details_open:
-            journal.record(events.Received(server.name, connection.id, connection.peer, size, data[:DETAIL_KEPT]))
+            journal.record(events.Received(server.name, connection.id, connection.peer, size, beginning(data)))
         else:
             journal.details_skipped += 1
         if self.deadline is not None and not self.deadline.expired():

@@ -27,13 +27,13 @@ from ..naming import describe
 from ..records import Connection, ConnectionState, ServerState
 from ..tcp import queue_length
 from .base import (
-    DETAIL_KEPT,
     PEER_GONE,
     RECEIVE_SIZE,
     Desk,
     EchoServer,
     Idle,
     Interrupt,
+    beginning,
     close_with_reset,
     outcome_of,
 )
@@ -195,7 +195,7 @@ class ThreadServer(EchoServer):
 
     def _note_received(self, guest: Guest, data: bytes) -> None:
         self.count_received(guest.connection, data)
-        self._post_detail(functools.partial(events.Received, size=len(data), text=data[:DETAIL_KEPT]), guest)
+        self._post_detail(functools.partial(events.Received, size=len(data), text=beginning(data)), guest)
 
     def _note_sent(self, guest: Guest, size: int, unsent: int) -> None:
         self.count_sent(guest.connection, size, unsent)

@@ -125,3 +125,12 @@ async def test_without_its_handlers_a_lab_sends_no_signal() -> None:
     async with a_lab(SOCKETS) as lab:
         with pytest.raises(Refused, match="not handled"):
             lab.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("server", ["selectors", "sockets", "streams", "protocol"])
+async def test_the_journal_keeps_no_memory_that_was_meant_for_much_longer_reads(server: str) -> None:
+    async with Lab(Settings(port=0, drain=0)) as lab, a_peer(lab, server) as peer:
+        assert await peer.echoes(b"SHORT\n")
+        received = await happens(lab, events.Received, connection=peer.connection.id)
+        assert received.text == peer.connection.last_in == b"SHORT\n"
+        assert received.text is not peer.connection.last_in  # which lies where `recv` had room for 64 KiB
