@@ -260,6 +260,7 @@ async def a_peer(lab: Lab, server: str, *, receive_buffer: int | None = None) ->
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
+    """Have nothing collected meanwhile but what nobody refers to."""
     gc.collect()
     gc.disable()
     try:

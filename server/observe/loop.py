@@ -96,18 +96,13 @@ class Observed(_Loop):  # type: ignore[misc]
         made = program_mark(frame) if id(frame.f_globals) in MACHINERY else (code, frame.f_lasti)
         if tasks.numbers >= tasks.sweep_at:
             tasks.sweep()
-        try:
-            code = coro.cr_code
-        except Exception:  # noqa: BLE001 - it may be anybody's object
-            code = None
-        number = tasks.numbers = tasks.numbers + 1
-        record = TaskRecord(tasks, number, code, made)
+        record = TaskRecord(tasks, coro, made)
         try:
             task: Any = Task(coro, loop=self)
-        except BaseException:
+        except BaseException:  # it is no coroutine: whoever asked is told, and nobody has this number
             tasks.spoilt += 1
             raise
-        task.record = tasks.live[number] = record
+        task.record = tasks.live[record.id] = record
         record._task = ref(task)
         creator = tasks.running
         if creator is not None and creator.unsettled:

@@ -106,13 +106,17 @@ class TaskRecord:
     made_late = Rare[list["TaskRecord"] | None](None)
     """The tasks that it has made while it is cancelled; None once that is over, or if there are none."""
 
-    def __init__(self, tasks: "Tasks", id: int, code: CodeType | None, made: Mark | None) -> None:
+    def __init__(self, tasks: "Tasks", coro: Any, made: Mark | None) -> None:
         self._task: ref[Task] | None = None
         self.tasks = tasks
-        self.id = id
+        self.id = tasks.numbers = tasks.numbers + 1
         """Its number among the tasks of its loop, from 1."""
-        self.code = code
+        self.code: CodeType | None = None
         """The code of its coroutine; None where that is not written in Python."""
+        try:  # noqa: SIM105 - this runs for every task
+            self.code = coro.cr_code
+        except Exception:  # noqa: BLE001, S110 - it may be anybody's object
+            pass
         self.made = made
         creator = tasks.running
         self.creator_id: int | None = None if creator is None else creator.id

@@ -157,7 +157,11 @@ class Tasks:
         It has its record before it is one: its first step may run at once, or in another thread.
         """
         task: Task = Task.__new__(Task)
-        record = self.begin(task, coro, program_mark(frame))
+        if self.numbers >= self.sweep_at:
+            self.sweep()
+        record = TaskRecord(self, coro, program_mark(frame))
+        task.record = self.live[record.id] = record
+        record._task = ref(task)
         # Without its loop running asyncio does not start it now, whatever it was asked.
         eager = arguments.get("eager_start") and asyncio._get_running_loop() is loop
         outer, outer_started, began = self.running, self.started, record.since
@@ -192,19 +196,6 @@ class Tasks:
         finally:
             # Else an exception of a task that starts at once would hold this frame, and this frame the task.
             del task
-
-    def begin(self, task: Task, coro: Any, made: Mark | None) -> TaskRecord:
-        """Begin the record of a task that is made just now, by this line."""
-        if self.numbers >= self.sweep_at:
-            self.sweep()
-        try:
-            code = coro.cr_code
-        except Exception:  # noqa: BLE001 - it may be anybody's object
-            code = None
-        number = self.numbers = self.numbers + 1
-        task.record = self.live[number] = record = TaskRecord(self, number, code, made)
-        record._task = ref(task)
-        return record
 
     def look_at_step(self, task: Task, took: float) -> None:
         """Look closer at a step: it was long, or its task is being cancelled or studied."""

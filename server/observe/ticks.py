@@ -207,7 +207,7 @@ class Ticks:
         if ran > self._stalls.limit:
             self._stalls.over(self.awake_since, now)
 
-    def _tick(self, select: Any, timeout: float | None = None) -> Any:  # noqa: C901 - it runs for each turn
+    def _tick(self, select: Any, timeout: float | None = None) -> Any:
         """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
         letters = self._letters
         if not self.on:
@@ -219,21 +219,8 @@ class Ticks:
         name = setter = None
         work = 0
         began = monotonic()
-        start = self._start
         try:
-            if start is None:
-                self._finish(began)
-            else:  # `_finish`, said here once more: to a loop that has little to do a tick costs as much as a message
-                ran = began - self.awake_since
-                self.asleep = True
-                self.count += 1
-                self.ran += ran
-                if ran > self._longest:
-                    self._longest = ran
-                self._ring.append((start, self._work + timers.fired, ran))
-                self._start = None
-                if ran > self._stalls.limit:
-                    self._stalls.over(self.awake_since, began)
+            self._finish(began)
             loop = self._loop
             work = len(loop._ready)
             if letters:  # whoever has something to hear does not sleep

@@ -116,7 +116,9 @@ class Timer(asyncio.TimerHandle):
         if timers.on:
             now = monotonic()
             when, setter = self._when, self.setter
-            timers.ring.append((when, now - when, now, name_of(self._callback), None if setter is None else setter.id))
+            timers.ring.append(
+                (when, now - when, now, self.name or name_of(self._callback), None if setter is None else setter.id)
+            )
         _run(self)
 
     def find_name(self) -> str:
@@ -135,7 +137,7 @@ class Timer(asyncio.TimerHandle):
             timers.cancelled += 1
             if timers.on:
                 setter = self.setter
-                name = name_of(self._callback)
+                name = self.name or name_of(self._callback)
                 timers.ring.append((self._when, None, monotonic(), name, None if setter is None else setter.id))
         _cancel(self)
 
