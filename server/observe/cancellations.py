@@ -185,7 +185,7 @@ class Cancellations:
         limit_mark = None
         if reason == "timeout":
             reason, limit_mark = _limit(task, asker)
-        by = record.tasks.running if self._observation.complaints.thread in (None, get_ident()) else None
+        by = record.tasks.running if record.tasks.thread in {0, get_ident()} else None
         waiter: Any = task._fut_waiter
         hidden = shielded_by(waiter)
         self.count += 1

@@ -133,8 +133,6 @@ class Complaints:
         """How many of each kind there were, ever."""
         self.handling = False
         """Whether the loop's exception handler is at work: what it logs has been noted already."""
-        self.thread: int | None = None
-        """The thread that runs the loop; None while none does."""
         self._observation = observation
         # When the last step ended of which `slow_step` has told: in debug mode asyncio logs the same in a moment.
         self._slow_until = 0.0
@@ -208,7 +206,7 @@ class Complaints:
         """Note a call from another thread than the loop's, in that thread. In debug mode asyncio raises instead."""
         if not self.on:
             return
-        mark = program_mark(sys._getframe(2))
+        mark = program_mark(sys._getframe(1))
         # A program that does this does it often: it is told once a line.
         line = (0, 0) if mark is None else (id(mark[0]), mark[1])
         if line not in self._elsewhere and len(self._elsewhere) < KEPT:
@@ -218,7 +216,7 @@ class Complaints:
 
     def _leave(self, complaint: Complaint, record: "TaskRecord | None" = None) -> None:
         """Keep and tell a complaint when the loop turns: garbage complains in any thread, in the middle of anything."""
-        if self.thread is None:
+        if not self._observation.tasks.thread:
             self._keep(complaint, record, complaint.at)
         else:
             self._observation.leave(partial(self._keep, complaint, record, complaint.at))
@@ -253,13 +251,11 @@ class Complaints:
 
     def begin(self) -> None:
         """The loop begins to run, in this thread."""
-        self.thread = get_ident()
         _Everywhere.join(self)
 
     def end(self) -> None:
         """The loop does not run any more."""
         _Everywhere.leave(self)
-        self.thread = None
 
     def never_awaited(self, coroutine: Any) -> None:
         """Note a coroutine that was dropped before it ran."""

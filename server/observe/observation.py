@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from threading import get_ident
 from time import monotonic
 from types import CodeType
 from typing import Any, Protocol
@@ -104,6 +105,7 @@ class Observation:
 
     def begin(self) -> None:
         """The loop begins to run, in this thread."""
+        self.tasks.thread = get_ident()
         self._guard(self.complaints, self.complaints.begin)
         self._guard(self.stalls, self.stalls.begin)
         if self.ticks is not None:
@@ -115,6 +117,7 @@ class Observation:
             self._guard(self.ticks, self.ticks.end)
         self._guard(self.stalls, self.stalls.end)
         self._guard(self.complaints, self.complaints.end)
+        self.tasks.thread = 0
         self.open_letters()
 
     def close(self) -> None:

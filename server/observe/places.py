@@ -6,8 +6,12 @@ for its line number has to walk a table; and it keeps no frame, so it keeps no l
 
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from traceback import FrameSummary
 from types import AsyncGeneratorType, BuiltinMethodType, CodeType, CoroutineType, FrameType, GeneratorType, MethodType
 from typing import Any, NamedTuple
 
@@ -31,6 +35,20 @@ MACHINERY = {id(vars(module)) for name, module in sys.modules.items() if name.pa
 
 #: Functions under which the program ends and the loop begins, by the id of their code. Each is a module's, for good.
 BOTTOMS: set[int] = {id(asyncio.Handle._run.__code__)}
+
+
+def cut_off_ours(stack: list[FrameSummary] | None, *, but: int = 0) -> None:
+    """Take our own lines off the end of a stack that asyncio has noted in debug mode, but for so many of them.
+
+    How many there are depends on what is compiled: that has no frames.
+    """
+    if stack:
+        ours = sum(1 for _ in takewhile(lambda line: line.filename.startswith(_OURS), reversed(stack)))
+        if ours > but:
+            del stack[but - ours :]
+
+
+_OURS = str(Path(__file__).parent) + os.sep
 
 
 def place_of(mark: Mark | None) -> Place | None:

@@ -2,47 +2,22 @@
 
 import asyncio
 from collections import Counter
-from enum import StrEnum
 from time import monotonic
-from types import CodeType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from weakref import ref
 
 from .places import MACHINERY, Mark, Place, bound_to, place_of
+from .timing import TaskData, TaskState
 from .waiting import Wait, callbacks_of, what_a_task_waits_for
 
 if TYPE_CHECKING:
     from .cancellations import Cancellation
     from .steps import Task
-    from .tasks import Tasks
-
-#: A step at least this long, in seconds, is compared with the loop's own limit for slow callbacks.
-WORTH_A_LOOK = 0.001
 
 #: Less than any step takes: see `TaskRecord.look_above`.
 LOOK_ALWAYS = -1.0
 
 #: How much of what an exception says is kept.
 ERROR_KEPT = 200
-
-
-class TaskState(StrEnum):
-    """Where a task is in its life."""
-
-    CREATED = "created"
-    """It has not run yet."""
-    READY = "ready"
-    """What it waited for is over; it runs in one of the next ticks."""
-    RUNNING = "running"
-    WAITING = "waiting"
-    CANCELLING = "cancelling"
-    """It was asked to end, and has not ended."""
-    FINISHED = "finished"
-    FAILED = "failed"
-    """It ended with an exception."""
-    CANCELLED = "cancelled"
-    DESTROYED = "destroyed"
-    """It was collected as garbage before it ended."""
 
 
 Value = TypeVar("Value")
@@ -71,31 +46,13 @@ class Rare(Generic[Value]):
         record.rare = {**(record.rare or {}), self._name: value}  # a new one, as a copy of the record has the old one
 
 
-class TaskRecord:
+class TaskRecord(TaskData):
     """What is true of one task now, and what was, once it has ended.
 
     Times are by the clock of `time.monotonic`, in seconds; so are durations.
     """
 
-    __slots__ = (
-        "_task",
-        "busy",
-        "code",
-        "creator_id",
-        "eager",
-        "given_name",
-        "id",
-        "longest",
-        "look_above",
-        "made",
-        "outcome",
-        "owner_then",
-        "rare",
-        "since",
-        "steps",
-        "tasks",
-        "unsettled",
-    )
+    __slots__ = ()
     error = Rare[str | None](None)
     """The exception it ended with."""
     error_mark = Rare[Mark | None](None)
@@ -105,44 +62,6 @@ class TaskRecord:
     """The latest cancellations, open or not, oldest first."""
     made_late = Rare[list["TaskRecord"] | None](None)
     """The tasks that it has made while it is cancelled; None once that is over, or if there are none."""
-
-    def __init__(self, tasks: "Tasks", coro: Any, made: Mark | None) -> None:
-        self._task: ref[Task] | None = None
-        self.tasks = tasks
-        self.id = tasks.numbers = tasks.numbers + 1
-        """Its number among the tasks of its loop, from 1."""
-        self.code: CodeType | None = None
-        """The code of its coroutine; None where that is not written in Python."""
-        try:  # noqa: SIM105 - this runs for every task
-            self.code = coro.cr_code
-        except Exception:  # noqa: BLE001, S110 - it may be anybody's object
-            pass
-        self.made = made
-        creator = tasks.running
-        self.creator_id: int | None = None if creator is None else creator.id
-        """The id of the task that made it; None if it was not made in a task."""
-        self.outcome: TaskState | None = None
-        """How it ended; None if it has not."""
-        self.given_name: str | None = None
-        """The name it was given; None if asyncio has numbered it."""
-        self.owner_then: str | None = None
-        """Whose it was when it ended, where its coroutine alone does not tell; None while it lives."""
-        self.eager = False
-        """Whether its first step ran while it was created."""
-        self.rare: dict[str, Any] | None = None
-        """What is `Rare`; None while nothing is."""
-        self.since = monotonic()
-        """When its latest step ended, or when it was made."""
-        self.steps = 0
-        """How often it has run."""
-        self.busy = 0.0
-        """How long it has run, in all its steps, without what tasks take that start eagerly inside one of them."""
-        self.longest = 0.0
-        """Its longest step."""
-        self.look_above = WORTH_A_LOOK
-        """A step that takes longer than this is looked at closer: see `Tasks.look_at_step`."""
-        self.unsettled: tuple[Cancellation, ...] = ()
-        """The cancellations whose outcome is open, oldest first."""
 
     @property
     def task(self) -> "Task | None":

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from time import monotonic
@@ -12,30 +11,23 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from .places import MACHINERY, Mark, innermost_mark, program_mark, raised_at
-from .steps import Step, Task
-from .task_record import LOOK_ALWAYS, WORTH_A_LOOK, TaskRecord, TaskState, describe
+from .steps import Task
+from .task_record import LOOK_ALWAYS, TaskRecord, describe
+from .timing import ENDED_KEPT, SWEPT_EVERY, WORTH_A_LOOK, CoroutineKind, TaskState, Turn
 
 if TYPE_CHECKING:
     from .observation import Observation
 
-#: How many ended tasks stay visible: of the screen's own, and of all others.
-ENDED_KEPT = 1_000
-
 #: The owner whose ended tasks have a history of their own. A screen makes so many that no others would be left in one.
 APART = "ui"
-
-#: After how many new tasks, at the least, the live ones are gone through for those that were collected in silence.
-SWEPT_EVERY = 1_000
 
 #: How many coroutine functions are told apart.
 KINDS_KEPT = 10_000
 
 _IN_ORDER = attrgetter("since", "id")
 
-FINISHED, FAILED, CANCELLED = TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELLED
 
-
-class Tasks:
+class Tasks(Turn):
     """All tasks of one loop: the live ones, and the latest that have ended.
 
     Tasks made without the loop (`asyncio.Task` called directly, or by a task factory that is not asyncio's own)
@@ -45,34 +37,17 @@ class Tasks:
     name = "tasks"
 
     def __init__(self, observation: "Observation", classify: Callable[[CodeType], str | None]) -> None:
-        self.on = True
-        """Whether new tasks are observed."""
-        self.live: dict[int, TaskRecord] = {}
-        """The tasks that have not ended, by id."""
-        self.ended: deque[TaskRecord] = deque(maxlen=ENDED_KEPT)
-        """The latest that have ended, oldest first, but for the screen's own."""
+        super().__init__()
         self.ended_ui: deque[TaskRecord] = deque(maxlen=ENDED_KEPT)
         """The latest of the screen's own that have ended, oldest first."""
         self.ended_ui_count = 0
         """How many of the screen's own have ended, ever."""
-        self.numbers = 0
-        """The number of the newest."""
-        self.spoilt = 0
-        """How many numbers no task has, because it could not be made."""
         self.unobserved = 0
         """How many a task factory has made that are not observed."""
-        self.running: TaskRecord | None = None
-        self.started = 0.0
-        """When the running step began."""
         self.classify = classify
         """Says whose a coroutine is, from its code; None if it is its creator's."""
-        self.idle_steps: list[Step] = []
-        """Steps that have run, to be used again: at most `steps.IDLE_KEPT`."""
         self.cancellations = observation.cancellations
         self._observation = observation
-        self._kinds: dict[int, CoroutineKind] = {}
-        self.sweep_at = SWEPT_EVERY
-        """At which number of tasks made to `sweep`."""
         # Those that have failed and still exist, by id: whoever keeps the tasks bounds them, as it does the live ones.
         self._failed: dict[int, TaskRecord] = {}
 
@@ -160,8 +135,7 @@ class Tasks:
         if self.numbers >= self.sweep_at:
             self.sweep()
         record = TaskRecord(self, coro, program_mark(frame))
-        task.record = self.live[record.id] = record
-        record._task = ref(task)
+        self.enter(task, record)
         # Without its loop running asyncio does not start it now, whatever it was asked.
         eager = arguments.get("eager_start") and asyncio._get_running_loop() is loop
         outer, outer_started, began = self.running, self.started, record.since
@@ -214,33 +188,16 @@ class Tasks:
         except Exception as error:  # noqa: BLE001 - nothing here may break the step that has just run
             self._observation.disable(self, error)
 
-    def end(self, task: Task, record: TaskRecord) -> None:
-        """Note how a task has ended, without retrieving its exception. What has been noted already stays so."""
-        try:
-            if self.live.pop(record.id, None) is None:
-                return  # another thread has made it, and it ran in the loop's before that was done
-            outcome = CANCELLED if task.cancelled() else FINISHED
-            error = task._exception
-            if error is not None:
-                outcome = FAILED
-                record.error = describe(error)
-                record.error_mark = raised_at(error)
-                self._failed[record.id] = record
-                record._task = ref(task, partial(_forget, self._failed, record.id))
-            record.outcome = outcome
-            try:
-                kind = self._kinds[id(record.code)]
-            except KeyError:
-                kind = self._new_kind(record.code)
-            if kind.among_all:
-                self.ended.append(record)
-            else:
-                self._keep(record)
-            kind.busy += record.busy
-            if record.unsettled:
-                self.cancellations.task_ended(record)
-        except Exception as failure:  # noqa: BLE001 - nothing here may break the step that has just run
-            self._observation.disable(self, failure)
+    def failed(self, task: Task, record: TaskRecord, error: BaseException) -> None:
+        """Note with what a task has failed, and keep its record for as long as the task exists."""
+        record.error = describe(error)
+        record.error_mark = raised_at(error)
+        self._failed[record.id] = record
+        record._task = ref(task, partial(_forget, self._failed, record.id))
+
+    def fail(self, error: Exception) -> None:
+        """Something here has raised: this instrument is switched off."""
+        self._observation.disable(self, error)
 
     def destroyed(self, record: TaskRecord, at: float | None = None) -> None:
         """Note that a live task was collected as garbage, at this time of `time.monotonic`; None if just now."""
@@ -248,11 +205,11 @@ class Tasks:
             record.given_name = record.name
             record.outcome = TaskState.DESTROYED
             record.since = monotonic() if at is None else at
-            self._keep(record)
+            self.keep(record)
             if record.unsettled:
                 self.cancellations.task_ended(record)
 
-    def _keep(self, record: TaskRecord) -> None:
+    def keep(self, record: TaskRecord) -> None:
         """Put an ended task into the history it belongs to, and fix its owner: its creator may be forgotten first."""
         record.owner_then = self.owner_of(record)
         if record.owner_then == APART:
@@ -261,12 +218,12 @@ class Tasks:
         else:
             self.ended.append(record)
 
-    def _new_kind(self, code: CodeType | None) -> "CoroutineKind":
-        if len(self._kinds) >= KINDS_KEPT:
+    def new_kind(self, code: CodeType | None) -> "CoroutineKind":
+        if len(self.kinds) >= KINDS_KEPT:
             # A program that makes new code all the time: their times are kept, who they were is not.
-            busy = sum(kind.busy for kind in self._kinds.values())
+            busy = sum(kind.busy for kind in self.kinds.values())
             rest = CoroutineKind(None, "program", busy, among_all=True)
-            self._kinds = {id(None): rest}
+            self.kinds = {id(None): rest}
         owner: str | None = "program"
         if code is not None:
             try:
@@ -274,14 +231,14 @@ class Tasks:
             except Exception as error:  # noqa: BLE001 - a classifier is anybody's code
                 self.classify = _nobody_knows
                 self._observation.report("classifier", error)
-        kind = self._kinds[id(code)] = CoroutineKind(code, owner, 0.0, among_all=owner not in (None, APART))
+        kind = self.kinds[id(code)] = CoroutineKind(code, owner, 0.0, among_all=owner not in (None, APART))
         return kind
 
     def owner_of(self, record: TaskRecord) -> str:
         """Return whose task it is. One whose coroutine is asyncio's own is its creator's."""
         if record.owner_then is not None:
             return record.owner_then
-        kind = self._kinds.get(id(record.code)) or self._new_kind(record.code)
+        kind = self.kinds.get(id(record.code)) or self.new_kind(record.code)
         if kind.owner is not None:
             return kind.owner
         creator = self.get(record.creator_id)
@@ -291,25 +248,12 @@ class Tasks:
     def busy_by_owner(self) -> dict[str, float]:
         """How long all tasks ran, the ended ones included, in seconds, by owner; asyncio's own under ``asyncio``."""
         busy: Counter[str] = Counter()
-        for kind in self._kinds.values():
+        for kind in self.kinds.values():
             busy[kind.owner or "asyncio"] += kind.busy  # type: ignore[assignment]
         for record in list(self.live.values()):
-            kind = self._kinds.get(id(record.code)) or self._new_kind(record.code)
+            kind = self.kinds.get(id(record.code)) or self.new_kind(record.code)
             busy[kind.owner or "asyncio"] += record.busy  # type: ignore[assignment]
         return dict(busy)
-
-
-@dataclass(slots=True)
-class CoroutineKind:
-    """What tasks of the same coroutine function have in common."""
-
-    code: CodeType | None
-    """Held, so that no other code can have its id."""
-    owner: str | None
-    busy: float
-    """How long those that have ended ran, in seconds."""
-    among_all: bool
-    """Whether those that end go to the history of all: they are not the screen's, nor whoever's made them."""
 
 
 def _forget(failed: dict[int, TaskRecord], id: int, _: object) -> None:

@@ -6,17 +6,15 @@ from collections.abc import Callable
 from contextvars import Context
 from threading import get_ident
 from time import monotonic
-from typing import Any, TypeVarTuple
+from typing import TypeVarTuple
 
 import uvloop
 
 from .loop import Observed
 from .observation import Observation
 from .places import MACHINERY
-from .steps import FIRST_STEP, WAKEUP, Task
+from .scheduling import uv_call_soon
 from .timers import Timer
-
-_call_soon: Any = uvloop.Loop.call_soon
 
 _Arguments = TypeVarTuple("_Arguments")
 
@@ -30,39 +28,12 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
 
     def __init__(self) -> None:
         super().__init__()
-        self.factory = None
-        self.is_over = False
         self._timers: dict[int, Timer] = {}
         self.observation = Observation(self, self._timers.values, super().call_later, ticks=False)
+        self.tasks = self.observation.tasks
 
-    def call_soon(
-        self,
-        callback: Callable[[*_Arguments], object],
-        *args: *_Arguments,
-        context: Context | None = None,
-    ) -> asyncio.Handle:
-        """Have something called in the next turn. A step of a task is timed."""
-        step: Any = callback
-        woken_by: Any = args
-        kind = type(step)
-        if kind is FIRST_STEP:
-            if type(task := step.__self__) is Task:
-                return _call_soon(self, task.observed_step, callback, context=context)  # type: ignore[no-any-return]
-        else:
-            complaints = self.observation.complaints
-            if complaints.thread != get_ident() and complaints.thread is not None and not self.get_debug():
-                complaints.called_from_elsewhere("call_soon", callback)
-            # `woken_task`, said here once more: on uvloop a call costs each step a tenth of all that is noted of it.
-            if (
-                kind is WAKEUP
-                and len(args) == 1
-                and type(task := step.__self__) is Task
-                and woken_by[0] is task._fut_waiter
-            ):
-                return _call_soon(  # type: ignore[no-any-return]
-                    self, task.observed_step, callback, woken_by[0], context=context
-                )
-        return _call_soon(self, callback, *args, context=context)  # type: ignore[no-any-return]
+    call_soon = uv_call_soon
+    unobserved_call_soon = uvloop.Loop.call_soon
 
     def call_later(
         self,
@@ -72,12 +43,13 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Have something called after some seconds."""
-        observation = self.observation
-        complaints = observation.complaints
-        if complaints.thread != get_ident() and complaints.thread is not None and not self.get_debug():
-            complaints.called_from_elsewhere("call_later or call_at", callback)  # the one is made of the other
+        observation, tasks = self.observation, self.tasks
+        if tasks.thread != get_ident() and tasks.thread and not self.get_debug():
+            observation.complaints.called_from_elsewhere(
+                "call_later or call_at", callback
+            )  # the one is made of the other
         timers = observation.timers
-        timer = Timer(monotonic() + delay, callback, args, self, context, timers, observation.tasks.running)
+        timer = Timer(monotonic() + delay, callback, args, self, context, timers, tasks.running)
         timer.inner = super().call_later(delay, self._fire, timer)
         timers.made += 1
         self._timers[id(timer)] = timer

@@ -120,7 +120,7 @@ async def test_a_loop_that_refuses_to_run_twice_is_observed_as_before() -> None:
     loop = asyncio.get_running_loop()
     with pytest.raises(RuntimeError):
         loop.run_forever()
-    assert observed().complaints.thread == threading.get_ident()
+    assert observed().tasks.thread == threading.get_ident()
     assert not observed().disabled
 
 

@@ -11,8 +11,8 @@ import pytest
 from support_observe import line_of, observed
 
 from echotui.server.observe import tasks as tasks_module
-from echotui.server.observe.steps import IDLE_KEPT
 from echotui.server.observe.task_record import TaskRecord, TaskState
+from echotui.server.observe.timing import IDLE_KEPT
 
 
 def record_of(task: "asyncio.Task[Any]") -> TaskRecord:

@@ -1,0 +1,166 @@
+"""How observed loops make a task, and put into their queue what is to be called in the next turn.
+
+`create_task`, `call_soon`, `uv_call_soon` and `process_events` are methods of the loops. They run for every message:
+compiled where that is possible, as ``timing.py`` is.
+"""
+
+import asyncio
+import sys
+from contextvars import Context, copy_context
+from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
+from threading import get_ident
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from .places import MACHINERY, cut_off_ours, program_mark
+from .steps import FIRST_STEP, WAKEUP, Task
+from .task_record import TaskRecord
+from .timing import Step, timed_step
+
+if TYPE_CHECKING:
+    from .tasks import Tasks
+
+_asyncio_tasks: Any = asyncio.tasks
+
+#: The task class that ours is one of. Where somebody has put another in its place, that one is made, and not observed.
+OBSERVABLE = asyncio.Task
+
+
+def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
+    """Make an observed task of a coroutine.
+
+    A task factory that was set is used: asyncio's eager one with observed tasks; what any other makes is its own.
+    """
+    tasks = self.tasks
+    frame = sys._getframe(_CALLER)
+    if kwargs and (len(kwargs) > 1 or kwargs.get("name", kwargs) is not None):
+        return self.create_any_task(coro, kwargs, frame)
+    return _create_task(self, tasks, coro, kwargs, frame)
+
+
+def _create_task(loop: Any, tasks: "Tasks", coro: Any, kwargs: dict[str, Any], frame: Any) -> Any:
+    if (
+        tasks.factory is not None
+        or tasks.thread != get_ident()
+        or not tasks.on
+        or tasks.loop_is_over
+        or _asyncio_tasks.Task is not OBSERVABLE
+    ):
+        return loop.create_any_task(coro, kwargs, frame)
+    # What `Tasks.make` does, where there is nothing to it: programs make tasks by the thousand.
+    code = frame.f_code
+    if code is _CREATE_TASK:
+        frame = frame.f_back
+        code = frame.f_code
+    made = program_mark(frame) if id(frame.f_globals) in MACHINERY else (code, frame.f_lasti)
+    if tasks.numbers >= tasks.sweep_at:
+        tasks.sweep()
+    record = TaskRecord(tasks, coro, made)
+    try:
+        task: Any = Task(coro, loop=loop)
+    except BaseException:  # it is no coroutine: whoever asked is told, and nobody has this number
+        tasks.spoilt += 1
+        raise
+    tasks.enter(task, record)
+    creator = tasks.running
+    if creator is not None and creator.unsettled:
+        loop.observation.complaints.made_while_cancelled(record, creator)
+    if task._source_traceback:
+        cut_off_ours(task._source_traceback)
+    return task
+
+
+def woken_task(method: Any, args: tuple[Any, ...]) -> Any:
+    """Return whose wakeup a builtin method is that is called with these arguments; None if it is no task's."""
+    task = method.__self__
+    return task if len(args) == 1 and type(task) is Task and args[0] is task._fut_waiter else None
+
+
+def call_soon(self: Any, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+    """Have something called in the next turn of an asyncio loop. A step of a task is timed."""
+    return _call_soon(self, self.tasks, callback, args, context)
+
+
+def _call_soon(
+    loop: Any, tasks: "Tasks", callback: Any, args: tuple[Any, ...], context: Context | None
+) -> asyncio.Handle:
+    if tasks.loop_is_over:
+        loop._check_closed()
+    if loop._debug:
+        return loop.call_soon_in_debug_mode(callback, args, context)  # type: ignore[no-any-return]
+    kind = type(callback)
+    task: Any = None
+    if kind is FIRST_STEP:  # asked in `create_task`, or by the task itself
+        task = callback.__self__
+    else:
+        if tasks.thread != get_ident() and tasks.thread:
+            loop.observation.complaints.called_from_elsewhere("call_soon", callback)
+        if kind is WAKEUP:
+            task = woken_task(callback, args)
+    handle: Any
+    if type(task) is Task:
+        idle = tasks.idle_steps
+        if idle:
+            handle = idle.pop()
+            handle._callback = callback
+            handle._args = args
+            handle._context = copy_context() if context is None else context
+        else:
+            handle = Step(callback, args, loop, context)
+        handle.task = task
+    else:
+        handle = asyncio.Handle(callback, args, loop, context)
+    loop._ready.append(handle)
+    return handle  # type: ignore[no-any-return]
+
+
+def process_events(self: Any, events: list[tuple[SelectorKey, int]]) -> None:
+    """Put into the queue of an asyncio loop what belongs to the descriptors that are ready."""
+    ready = self._ready
+    for key, mask in events:
+        reader, writer = key.data
+        if mask & EVENT_READ and reader is not None:
+            if reader._cancelled:
+                self._remove_reader(key.fileobj)
+            else:
+                ready.append(reader)
+        if mask & EVENT_WRITE and writer is not None:
+            if writer._cancelled:
+                self._remove_writer(key.fileobj)
+            else:
+                ready.append(writer)
+
+
+def uv_call_soon(self: Any, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+    """Have something called in the next turn of a uvloop loop. A step of a task is timed."""
+    return _uv_call_soon(self, self.tasks, callback, args, context)
+
+
+def _uv_call_soon(
+    loop: Any, tasks: "Tasks", callback: Any, args: tuple[Any, ...], context: Context | None
+) -> asyncio.Handle:
+    kind = type(callback)
+    task: Any = None
+    if kind is FIRST_STEP:
+        task = callback.__self__
+    else:
+        if tasks.thread != get_ident() and tasks.thread and not loop.get_debug():
+            loop.observation.complaints.called_from_elsewhere("call_soon", callback)
+        if kind is WAKEUP:
+            task = woken_task(callback, args)
+    handle: asyncio.Handle
+    if type(task) is Task:
+        handle = loop.unobserved_call_soon(timed_step(task, callback, args[0] if args else None), context=context)
+    elif context is None:
+        handle = loop.unobserved_call_soon(callback, *args)
+    else:
+        handle = loop.unobserved_call_soon(callback, *args, context=context)
+    return handle
+
+
+_CREATE_TASK = asyncio.create_task.__code__  # noqa: TID251 - it is not called
+
+# How many frames its caller is away from one of these functions: what is compiled has none of its own.
+_CALLER = 1 if isinstance(call_soon, FunctionType) else 0
+
+MACHINERY.add(id(globals()))

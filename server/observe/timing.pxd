@@ -1,0 +1,77 @@
+# What ``timing.py`` is in C, where it is compiled. Nothing is said here but types.
+
+cimport cython
+
+
+cdef class TaskData
+
+
+cdef class CoroutineKind:
+    cdef public object code
+    cdef public object owner
+    cdef public double busy
+    cdef public bint among_all
+
+
+cdef class Turn:
+    cdef public bint on
+    cdef public object factory
+    cdef public bint loop_is_over
+    cdef public unsigned long long thread
+    cdef public list idle_steps
+    cdef public long long numbers
+    cdef public long long spoilt
+    cdef public long long sweep_at
+    cdef public object running
+    cdef public double started
+    cdef public dict live
+    cdef public object ended
+    cdef public dict kinds
+
+    cpdef enter(self, object task, TaskData record)
+
+    @cython.locals(kind=CoroutineKind)
+    cpdef end(self, object task, TaskData record)
+
+
+cdef class TaskData:
+    cdef public object _task
+    cdef public object tasks
+    cdef public long long id
+    cdef public object code
+    cdef public object made
+    cdef public object creator_id
+    cdef public object outcome
+    cdef public object given_name
+    cdef public object owner_then
+    cdef public bint eager
+    cdef public object rare
+    cdef public double since
+    cdef public long long steps
+    cdef public double busy
+    cdef public double longest
+    cdef public double look_above
+    cdef public tuple unsettled
+
+
+@cython.locals(turn=Turn)
+cdef begin_step(TaskData record, object task, object woken_by)
+
+@cython.locals(turn=Turn, now=double, took=double)
+cdef end_step(TaskData record, object task)
+
+
+@cython.final
+@cython.freelist(256)
+cdef class TimedStep:
+    cdef object task
+    cdef object step
+    cdef object woken_by
+
+
+@cython.locals(timed=TimedStep)
+cpdef TimedStep timed_step(object task, object step, object woken_by)
+
+
+@cython.locals(record=TaskData, turn=Turn, idle=list)
+cdef _run(object step, object task)

@@ -1,0 +1,338 @@
+"""What is noted of every task and of each of its steps, and what runs the step meanwhile.
+
+This runs for every message of every server. It is compiled where there is a C compiler (``timing.pxd`` says what its
+numbers are in C), and runs as it stands where there is none: see ``compiled.py``.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from enum import StrEnum
+from time import monotonic
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from .places import BOTTOMS, MACHINERY, Mark
+
+if TYPE_CHECKING:
+    from .cancellations import Cancellation
+    from .steps import Task
+    from .task_record import TaskRecord
+    from .tasks import Tasks
+
+#: A step at least this long, in seconds, is compared with the loop's own limit for slow callbacks.
+WORTH_A_LOOK = 0.001
+
+#: How many steps that have run are kept to be used again.
+IDLE_KEPT = 1_000
+
+#: How many ended tasks stay visible: of the screen's own, and of all others.
+ENDED_KEPT = 1_000
+
+#: After how many new tasks, at the least, the live ones are gone through for those that were collected in silence.
+SWEPT_EVERY = 1_000
+
+
+class TaskState(StrEnum):
+    """Where a task is in its life."""
+
+    CREATED = "created"
+    """It has not run yet."""
+    READY = "ready"
+    """What it waited for is over; it runs in one of the next ticks."""
+    RUNNING = "running"
+    WAITING = "waiting"
+    CANCELLING = "cancelling"
+    """It was asked to end, and has not ended."""
+    FINISHED = "finished"
+    FAILED = "failed"
+    """It ended with an exception."""
+    CANCELLED = "cancelled"
+    DESTROYED = "destroyed"
+    """It was collected as garbage before it ended."""
+
+
+FINISHED, FAILED, CANCELLED = TaskState.FINISHED, TaskState.FAILED, TaskState.CANCELLED
+
+
+class CoroutineKind:
+    """What tasks of the same coroutine function have in common."""
+
+    __slots__ = ("among_all", "busy", "code", "owner")
+
+    def __init__(self, code: CodeType | None, owner: str | None, busy: float, *, among_all: bool) -> None:
+        self.code = code
+        """Held, so that no other code can have its id."""
+        self.owner = owner
+        self.busy = busy
+        """How long those that have ended ran, in seconds."""
+        self.among_all = among_all
+        """Whether those that end go to the history of all: they are not the screen's, nor whoever's made them."""
+
+
+class Turn:
+    """Which task runs, and since when; which tasks live, and what becomes of one that ends.
+
+    And what has to be known of the loop whenever a task is made or a step scheduled.
+    """
+
+    __slots__ = (
+        "ended",
+        "factory",
+        "idle_steps",
+        "kinds",
+        "live",
+        "loop_is_over",
+        "numbers",
+        "on",
+        "running",
+        "spoilt",
+        "started",
+        "sweep_at",
+        "thread",
+    )
+
+    def __init__(self) -> None:
+        self.on = True
+        """Whether new tasks are observed."""
+        self.factory: Any = None
+        """The task factory that was set; None if none was."""
+        self.loop_is_over = False
+        """Whether the loop is closed: what `is_closed` says, for the price of an attribute."""
+        self.thread = 0
+        """In which thread the loop runs; 0 while it does not."""
+        self.idle_steps: list[Step] = []
+        """Steps that have run, to be used again: at most `IDLE_KEPT`."""
+        self.numbers = 0
+        """The number of the newest task."""
+        self.spoilt = 0
+        """How many numbers no task has, because it could not be made."""
+        self.sweep_at = SWEPT_EVERY
+        """At which number of tasks made to `sweep`."""
+        self.running: TaskRecord | None = None
+        """The record of the task that runs; None while none does."""
+        self.started = 0.0
+        """When the running step began."""
+        self.live: dict[int, TaskRecord] = {}
+        """The tasks that have not ended, by id."""
+        self.ended: deque[TaskRecord] = deque(maxlen=ENDED_KEPT)
+        """The latest that have ended, oldest first, but for the screen's own."""
+        self.kinds: dict[int, CoroutineKind] = {}
+        """What is known of each coroutine function, by the id of its code."""
+
+    def enter(self, task: Any, record: "TaskRecord") -> None:
+        """Note that a task lives, and give it its record."""
+        self.live[record.id] = task.record = record
+        record._task = ref(task)
+
+    def end(self, task: Any, record: "TaskRecord") -> None:
+        """Note how a task has ended, without retrieving its exception. What has been noted already stays so."""
+        tasks: Any = self
+        try:
+            if self.live.pop(record.id, None) is None:
+                return  # another thread has made it, and it ran in the loop's before that was done
+            error = task._exception
+            if error is not None:
+                tasks.failed(task, record, error)
+                record.outcome = FAILED
+            elif task.cancelled():
+                record.outcome = CANCELLED
+            else:
+                record.outcome = FINISHED
+            kind = self.kinds.get(id(record.code))
+            if kind is None:
+                kind = tasks.new_kind(record.code)
+            if kind.among_all:
+                self.ended.append(record)
+            else:
+                tasks.keep(record)
+            kind.busy += record.busy
+            if record.unsettled:
+                tasks.cancellations.task_ended(record)
+        except Exception as failure:  # noqa: BLE001 - nothing here may break the step that has just run
+            tasks.fail(failure)
+
+
+class TaskData:
+    """What is noted of one task. Times are by the clock of `time.monotonic`, in seconds; so are durations."""
+
+    __slots__ = (
+        "_task",
+        "busy",
+        "code",
+        "creator_id",
+        "eager",
+        "given_name",
+        "id",
+        "longest",
+        "look_above",
+        "made",
+        "outcome",
+        "owner_then",
+        "rare",
+        "since",
+        "steps",
+        "tasks",
+        "unsettled",
+    )
+
+    def __init__(self, tasks: "Tasks", coro: Any, made: Mark | None) -> None:
+        turn = tasks
+        self._task: ref[Task] | None = None
+        self.tasks = tasks
+        self.id = turn.numbers = turn.numbers + 1
+        """Its number among the tasks of its loop, from 1."""
+        self.code: CodeType | None = None
+        """The code of its coroutine; None where that is not written in Python."""
+        try:  # noqa: SIM105 - this runs for every task
+            self.code = coro.cr_code
+        except Exception:  # noqa: BLE001, S110 - it may be anybody's object
+            pass
+        self.made = made
+        creator = turn.running
+        self.creator_id: int | None = None if creator is None else creator.id
+        """The id of the task that made it; None if it was not made in a task."""
+        self.outcome: TaskState | None = None
+        """How it ended; None if it has not."""
+        self.given_name: str | None = None
+        """The name it was given; None if asyncio has numbered it."""
+        self.owner_then: str | None = None
+        """Whose it was when it ended, where its coroutine alone does not tell; None while it lives."""
+        self.eager = False
+        """Whether its first step ran while it was created."""
+        self.rare: dict[str, Any] | None = None
+        """What is `Rare`; None while nothing is."""
+        self.since = monotonic()
+        """When its latest step ended, or when it was made."""
+        self.steps = 0
+        """How often it has run."""
+        self.busy = 0.0
+        """How long it has run, in all its steps, without what tasks take that start eagerly inside one of them."""
+        self.longest = 0.0
+        """Its longest step."""
+        self.look_above = WORTH_A_LOOK
+        """A step that takes longer than this is looked at closer: see `Tasks.look_at_step`."""
+        self.unsettled: tuple[Cancellation, ...] = ()
+        """The cancellations whose outcome is open, oldest first."""
+
+
+def begin_step(record: "TaskRecord", task: Any, woken_by: Any) -> None:
+    """Note that a step of a task begins."""
+    turn = record.tasks
+    if record.unsettled:
+        turn.cancellations.before_step(task, woken_by)
+    turn.running = record
+    turn.started = monotonic()
+
+
+def end_step(record: "TaskRecord", task: Any) -> None:
+    """Note what a step took that has just run, and whether its task has ended."""
+    now = monotonic()
+    turn = record.tasks
+    took = now - turn.started
+    turn.running = None
+    record.since = now
+    record.steps += 1
+    record.busy += took
+    if took > record.longest:
+        record.longest = took
+    if took > record.look_above:
+        turn.look_at_step(task, took)
+    if task.done():
+        turn.end(task, record)
+
+
+class TimedStep:
+    """One step of an observed task, for uvloop to call in place of the task's own."""
+
+    __slots__ = ("step", "task", "woken_by")
+
+    task: Any
+    step: Any
+    woken_by: Any
+
+    def __call__(self) -> None:
+        """Run it, and note what it took."""
+        task, step, woken_by = self.task, self.step, self.woken_by
+        record = task.record
+        begin_step(record, task, woken_by)
+        try:
+            if woken_by is None:
+                step()
+            else:
+                step(woken_by)
+        finally:
+            end_step(record, task)
+            # What is left of this frame may belong to the traceback of a task that has failed (3.12, 3.13), and with
+            # these it would hold the task: a cycle, and asyncio's complaint would come when garbage is collected.
+            self.task = self.step = self.woken_by = None
+            del task, step, woken_by
+
+    def __repr__(self) -> str:
+        return repr(self.step)
+
+
+def timed_step(task: Any, step: Any, woken_by: Any) -> TimedStep:
+    """Return a step to be called in place of the task's own. `woken_by` is the future it is called with, if any."""
+    timed = TimedStep.__new__(TimedStep)
+    timed.task = task
+    timed.step = step
+    timed.woken_by = woken_by
+    return timed
+
+
+class Step(asyncio.Handle):
+    """One step of an observed task, in the queue of an asyncio loop.
+
+    One that has run is used again for the next one (`Tasks.idle_steps`): to make one takes as long as to note all that
+    it did.
+    """
+
+    __slots__ = ("task",)
+    task: Any
+    # What asyncio's own handles hold, for the type checker.
+    _loop: Any
+    _context: Context | None
+    _callback: Callable[..., object] | None
+    _args: tuple[Any, ...]
+    _cancelled: bool
+    _repr: str | None
+    _source_traceback: list[Any] | None
+
+    def _run(self) -> None:
+        """Run the step, and note what it took."""
+        _run(self, self.task)
+
+
+def _run(step: Step, task: Any) -> None:
+    args = step._args
+    context: Any = step._context
+    record = task.record
+    begin_step(record, task, args[0] if args else None)
+    try:
+        if args:
+            context.run(step._callback, args[0])
+        else:
+            context.run(step._callback)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001 - the loop tells its exception handler, and goes on
+        message = f"Exception in callback {step._callback!r}"
+        step._loop.call_exception_handler({"message": message, "exception": error, "handle": step})
+    finally:
+        end_step(record, task)
+    idle = record.tasks.idle_steps
+    if len(idle) < IDLE_KEPT and step._source_traceback is None:
+        step.task = step._callback = step._context = None
+        step._args = ()
+        idle.append(step)
+    del step, task, args  # as in `TimedStep`
+
+
+# Its parent's name, because its ``repr`` shows that.
+Step.__name__ = Step.__qualname__ = "Handle"
+for _function in (TimedStep.__call__, Step._run):
+    BOTTOMS.add(id(getattr(_function, "__code__", None)))  # where it is compiled no frame has it
+MACHINERY.add(id(globals()))

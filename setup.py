@@ -1,0 +1,33 @@
+"""What ``pyproject.toml`` cannot say: the modules that are compiled where there is a C compiler.
+
+They are Python, and run as they are where nothing could be compiled: see ``server/compiled.py``. The ``.pxd`` beside
+each says what its numbers are in C. Cython looks for that by the name of the package, which the folders have not.
+"""
+
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+COMPILED = ("observe.timing", "observe.scheduling")
+
+
+def extensions() -> list[Extension]:
+    """Return what to compile. What cannot be compiled here is left out."""
+    named = Path("build", "by-name", "echotui")
+    named.mkdir(parents=True, exist_ok=True)
+    server = named / "server"
+    if not server.is_symlink():
+        server.symlink_to(Path("server").resolve(), target_is_directory=True)
+    modules: list[Extension] = cythonize(
+        [Extension(f"echotui.server.{name}", [f"server/{name.replace('.', '/')}.py"]) for name in COMPILED],
+        include_path=[str(named.parent)],
+        build_dir="build",
+        compiler_directives={"language_level": 3, "annotation_typing": False},
+    )
+    for module in modules:
+        module.optional = True
+    return modules
+
+
+setup(ext_modules=extensions())
