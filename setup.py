@@ -9,7 +9,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-COMPILED = ("observe.timing", "observe.scheduling")
+COMPILED = ("conversation", "counting", "observe.timing", "observe.scheduling")
 
 
 def extensions() -> list[Extension]:

@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from .counting import Details
 from .events import DetailsSkipped, Event, InstrumentDisabled
 
 #: How many entries are kept unless told otherwise; an entry with its event takes about 250 bytes.
@@ -47,7 +48,7 @@ class Entry(NamedTuple):
 Sink = Callable[[Entry], None]
 
 
-class Journal:
+class Journal(Details):
     """A bounded ring of `Entry`, newest last.
 
     Args:
@@ -66,13 +67,10 @@ class Journal:
     ) -> None:
         if size < 1:
             raise ValueError(f"a journal keeps at least one entry, not {size}")
+        super().__init__()
         self.size = size
         self.detail_rate = detail_rate
         self.details_open = detail_rate != 0
-        """Whether a detail would be recorded now. Look here *before* making the event, count it in
-        `details_skipped` if not: that is what makes details cheap."""
-        self.details_skipped = 0
-        """How many details were wanted but not recorded, ever."""
         self.counts: Counter[str] = Counter()
         """How many events of each kind were recorded, ever: exact, whatever was overwritten."""
         self.recorded = 0

@@ -1,16 +1,18 @@
 """The live records: what is true now, changed in place by whoever serves, read by whoever looks.
 
 Plain data, no behaviour beyond keeping itself consistent and bounded. A view may read a record at any time, and
-`copy.copy` it to freeze it. Times are ``time.monotonic()``, in seconds; sizes are bytes.
+freeze it (`frozen`). Times are ``time.monotonic()``, in seconds; sizes are bytes.
 """
 
 import asyncio
 import copy
 import socket
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from .counting import Totals, Traffic
 
 if TYPE_CHECKING:
     from .faults.link import Link
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
 
 #: How many ended connections stay visible.
 ENDED_KEPT = 500
-
-#: How much of what a peer said last is kept for looking at.
-LAST_KEPT = 256
 
 
 class ServerState(StrEnum):
@@ -57,7 +56,7 @@ class Treatment(StrEnum):
 
 
 @dataclass(slots=True, eq=False)
-class ServerRecord:
+class ServerRecord(Totals):
     """What is true of one server now. Counters are since the lab began."""
 
     name: str
@@ -74,10 +73,6 @@ class ServerRecord:
     open: int = 0
     """Connections whose socket is open, the left open ones included."""
     accepted: int = 0
-    reads: int = 0
-    """Reads that brought data. TCP has no messages: a line may take several reads, or share one."""
-    bytes_in: int = 0
-    bytes_out: int = 0
     booms: int = 0
     idle_timeouts: int = 0
     select_timeouts: int | None = None
@@ -89,10 +84,23 @@ class ServerRecord:
     """Peers that wait in the system's queue to be accepted, as of the latest look; None where nobody looks."""
     treatment: Treatment | None = None
     """What it does with a failing task; None where it has no tasks."""
+    if TYPE_CHECKING:  # The checker forgets the slots that a dataclass has from its parent.
+        reads: int = field(init=False)
+        bytes_in: int = field(init=False)
+        bytes_out: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        Totals.__init__(self)
+
+    def frozen(self) -> "ServerRecord":
+        """Return a copy that stays as it is."""
+        copied = replace(self)
+        copied.reads, copied.bytes_in, copied.bytes_out = self.reads, self.bytes_in, self.bytes_out
+        return copied
 
 
 @dataclass(slots=True, eq=False)
-class Connection:
+class Connection(Traffic):
     """What is true of one connection now, and what was, once it is closed."""
 
     id: int
@@ -103,14 +111,6 @@ class Connection:
     state: ConnectionState = ConnectionState.OPEN
     built_in: bool = False
     """Whether its peer is a built-in client of this very process."""
-    reads: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    unsent: int = 0
-    """Bytes of an answer the socket has not taken yet. While there are any, nothing more is read from the peer."""
-    last_in: bytes = b""
-    """The first `LAST_KEPT` bytes of the latest read."""
-    last_in_at: float | None = None
     closed_at: float | None = None
     outcome: str = ""
     """How it ended; empty while it has not."""
@@ -127,6 +127,16 @@ class Connection:
     waited: float | None = None
     """How long it waited in the system's queue to be accepted, in seconds, to a few milliseconds; None where the
     system does not tell."""
+    if TYPE_CHECKING:  # as above
+        reads: int = field(init=False)
+        bytes_in: int = field(init=False)
+        bytes_out: int = field(init=False)
+        unsent: int = field(init=False)
+        last_in: bytes = field(init=False)
+        last_in_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        Traffic.__init__(self)
 
     @property
     def condition(self) -> str:
@@ -142,8 +152,9 @@ class Connection:
 
     def frozen(self) -> "Connection":
         """Return a copy that stays as it is, whatever becomes of its faults."""
-        copied = copy.copy(self)
-        copied.link, copied.sock = copy.copy(self.link), None
+        copied = replace(self, link=copy.copy(self.link), sock=None)
+        copied.reads, copied.bytes_in, copied.bytes_out = self.reads, self.bytes_in, self.bytes_out
+        copied.unsent, copied.last_in, copied.last_in_at = self.unsent, self.last_in, self.last_in_at
         return copied
 
     @property

@@ -11,9 +11,9 @@ from echotui.server.observe.cancellations import Cancellation, Outcome
 from echotui.server.observe.complaints import Complaint
 from echotui.server.observe.events import Complained
 from echotui.server.observe.places import Place
-from echotui.server.observe.task_record import TaskState
 from echotui.server.observe.ticks import KeptRegistration, Tick
 from echotui.server.observe.timers import LiveTimer
+from echotui.server.observe.timing import TaskState
 from echotui.server.observe.waiting import Wait
 from echotui.server.records import Connection, Connections, ConnectionState, ServerRecord, ServerState, Treatment
 from echotui.server.vitals import Rates, Vitals
@@ -100,13 +100,11 @@ def _connection(number: int) -> Connection:
         peer=f"127.0.0.1:{53200 + number}",
         fd=10 + number,
         opened_at=10.0 * (number % 18),
-        reads=number,
-        bytes_in=64 * number * number,
-        bytes_out=64 * number * number,
-        last_in=f"hello {number}\r\n".encode(),
-        last_in_at=190.0,
         task=number if number in (3, 4, 5) else None,
     )
+    connection.reads = number
+    connection.bytes_in = connection.bytes_out = 64 * number * number
+    connection.last_in, connection.last_in_at = f"hello {number}\r\n".encode(), 190.0
     if number == 2:
         connection.unsent, connection.last_in = 8_192, b"why do you not read? \xff\x1b[2J[/b]\r\n"
     if number == 3:

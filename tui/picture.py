@@ -93,7 +93,7 @@ class Picture:
             self.python,
             self.started_at,
             lambda: now,
-            [copy.copy(record) for record in self.servers],
+            [record.frozen() for record in self.servers],
             self.connections.frozen(),
             journal,
             lambda: vitals,

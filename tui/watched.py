@@ -13,9 +13,10 @@ from echotui.server.observe.complaints import Complaint
 from echotui.server.observe.observation import Observation
 from echotui.server.observe.places import Place
 from echotui.server.observe.stalls import Stall
-from echotui.server.observe.task_record import TaskRecord, TaskState
+from echotui.server.observe.task_record import TaskRecord
 from echotui.server.observe.ticks import KeptRegistration, Registration, Tick
 from echotui.server.observe.timers import LiveTimer
+from echotui.server.observe.timing import TaskState
 from echotui.server.observe.waiting import Wait
 
 #: How many timers are looked at.

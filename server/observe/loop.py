@@ -131,7 +131,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
     # What is below does what its parent does, in fewer calls: that pays for most of what is noted.
 
     _process_events = process_events
-    call_soon = call_soon
+    call_soon = call_soon  # type: ignore[assignment] # it takes what its parent's takes
 
     def call_soon_in_debug_mode(self, callback: Any, args: tuple[Any, ...], context: Context | None) -> asyncio.Handle:
         self._check_thread()

@@ -32,7 +32,7 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
         self.observation = Observation(self, self._timers.values, super().call_later, ticks=False)
         self.tasks = self.observation.tasks
 
-    call_soon = uv_call_soon
+    call_soon = uv_call_soon  # type: ignore[assignment] # it takes what its parent's takes
     unobserved_call_soon = uvloop.Loop.call_soon
 
     def call_later(

@@ -3,8 +3,8 @@
 A server decides how to wait, and so how to do the five things that are abstract here: serve, close its listener, let a
 handler raise, end a connection, and end whatever else it has. What it has to *tell* goes through the methods here, so
 that records, counters and journal agree: `admit` takes a connection into the books, and `leave_open`, `close` and
-`close_now` are all that changes its state after that. Only where a call would cost too much of each message a server
-counts, and tells of, what it reads and writes by itself, and says so there.
+`close_now` are all that changes its state after that; `received` and `sent` count what is read and written, and tell
+of it while somebody looks.
 """
 
 import asyncio
@@ -20,11 +20,12 @@ from typing import ClassVar, cast
 
 from .. import events
 from ..conversation import Boom, LineTooLong
+from ..counting import Tally
 from ..faults.gate import Gate
 from ..faults.steps import Close, HalfClose, Reset
 from ..journal import Journal
 from ..naming import address, beyond_loopback, describe, family_of, why_not_listening
-from ..records import LAST_KEPT, Connection, Connections, ConnectionState, ServerRecord, ServerState
+from ..records import Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
 from ..tcp import TcpInfo, bytes_arrived, bytes_taken, tcp_info, waited_in_queue
 
@@ -36,9 +37,6 @@ BACKLOG = 1024
 
 #: After how many seconds a server that could not accept tries again.
 ACCEPT_RETRY = 1.0
-
-#: How much of a message the journal keeps, in bytes.
-DETAIL_KEPT = 64
 
 #: How long handlers may take to end once their sockets were shut down under them, in seconds.
 GIVE_UP_TIME = 0.15
@@ -106,6 +104,10 @@ class EchoServer(ABC):
         self.journal = desk.journal
         settings = desk.settings
         self.record = ServerRecord(self.name, self.waits_by, settings.host, port_of(self.name, settings.port))
+        self.tally = tally = Tally(self.record, desk.journal)
+        # Each message comes by here.
+        self.received = tally.received
+        self.sent = tally.sent
         self._cannot_accept = False
         self._given_up: set[int] = set()
         self._late: dict[int, tuple[asyncio.TimerHandle, str]] = {}
@@ -368,52 +370,6 @@ class EchoServer(ABC):
         connection.state = ConnectionState.LEFT_OPEN
         connection.outcome = outcome
 
-    # The four below run for every message. `received` and `sent` say what the two after them say, because a call takes
-    # as long as half of what is done in it.
-
-    def received(self, connection: Connection, data: bytes) -> None:
-        """Count one read, and tell of it if somebody looks."""
-        size = len(data)
-        connection.reads += 1
-        connection.bytes_in += size
-        connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
-        connection.last_in_at = monotonic()
-        record = self.record
-        record.reads += 1
-        record.bytes_in += size
-        journal = self.journal
-        if journal.details_open:
-            journal.record(events.Received(self.name, connection.id, connection.peer, size, beginning(data)))
-        else:
-            journal.details_skipped += 1
-
-    def sent(self, connection: Connection, size: int, unsent: int = 0) -> None:
-        """Count one write, and tell of it if somebody looks. `unsent` bytes of it wait for the peer to read."""
-        connection.bytes_out += size
-        connection.unsent = unsent
-        self.record.bytes_out += size
-        journal = self.journal
-        if journal.details_open:
-            journal.record(events.Sent(self.name, connection.id, connection.peer, size, unsent))
-        else:
-            journal.details_skipped += 1
-
-    def count_received(self, connection: Connection, data: bytes) -> None:
-        """Count one read. On the thread that serves, and only there: it is the only one to write these counters."""
-        size = len(data)
-        connection.reads += 1
-        connection.bytes_in += size
-        connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
-        connection.last_in_at = monotonic()
-        self.record.reads += 1
-        self.record.bytes_in += size
-
-    def count_sent(self, connection: Connection, size: int, unsent: int) -> None:
-        """Count one write. On the thread that serves, as above."""
-        connection.bytes_out += size
-        connection.unsent = unsent
-        self.record.bytes_out += size
-
     def count_taken(self, connection: Connection) -> None:
         """Count what the system has taken of the answer that is being sent, where it tells; what is left is lost.
 
@@ -422,14 +378,14 @@ class EchoServer(ABC):
         if connection.unsent:
             taken = bytes_taken(socket_of(connection))
             part = 0 if taken is None else min(max(taken - connection.bytes_out, 0), connection.unsent)
-            self.count_sent(connection, part, 0)
+            self.tally.count_sent(connection, part, 0)
 
     def correct_sent(self, connection: Connection) -> None:
         """Count what the system has taken, where it may be less than it was given: the connection is lost."""
         shut_down = connection.is_half_closed or connection.id in self._given_up
         taken = None if shut_down else bytes_taken(socket_of(connection))
         if taken is not None:
-            self.count_sent(connection, taken - connection.bytes_out, 0)
+            self.tally.count_sent(connection, taken - connection.bytes_out, 0)
 
     def handler_failed(self, connection: Connection, error: Exception, outcome: str) -> None:
         """A handler raised something of its own: count it and tell what becomes of it."""
@@ -529,15 +485,6 @@ def _who(connection: Connection, error: Exception) -> str:
 
 def _nothing() -> None:
     """Do nothing: nobody rests at the gate."""
-
-
-def beginning(data: bytes) -> bytes:
-    """Return as much of what was read as the journal keeps, in an object of its own.
-
-    What `recv` returns lies where there was room for `RECEIVE_SIZE`, however short it is: ten thousand of them that are
-    kept would keep as many pages of memory.
-    """
-    return bytes(memoryview(data)[:DETAIL_KEPT])
 
 
 def socket_of(connection: Connection) -> socket.socket:

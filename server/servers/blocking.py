@@ -23,7 +23,8 @@ from typing import ClassVar
 
 from .. import events
 from ..conversation import Boom, Lines
-from .base import ACCEPT_RETRY, DETAIL_KEPT, Desk, Idle
+from ..counting import DETAIL_KEPT
+from .base import ACCEPT_RETRY, Desk, Idle
 from .threads import Guest, ThreadServer
 
 

@@ -27,8 +27,8 @@ from ..conversation import Boom, Conversation
 from ..faults.gate import Gate
 from ..faults.link import Link
 from ..faults.steps import Send, Wait
-from ..records import LAST_KEPT, Connection, ConnectionState, ServerState
-from .base import ACCEPT_RETRY, RECEIVE_SIZE, Desk, EchoServer, Idle, Interrupt, beginning, outcome_of
+from ..records import Connection, ConnectionState, ServerState
+from .base import ACCEPT_RETRY, RECEIVE_SIZE, Desk, EchoServer, Idle, Interrupt, outcome_of
 from .hosting import Host, Ready, Turns, host_for
 
 #: How many connections are accepted in one turn, so that a flood of new ones does not starve the old ones.
@@ -291,20 +291,7 @@ class _Talk:
         if not data:
             server.part(connection, server.half_closed(connection))
             return
-        # `received`, said here once more: that call, and `sent`, and reading the clock again took 3 % of each message.
-        size = len(data)
-        connection.reads += 1
-        connection.bytes_in += size
-        connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
-        connection.last_in_at = server.now
-        record = server.record
-        record.reads += 1
-        record.bytes_in += size
-        journal = server.journal
-        if journal.details_open:
-            journal.record(events.Received(server.name, connection.id, connection.peer, size, beginning(data)))
-        else:
-            journal.details_skipped += 1
+        server.received(connection, data)
         answer = self.conversation.receive(data)
         if answer:
             if connection.link is None:
@@ -363,23 +350,14 @@ class _Talk:
             sent = self.sock.send(answer)
         except BlockingIOError:
             sent = 0
-        # `sent`, said here once more, as above.
-        connection.bytes_out += sent
-        server.record.bytes_out += sent
-        journal = server.journal
         unsent = len(answer) - sent
-        if journal.details_open:
-            journal.record(events.Sent(server.name, connection.id, connection.peer, sent, unsent))
-        else:
-            journal.details_skipped += 1
+        server.sent(connection, sent, unsent)
         if unsent:
             if self.unsent is None:
                 server.selector.modify(self.sock, EVENT_WRITE, self)
             self.unsent = memoryview(answer)[sent:]
-            connection.unsent = unsent
         elif self.unsent is not None:
             self.unsent = None
-            connection.unsent = 0
             server.selector.modify(self.sock, EVENT_READ, self)
 
     def on_failed(self, error: Exception) -> None:

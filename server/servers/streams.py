@@ -21,14 +21,12 @@ import contextlib
 import functools
 import socket
 from collections.abc import Mapping
-from time import monotonic
 from typing import Any, ClassVar
 
-from .. import events
 from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
-from ..records import LAST_KEPT, Connection, ConnectionState
+from ..records import Connection, ConnectionState
 from .accepting import AcceptingServer, Endless, time_limit
-from .base import Desk, Idle, Interrupt, beginning, outcome_of
+from .base import Desk, Idle, Interrupt, outcome_of
 from .following import follow, wake
 
 #: What a peer is told whose handler is cancelled.
@@ -130,7 +128,7 @@ class StreamsServer(AcceptingServer):
         """Let go of what is left of an answer, and count what was sent of it."""
         transport = writer.transport
         if connection.unsent and not transport.is_closing():
-            self.count_sent(connection, connection.unsent - transport.get_write_buffer_size(), 0)
+            self.tally.count_sent(connection, connection.unsent - transport.get_write_buffer_size(), 0)
         transport.abort()
 
     def cut_off(self, connection: Connection) -> None:
@@ -217,7 +215,7 @@ class StreamsServer(AcceptingServer):
             writer.write(DROPPED)
         if not transport.is_closing():  # else it has found out just now that its peer is gone
             left = transport.get_write_buffer_size()
-            self.count_sent(connection, len(DROPPED) - left, left)
+            self.tally.count_sent(connection, len(DROPPED) - left, left)
 
     def _failed(self, connection: Connection, error: Exception) -> str:
         """Tell what a handler raised. Returns the outcome in words."""
@@ -264,23 +262,9 @@ class _Reader(asyncio.StreamReader):
         self._connection = connection
 
     def feed_data(self, data: Any) -> None:
-        # `received`, said here once more: this runs for every read.
-        server, connection = self._server, self._connection
-        size = len(data)
-        connection.reads += 1
-        connection.bytes_in += size
-        connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
-        connection.last_in_at = monotonic()
-        record = server.record
-        record.reads += 1
-        record.bytes_in += size
-        journal = server.journal
-        if journal.details_open:
-            journal.record(events.Received(server.name, connection.id, connection.peer, size, beginning(data)))
-        else:
-            journal.details_skipped += 1
+        self._server.received(self._connection, data)
         if self.deadline is not None and not self.deadline.expired():
-            limit = server.desk.settings.idle_timeout or 0
+            limit = self._server.desk.settings.idle_timeout or 0
             self.deadline.reschedule(asyncio.get_running_loop().time() + limit)
         _feed_data(self, data)
 

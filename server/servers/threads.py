@@ -23,6 +23,7 @@ from typing import ClassVar
 
 from .. import events
 from ..conversation import Conversation, LineTooLong
+from ..counting import beginning
 from ..naming import describe
 from ..records import Connection, ConnectionState, ServerState
 from ..tcp import queue_length
@@ -33,7 +34,6 @@ from .base import (
     EchoServer,
     Idle,
     Interrupt,
-    beginning,
     close_with_reset,
     outcome_of,
 )
@@ -194,11 +194,11 @@ class ThreadServer(EchoServer):
         return guest
 
     def _note_received(self, guest: Guest, data: bytes) -> None:
-        self.count_received(guest.connection, data)
+        self.tally.count_received(guest.connection, data)
         self._post_detail(functools.partial(events.Received, size=len(data), text=beginning(data)), guest)
 
     def _note_sent(self, guest: Guest, size: int, unsent: int) -> None:
-        self.count_sent(guest.connection, size, unsent)
+        self.tally.count_sent(guest.connection, size, unsent)
         self._post_detail(functools.partial(events.Sent, size=size, unsent=unsent), guest)
 
     def _post_detail(self, make: Callable[[str, int, str], events.Event], guest: Guest) -> None:

@@ -9,10 +9,11 @@ import pytest
 from support import PATIENCE, SOCKETS, a_lab, a_peer, happens, told
 
 from echotui.server import events
+from echotui.server.counting import LAST_KEPT
 from echotui.server.journal import Entry, Journal
 from echotui.server.lab import Lab, Refused
 from echotui.server.observe.events import Complained
-from echotui.server.records import ENDED_KEPT, LAST_KEPT, ServerState
+from echotui.server.records import ENDED_KEPT, ServerState
 from echotui.server.settings import Settings
 from echotui.server.vitals import Vitals
 

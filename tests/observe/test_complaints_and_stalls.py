@@ -25,7 +25,7 @@ from echotui.server.observe.events import (
 )
 from echotui.server.observe.observation import LETTERS_KEPT
 from echotui.server.observe.stalls import Stall
-from echotui.server.observe.tasks import ENDED_KEPT
+from echotui.server.observe.timing import ENDED_KEPT
 
 
 def start(coroutine: Any, name: str) -> "asyncio.Task[Any]":

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from support_observe import line_of, observed
 
-from echotui.server.observe import tasks as tasks_module
-from echotui.server.observe.task_record import TaskRecord, TaskState
-from echotui.server.observe.timing import IDLE_KEPT
+from echotui.server.observe import timing
+from echotui.server.observe.task_record import TaskRecord
+from echotui.server.observe.timing import IDLE_KEPT, TaskState
 
 
 def record_of(task: "asyncio.Task[Any]") -> TaskRecord:
@@ -335,7 +335,7 @@ async def test_a_task_that_is_collected_in_silence_is_found_missing_once_many_ot
     gc.collect()
     tasks = observed().tasks
     assert "lost" in {record.name for record in tasks.live.values()}
-    for _ in range(tasks_module.SWEPT_EVERY):
+    for _ in range(timing.SWEPT_EVERY):
         await start(asyncio.sleep(0), "another")
     assert "lost" not in {record.name for record in tasks.live.values()}
     assert "lost" in {record.name for record in tasks.past if record.state is TaskState.DESTROYED}
@@ -348,9 +348,9 @@ async def test_ended_tasks_stay_for_a_while_and_the_forgotten_are_counted() -> N
         pass
 
     ended = tasks.ended_count
-    for _ in range(tasks_module.ENDED_KEPT + 5):
+    for _ in range(timing.ENDED_KEPT + 5):
         await start(nothing(), "nothing")
-    assert len(tasks.ended) == tasks_module.ENDED_KEPT
+    assert len(tasks.ended) == timing.ENDED_KEPT
     assert tasks.forgotten == ended + 5
 
 
@@ -368,15 +368,15 @@ async def test_the_screens_own_ended_tasks_push_out_only_each_other() -> None:
     gate = asyncio.Event()
     left: list[asyncio.Task[Any]] = []
     await start(serving(), "served")
-    for _ in range(tasks_module.ENDED_KEPT + 5):
+    for _ in range(timing.ENDED_KEPT + 5):
         await start(drawing(), "drawn")
     gate.set()
     await asyncio.wait(left)
     assert [record.name for record in tasks.ended if record.owner == "server"] == ["served"]
     assert {record.owner for record in tasks.ended_ui} == {"ui"}
-    assert len(tasks.ended_ui) == tasks_module.ENDED_KEPT
+    assert len(tasks.ended_ui) == timing.ENDED_KEPT
     assert tasks.forgotten == 0
-    assert tasks.forgotten_ui == tasks.ended_ui_count - tasks_module.ENDED_KEPT
+    assert tasks.forgotten_ui == tasks.ended_ui_count - timing.ENDED_KEPT
 
 
 async def test_a_failed_task_that_somebody_keeps_is_kept_as_long_as_it_exists_and_was_not_heard() -> None:
@@ -391,13 +391,13 @@ async def test_a_failed_task_that_somebody_keeps_is_kept_as_long_as_it_exists_an
     kept = start(fail(), "kept")
     await asyncio.wait([kept])
     record = record_of(kept)
-    for _ in range(tasks_module.ENDED_KEPT + 5):
+    for _ in range(timing.ENDED_KEPT + 5):
         await start(nothing(), "nothing")
     assert record not in tasks.ended
     assert tasks.unheard == [record]
     assert record in tasks.past
     assert tasks.get(record.id) is record
-    assert tasks.forgotten == tasks.ended_count - tasks_module.ENDED_KEPT - 1
+    assert tasks.forgotten == tasks.ended_count - timing.ENDED_KEPT - 1
     kept.exception()
     assert tasks.unheard == []
     assert record not in tasks.past

@@ -102,7 +102,7 @@ class DetailPane(Detail):
         return [state, unread] if info.unread else [state]
 
     def _last_said(self, connection: Connection, width: int) -> list[list[Piece]]:
-        if connection.last_in_at is None:
+        if not connection.last_in_at:
             return [[("said     nothing yet", "dim")]]
         quiet = self.picture.now() - connection.last_in_at
         text = clean_bytes(connection.last_in)

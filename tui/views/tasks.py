@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from echotui.server.events import duration
 from echotui.server.observe.cancellations import Outcome
-from echotui.server.observe.task_record import TaskState
+from echotui.server.observe.timing import TaskState
 
 from .. import numbers
 from ..bindings import bound, key_of

@@ -1,0 +1,11 @@
+# What ``conversation.py`` is in C, where it is compiled. Nothing is said here but types.
+
+cimport cython
+
+
+cdef class Conversation:
+    cdef public bint boomed
+    cdef bytes _recent
+
+    @cython.locals(recent=bytes, stream=bytes, line_starts_at=cython.longlong)
+    cpdef bytes receive(self, bytes data)

@@ -1,0 +1,44 @@
+# What ``counting.py`` is in C, where it is compiled. Nothing is said here but types.
+
+cimport cython
+
+
+cdef class Totals:
+    cdef public long long reads
+    cdef public long long bytes_in
+    cdef public long long bytes_out
+
+
+cdef class Traffic:
+    cdef public long long reads
+    cdef public long long bytes_in
+    cdef public long long bytes_out
+    cdef public long long unsent
+    cdef public bytes last_in
+    cdef public double last_in_at
+
+
+cdef class Details:
+    cdef public bint details_open
+    cdef public long long details_skipped
+
+
+@cython.final
+cdef class Tally:
+    cdef Totals totals
+    cdef Details details
+
+    @cython.locals(details=Details)
+    cpdef received(self, Traffic connection, bytes data)
+
+    @cython.locals(details=Details)
+    cpdef sent(self, Traffic connection, long long size, long long unsent=*)
+
+    @cython.locals(totals=Totals, size=cython.longlong)
+    cpdef count_received(self, Traffic connection, bytes data)
+
+    cpdef count_sent(self, Traffic connection, long long size, long long unsent)
+
+    cdef _tell_received(self, object who, bytes data)
+
+    cdef _tell_sent(self, object who, long long size, long long unsent)
