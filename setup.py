@@ -7,6 +7,7 @@ each says what its numbers are in C. Cython looks for that by the name of the pa
 from pathlib import Path
 
 from Cython.Build import cythonize
+from Cython.Compiler.Errors import CompileError
 from setuptools import Extension, setup
 
 COMPILED = ("conversation", "counting", "observe.timing", "observe.scheduling")
@@ -19,15 +20,26 @@ def extensions() -> list[Extension]:
     server = named / "server"
     if not server.is_symlink():
         server.symlink_to(Path("server").resolve(), target_is_directory=True)
-    modules: list[Extension] = cythonize(
+    try:
+        return [*map(_optional, _translated(named.parent))]
+    except CompileError as error:
+        print(f"nothing is compiled: {error}")
+        return []
+
+
+def _translated(names: Path) -> list[Extension]:
+    translated: list[Extension] = cythonize(
         [Extension(f"echotui.server.{name}", [f"server/{name.replace('.', '/')}.py"]) for name in COMPILED],
-        include_path=[str(named.parent)],
+        include_path=[str(names)],
         build_dir="build",
         compiler_directives={"language_level": 3, "annotation_typing": False},
     )
-    for module in modules:
-        module.optional = True
-    return modules
+    return translated
+
+
+def _optional(module: Extension) -> Extension:
+    module.optional = True
+    return module
 
 
 setup(ext_modules=extensions())

@@ -10,7 +10,6 @@ cdef _create_task(object loop, Turn tasks, object coro, dict kwargs, object fram
 
 cpdef woken_task(object method, tuple args)
 
-@cython.locals(idle=list)
 cdef _call_soon(object loop, Turn tasks, object callback, tuple args, object context)
 
 cdef _uv_call_soon(object loop, Turn tasks, object callback, tuple args, object context)

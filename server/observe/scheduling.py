@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .places import MACHINERY, cut_off_ours, program_mark
 from .steps import FIRST_STEP, WAKEUP, Task
 from .task_record import TaskRecord
-from .timing import Step, timed_step
+from .timing import timed_step
 
 if TYPE_CHECKING:
     from .tasks import Tasks
@@ -99,15 +99,7 @@ def _call_soon(
             task = woken_task(callback, args)
     handle: Any
     if type(task) is Task:
-        idle = tasks.idle_steps
-        if idle:
-            handle = idle.pop()
-            handle._callback = callback
-            handle._args = args
-            handle._context = copy_context() if context is None else context
-        else:
-            handle = Step(callback, args, loop, context)
-        handle.task = task
+        handle = timed_step(task, callback, args, copy_context() if context is None else context, loop)
     else:
         handle = asyncio.Handle(callback, args, loop, context)
     loop._ready.append(handle)
@@ -150,7 +142,7 @@ def _uv_call_soon(
             task = woken_task(callback, args)
     handle: asyncio.Handle
     if type(task) is Task:
-        handle = loop.unobserved_call_soon(timed_step(task, callback, args[0] if args else None), context=context)
+        handle = loop.unobserved_call_soon(timed_step(task, callback, args, None, None), context=context)
     elif context is None:
         handle = loop.unobserved_call_soon(callback, *args)
     else:

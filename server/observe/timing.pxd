@@ -18,7 +18,6 @@ cdef class Turn:
     cdef public object factory
     cdef public bint loop_is_over
     cdef public unsigned long long thread
-    cdef public list idle_steps
     cdef public long long numbers
     cdef public long long spoilt
     cdef public long long sweep_at
@@ -55,7 +54,7 @@ cdef class TaskData:
 
 
 @cython.locals(turn=Turn)
-cdef begin_step(TaskData record, object task, object woken_by)
+cdef begin_step(TaskData record, object task, tuple args)
 
 @cython.locals(turn=Turn, now=double, took=double)
 cdef end_step(TaskData record, object task)
@@ -65,13 +64,14 @@ cdef end_step(TaskData record, object task)
 @cython.freelist(256)
 cdef class TimedStep:
     cdef object task
-    cdef object step
-    cdef object woken_by
+    cdef object _callback
+    cdef tuple _args
+    cdef object _context
+    cdef object _loop
+
+    @cython.locals(record=TaskData, args=tuple)
+    cpdef _run(self)
 
 
-@cython.locals(timed=TimedStep)
-cpdef TimedStep timed_step(object task, object step, object woken_by)
-
-
-@cython.locals(record=TaskData, turn=Turn, idle=list)
-cdef _run(object step, object task)
+@cython.locals(step=TimedStep)
+cpdef TimedStep timed_step(object task, object callback, tuple args, object context, object loop)

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 #: A step at least this long, in seconds, is compared with the loop's own limit for slow callbacks.
 WORTH_A_LOOK = 0.001
 
-#: How many steps that have run are kept to be used again.
-IDLE_KEPT = 1_000
-
 #: How many ended tasks stay visible: of the screen's own, and of all others.
 ENDED_KEPT = 1_000
 
@@ -81,7 +78,6 @@ class Turn:
     __slots__ = (
         "ended",
         "factory",
-        "idle_steps",
         "kinds",
         "live",
         "loop_is_over",
@@ -103,8 +99,6 @@ class Turn:
         """Whether the loop is closed: what `is_closed` says, for the price of an attribute."""
         self.thread = 0
         """In which thread the loop runs; 0 while it does not."""
-        self.idle_steps: list[Step] = []
-        """Steps that have run, to be used again: at most `IDLE_KEPT`."""
         self.numbers = 0
         """The number of the newest task."""
         self.spoilt = 0
@@ -218,11 +212,11 @@ class TaskData:
         """The cancellations whose outcome is open, oldest first."""
 
 
-def begin_step(record: "TaskRecord", task: Any, woken_by: Any) -> None:
-    """Note that a step of a task begins."""
+def begin_step(record: "TaskRecord", task: Any, args: tuple[Any, ...]) -> None:
+    """Note that a step of a task begins, which is called with the future that wakes it, if one does."""
     turn = record.tasks
     if record.unsettled:
-        turn.cancellations.before_step(task, woken_by)
+        turn.cancellations.before_step(task, args[0] if args else None)
     turn.running = record
     turn.started = monotonic()
 
@@ -245,50 +239,82 @@ def end_step(record: "TaskRecord", task: Any) -> None:
 
 
 class TimedStep:
-    """One step of an observed task, for uvloop to call in place of the task's own."""
+    """One step of an observed task, to be called in place of the task's own.
 
-    __slots__ = ("step", "task", "woken_by")
+    uvloop calls it. In the queue of an asyncio loop it is a handle, as much of one as the loop asks for: who schedules
+    the step of a task, which is asyncio itself, does not keep what `call_soon` returns.
+    """
+
+    __slots__ = ("_args", "_callback", "_context", "_loop", "task")
 
     task: Any
-    step: Any
-    woken_by: Any
+    _callback: Any
+    _args: tuple[Any, ...]
+    _context: Context | None
+    _loop: Any
+
+    @property
+    def _cancelled(self) -> bool:
+        """Whether it is not to be run: nobody has the handle to cancel it."""
+        return False
 
     def __call__(self) -> None:
-        """Run it, and note what it took."""
-        task, step, woken_by = self.task, self.step, self.woken_by
+        """Run it, in the context that is entered, and note what it took."""
+        task, callback, args = self.task, self._callback, self._args
         record = task.record
-        begin_step(record, task, woken_by)
+        begin_step(record, task, args)
         try:
-            if woken_by is None:
-                step()
+            if args:
+                callback(args[0])
             else:
-                step(woken_by)
+                callback()
         finally:
             end_step(record, task)
+            self.task = self._callback = None
+            self._args = ()
             # What is left of this frame may belong to the traceback of a task that has failed (3.12, 3.13), and with
             # these it would hold the task: a cycle, and asyncio's complaint would come when garbage is collected.
-            self.task = self.step = self.woken_by = None
-            del task, step, woken_by
+            del task, callback, args
+
+    def _run(self) -> None:
+        """Run it in its context, as `asyncio.Handle._run` does, and note what it took."""
+        task, callback, args = self.task, self._callback, self._args
+        context: Any = self._context
+        record = task.record
+        begin_step(record, task, args)
+        try:
+            if args:
+                context.run(callback, args[0])
+            else:
+                context.run(callback)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the loop tells its exception handler, and goes on
+            message = f"Exception in callback {callback!r}"
+            self._loop.call_exception_handler({"message": message, "exception": error, "handle": self})
+        finally:
+            end_step(record, task)
+        self.task = self._callback = self._context = None
+        self._args = ()
+        del task, callback, args  # as above
 
     def __repr__(self) -> str:
-        return repr(self.step)
+        return repr(asyncio.Handle(self._callback, self._args, self._loop, self._context))
 
 
-def timed_step(task: Any, step: Any, woken_by: Any) -> TimedStep:
-    """Return a step to be called in place of the task's own. `woken_by` is the future it is called with, if any."""
-    timed = TimedStep.__new__(TimedStep)
-    timed.task = task
-    timed.step = step
-    timed.woken_by = woken_by
-    return timed
+def timed_step(task: Any, callback: Any, args: tuple[Any, ...], context: Context | None, loop: Any) -> TimedStep:
+    """Return a step to be called in place of the task's own, which is `callback`."""
+    step = TimedStep.__new__(TimedStep)
+    step.task = task
+    step._callback = callback
+    step._args = args
+    step._context = context
+    step._loop = loop
+    return step
 
 
 class Step(asyncio.Handle):
-    """One step of an observed task, in the queue of an asyncio loop.
-
-    One that has run is used again for the next one (`Tasks.idle_steps`): to make one takes as long as to note all that
-    it did.
-    """
+    """One step of an observed task, in the queue of an asyncio loop in debug mode, which asks more of a handle."""
 
     __slots__ = ("task",)
     task: Any
@@ -297,42 +323,21 @@ class Step(asyncio.Handle):
     _context: Context | None
     _callback: Callable[..., object] | None
     _args: tuple[Any, ...]
-    _cancelled: bool
-    _repr: str | None
-    _source_traceback: list[Any] | None
 
     def _run(self) -> None:
         """Run the step, and note what it took."""
-        _run(self, self.task)
-
-
-def _run(step: Step, task: Any) -> None:
-    args = step._args
-    context: Any = step._context
-    record = task.record
-    begin_step(record, task, args[0] if args else None)
-    try:
-        if args:
-            context.run(step._callback, args[0])
-        else:
-            context.run(step._callback)
-    except (SystemExit, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # noqa: BLE001 - the loop tells its exception handler, and goes on
-        message = f"Exception in callback {step._callback!r}"
-        step._loop.call_exception_handler({"message": message, "exception": error, "handle": step})
-    finally:
-        end_step(record, task)
-    idle = record.tasks.idle_steps
-    if len(idle) < IDLE_KEPT and step._source_traceback is None:
-        step.task = step._callback = step._context = None
-        step._args = ()
-        idle.append(step)
-    del step, task, args  # as in `TimedStep`
+        task, args = self.task, self._args
+        record = task.record
+        begin_step(record, task, args)
+        try:
+            super()._run()
+        finally:
+            end_step(record, task)
+            del self, task, args  # as in `TimedStep`
 
 
 # Its parent's name, because its ``repr`` shows that.
 Step.__name__ = Step.__qualname__ = "Handle"
-for _function in (TimedStep.__call__, Step._run):
+for _function in (TimedStep.__call__, TimedStep._run, Step._run):
     BOTTOMS.add(id(getattr(_function, "__code__", None)))  # where it is compiled no frame has it
 MACHINERY.add(id(globals()))
