@@ -4,13 +4,14 @@ They are Python, and run as they are where nothing could be compiled: see ``serv
 each says what its numbers are in C. Cython looks for that by the name of the package, which the folders have not.
 """
 
+import warnings
 from pathlib import Path
 
 from Cython.Build import cythonize
 from Cython.Compiler.Errors import CompileError
 from setuptools import Extension, setup
 
-COMPILED = ("conversation", "counting", "observe.timing", "observe.scheduling")
+COMPILED = ("conversation", "counting", "exchange", "observe.timing", "observe.scheduling")
 
 
 def extensions() -> list[Extension]:
@@ -23,7 +24,7 @@ def extensions() -> list[Extension]:
     try:
         return [*map(_optional, _translated(named.parent))]
     except CompileError as error:
-        print(f"nothing is compiled: {error}")
+        warnings.warn(f"nothing is compiled, and it will be slower: {error}", stacklevel=1)
         return []
 
 

@@ -5,7 +5,7 @@ cimport cython
 
 cdef class Conversation:
     cdef public bint boomed
-    cdef bytes _recent
+    cdef public bytes _recent
 
     @cython.locals(recent=bytes, stream=bytes, line_starts_at=cython.longlong)
     cpdef bytes receive(self, bytes data)

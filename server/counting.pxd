@@ -16,6 +16,7 @@ cdef class Traffic:
     cdef public long long unsent
     cdef public bytes last_in
     cdef public double last_in_at
+    cdef public object link
 
 
 cdef class Details:
@@ -25,7 +26,7 @@ cdef class Details:
 
 @cython.final
 cdef class Tally:
-    cdef Totals totals
+    cdef readonly Totals totals
     cdef Details details
 
     @cython.locals(details=Details)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import events
 
 if TYPE_CHECKING:
+    from .faults.link import Link
     from .journal import Journal
     from .records import Connection, ServerRecord
 
@@ -35,7 +36,7 @@ class Totals:
 class Traffic:
     """What one connection has said, and was answered."""
 
-    __slots__ = ("bytes_in", "bytes_out", "last_in", "last_in_at", "reads", "unsent")
+    __slots__ = ("bytes_in", "bytes_out", "last_in", "last_in_at", "link", "reads", "unsent")
 
     def __init__(self) -> None:
         self.reads = 0
@@ -45,6 +46,8 @@ class Traffic:
         """Bytes of an answer the socket has not taken yet. While there are any, nothing more is read from the peer."""
         self.last_in = b""
         """The first `LAST_KEPT` bytes of the latest read."""
+        self.link: Link | None = None
+        """What faults make of its answers; None where no fault bears on it."""
         self.last_in_at = 0.0
         """When that was, by `time.monotonic`, in seconds; 0 if its peer has said nothing yet."""
 

@@ -114,8 +114,6 @@ class Connection(Traffic):
     closed_at: float | None = None
     outcome: str = ""
     """How it ended; empty while it has not."""
-    link: "Link | None" = None
-    """What faults make of its answers; None where no fault bears on it."""
     manners: "Manners | None" = None
     """What faults make of its handler; None where no fault bears on it."""
     struck_by: int | None = None
@@ -134,6 +132,7 @@ class Connection(Traffic):
         unsent: int = field(init=False)
         last_in: bytes = field(init=False)
         last_in_at: float = field(init=False)
+        link: "Link | None" = field(init=False)
 
     def __post_init__(self) -> None:
         Traffic.__init__(self)
@@ -152,7 +151,8 @@ class Connection(Traffic):
 
     def frozen(self) -> "Connection":
         """Return a copy that stays as it is, whatever becomes of its faults."""
-        copied = replace(self, link=copy.copy(self.link), sock=None)
+        copied = replace(self, sock=None)
+        copied.link = copy.copy(self.link)
         copied.reads, copied.bytes_in, copied.bytes_out = self.reads, self.bytes_in, self.bytes_out
         copied.unsent, copied.last_in, copied.last_in_at = self.unsent, self.last_in, self.last_in_at
         return copied

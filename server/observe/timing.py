@@ -299,6 +299,8 @@ class TimedStep:
         del task, callback, args  # as above
 
     def __repr__(self) -> str:
+        if self._loop is None:  # on uvloop, whose own handle says that it is one
+            return repr(self._callback)
         return repr(asyncio.Handle(self._callback, self._args, self._loop, self._context))
 
 

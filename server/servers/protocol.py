@@ -21,7 +21,8 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import ClassVar, cast
 
-from ..conversation import Boom, Conversation
+from ..conversation import Boom
+from ..exchange import Exchange
 from ..faults.link import Link
 from ..faults.steps import Send, Wait
 from ..naming import describe
@@ -75,9 +76,9 @@ class _Talk(asyncio.Protocol):
         "alarm",
         "buffered",
         "connection",
-        "conversation",
         "deadline",
         "ended_by",
+        "exchange",
         "peer_has_ended",
         "rests",
         "server",
@@ -87,7 +88,7 @@ class _Talk(asyncio.Protocol):
     def __init__(self, server: ProtocolServer, connection: Connection) -> None:
         self.server = server
         self.connection = connection
-        self.conversation = Conversation()
+        self.exchange = Exchange(server.tally, connection)
         self.transport: asyncio.Transport | None = None
         self.ended_by: Exception | None = None
         """What ended it, where that was not its peer."""
@@ -114,25 +115,23 @@ class _Talk(asyncio.Protocol):
         connection, server, transport = self.connection, self.server, self.transport
         if transport is None or self.ended_by is not None:
             return
-        server.received(connection, data)
+        exchange = self.exchange
         try:
-            answer = self.conversation.receive(data)
-            link = connection.link
-            if link is not None:
-                if answer:
-                    link.answer(answer)
-                self._follow(link)
-                return
-            if answer:
-                transport.write(answer)
+            if exchange.take(data):
+                transport.write(exchange.answer)
                 if connection.unsent:
-                    self._count_written(len(answer), transport)
+                    self._count_written(len(exchange.answer), transport)
                 else:
-                    server.sent(connection, len(answer))
+                    server.sent(connection, len(exchange.answer))
+            elif connection.link is not None:
+                if exchange.answer:
+                    connection.link.answer(exchange.answer)
+                self._follow(connection.link)
+                return
         except Exception as error:  # noqa: BLE001 - left to the loop it would be logged, and unsent answers dropped
             self.end(error)
         else:
-            if self.conversation.boomed:
+            if self.exchange.boomed:
                 self.end(Boom())
 
     def _count_written(self, size: int, transport: asyncio.Transport) -> None:
@@ -173,7 +172,7 @@ class _Talk(asyncio.Protocol):
         Raises:
             Boom: if that is what its peer has said.
         """
-        if self.conversation.boomed:
+        if self.exchange.boomed:
             raise Boom
         if self.peer_has_ended and self.transport is not None:
             self.transport.close()
@@ -216,7 +215,7 @@ class _Talk(asyncio.Protocol):
         self._count_written(0, transport)
         if not transport.is_closing() and not self.rests:
             transport.resume_reading()
-        if link is not None or self.conversation.boomed or self.peer_has_ended:
+        if link is not None or self.exchange.boomed or self.peer_has_ended:
             # Not now: a transport that is closed while it says this says twice that it is lost (asyncio).
             asyncio.get_running_loop().call_soon(self._go_on)
 

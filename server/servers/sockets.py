@@ -21,16 +21,14 @@ import functools
 import socket
 
 from .. import events
-from ..conversation import Boom, Conversation
+from ..conversation import Boom
+from ..exchange import FAIR_SHARE, Exchange
+from ..faults.link import Link
 from ..naming import describe
 from ..records import Connection, ConnectionState, Treatment
 from .accepting import AcceptingServer, time_limit
 from .base import RECEIVE_SIZE, Desk, Idle, Interrupt, outcome_of, socket_of
 from .following import follow, wake
-
-#: After how many reads in a row a task lets the others run. `sock_recv` and `sock_sendall` come back without suspending
-#: while there is data and room, so a fast peer would have the loop for itself.
-FAIR_SHARE = 16
 
 
 class SocketsServer(AcceptingServer):
@@ -65,11 +63,11 @@ class SocketsServer(AcceptingServer):
     ) -> None:
         """The life of one connection's task."""
         outcome = "ended"
-        conversation = Conversation()
+        exchange = Exchange(self.tally, connection)
         try:
             while True:
                 try:
-                    boomed = await self._converse(connection, sock, conversation)
+                    boomed = await self._converse(connection, sock, exchange)
                     break
                 except asyncio.CancelledError:
                     if connection.manners is None or not await connection.manners.cancelled():
@@ -132,42 +130,22 @@ class SocketsServer(AcceptingServer):
             )
         return outcome
 
-    async def _converse(  # noqa: C901, PLR0912 - the hot path: what others would call costs a fraction of each message
-        self, connection: Connection, sock: socket.socket, conversation: Conversation
-    ) -> bool:
+    async def _converse(self, connection: Connection, sock: socket.socket, exchange: Exchange) -> bool:
         """Echo until the peer closes (False) or says boom (True)."""
         loop = asyncio.get_running_loop()
         limit = self.desk.settings.idle_timeout
-        booms, record = self._booms, self.record
-        reads_then = record.reads
+        booms = self._booms
         try:
             async with time_limit(limit) as deadline:
                 if connection.link is not None:  # it may hold what was to be sent when a cancellation was swallowed
-                    await follow(self, connection.link, connection, functools.partial(self._send, connection, sock))
-                    if conversation.boomed:
+                    await self._follow(connection.link, connection, sock)
+                    if exchange.boomed:
                         return True
                 while data := await loop.sock_recv(sock, RECEIVE_SIZE):
-                    self.received(connection, data)
-                    if connection.reads % FAIR_SHARE == 0:
-                        if record.reads - reads_then == FAIR_SHARE:  # nobody else has read meanwhile
-                            await asyncio.sleep(0)
-                        reads_then = record.reads
-                    if booms and connection.id in booms:
-                        return True
-                    answer = conversation.receive(data)
-                    link = connection.link
-                    if answer:
-                        if link is None:
-                            size = connection.unsent = len(answer)
-                            await loop.sock_sendall(sock, answer)
-                            if connection.unsent:  # else it was cut off just now, and counted
-                                self.sent(connection, size)
-                            link = connection.link  # a fault may have come meanwhile
-                        else:
-                            link.answer(answer)
-                    if link is not None:
-                        await follow(self, link, connection, functools.partial(self._send, connection, sock))
-                    if conversation.boomed:
+                    if exchange.take(data) and not booms:
+                        await loop.sock_sendall(sock, exchange.begin_to_send())
+                        exchange.is_sent()
+                    if (booms or exchange.unusual) and await self._do_the_rest(connection, sock, exchange):
                         return True
                     if limit is not None:
                         deadline.reschedule(loop.time() + limit)
@@ -176,6 +154,27 @@ class SocketsServer(AcceptingServer):
                 raise  # by the system, which has waited for its peer in vain
             raise Idle(limit or 0) from None
         return connection.id in self._booms
+
+    async def _do_the_rest(self, connection: Connection, sock: socket.socket, exchange: Exchange) -> bool:
+        """Do what there is to do after a read, where that is more than to answer. Return whether to raise."""
+        if connection.id in self._booms:
+            return True
+        if exchange.answer:  # it is not sent
+            if connection.link is None:
+                await self._send(connection, sock, exchange.answer)
+            else:
+                connection.link.answer(exchange.answer)
+            exchange.answer = b""
+        if connection.link is not None:
+            await self._follow(connection.link, connection, sock)
+        if exchange.boomed:
+            return True
+        if exchange.has_had_its_share(FAIR_SHARE):
+            await asyncio.sleep(0)
+        return False
+
+    async def _follow(self, link: Link, connection: Connection, sock: socket.socket) -> None:
+        await follow(self, link, connection, functools.partial(self._send, connection, sock))
 
     async def _send(self, connection: Connection, sock: socket.socket, data: bytes) -> None:
         """Send a part of an answer, when faults want it sent."""

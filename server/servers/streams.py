@@ -23,7 +23,9 @@ import socket
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ..conversation import LONGEST_LINE, Boom, Conversation, LineTooLong
+from ..conversation import LONGEST_LINE, Boom, LineTooLong
+from ..exchange import Exchange
+from ..faults.link import Link
 from ..records import Connection, ConnectionState
 from .accepting import AcceptingServer, Endless, time_limit
 from .base import Desk, Idle, Interrupt, outcome_of
@@ -34,9 +36,6 @@ DROPPED = b"Connection dropped!\r\n"
 
 #: How long the last words may take to be sent, in seconds, when a connection is closed. Answers are sent before.
 LAST_WORDS = 0.1
-
-#: After how many lines a task lets the others run: `readline` comes back without suspending while there are lines.
-FAIR_SHARE = 16
 
 
 class StreamsServer(AcceptingServer):
@@ -65,14 +64,14 @@ class StreamsServer(AcceptingServer):
     ) -> None:
         """The life of one connection's task."""
         outcome = "ended"
-        conversation = Conversation()
+        exchange = Exchange(self.tally, connection, upper=True)
         reader = self._readers[connection.id] = _Reader(self, connection)
         try:
             writer = reader.writer = await _open(reader, sock)
             try:
                 while True:
                     try:
-                        await self._converse(connection, reader, writer, conversation)
+                        await self._converse(connection, reader, writer, exchange)
                         break
                     except asyncio.CancelledError:
                         if connection.manners is None or not await connection.manners.cancelled():
@@ -148,18 +147,15 @@ class StreamsServer(AcceptingServer):
         if connection.unsent:
             self.sent(connection, connection.unsent)
 
-    async def _converse(  # noqa: C901, PLR0912, PLR0915 - the hot path: calls would cost a fraction of each message
+    async def _converse(  # noqa: C901, PLR0912 - the hot path: calls would cost a fraction of each message
         self,
         connection: Connection,
         reader: "_Reader",
         writer: asyncio.StreamWriter,
-        conversation: Conversation,
+        exchange: Exchange,
     ) -> None:
         loop = asyncio.get_running_loop()
         limit = self.desk.settings.idle_timeout
-        lines = 0
-        record = self.record
-        reads_then = record.reads
         try:
             async with time_limit(limit) as deadline:
                 if limit is not None:
@@ -167,7 +163,7 @@ class StreamsServer(AcceptingServer):
                 if connection.unsent:  # it was cancelled while it sent this, and that was swallowed
                     await self._drain(connection, writer)
                 if connection.link is not None:  # it may hold more
-                    await follow(self, connection.link, connection, functools.partial(self._send, connection, writer))
+                    await self._follow(connection.link, connection, writer)
                 while True:
                     try:
                         line = await reader.readline()
@@ -175,29 +171,15 @@ class StreamsServer(AcceptingServer):
                         raise LineTooLong(LONGEST_LINE) from error
                     if not line:
                         break
-                    answer = conversation.receive(line).upper()  # `answer_to`
-                    if conversation.boomed:
-                        raise Boom
-                    link = connection.link
-                    if link is None:
-                        size = connection.unsent = len(answer)
-                        try:  # `_send`, said here once more: awaiting another coroutine would cost every line
-                            writer.write(answer)
+                    if exchange.converse(line):
+                        try:  # `_write`, said here once more: this is each line's way
+                            writer.write(exchange.begin_to_send())
                         except RuntimeError as error:
                             raise _lost(writer, error) from error
                         await writer.drain()
-                        if connection.unsent:  # else it was let go meanwhile, and counted
-                            self.sent(connection, size)
-                        link = connection.link  # a fault may have come meanwhile
-                    elif answer:
-                        link.answer(answer)
-                    if link is not None:
-                        await follow(self, link, connection, functools.partial(self._send, connection, writer))
-                    lines += 1
-                    if lines % FAIR_SHARE == 0:
-                        if record.reads == reads_then:  # the loop has read nothing meanwhile: it had no turn
-                            await asyncio.sleep(0)
-                        reads_then = record.reads
+                        exchange.is_sent()
+                    if exchange.unusual:
+                        await self._do_the_rest(connection, writer, exchange)
                     if limit is not None:
                         deadline.reschedule(loop.time() + limit)
         except TimeoutError:
@@ -207,6 +189,25 @@ class StreamsServer(AcceptingServer):
         finally:
             if limit is not None:
                 reader.deadline = None
+
+    async def _do_the_rest(self, connection: Connection, writer: asyncio.StreamWriter, exchange: Exchange) -> None:
+        """Do what there is to do after a line, where that is more than to answer.
+
+        Raises:
+            Boom: if that is what it says.
+        """
+        if exchange.boomed:
+            raise Boom
+        if connection.link is not None:
+            if exchange.answer:  # it is not sent
+                connection.link.answer(exchange.answer)
+                exchange.answer = b""
+            await self._follow(connection.link, connection, writer)
+        if exchange.has_had_its_share(0):
+            await asyncio.sleep(0)
+
+    async def _follow(self, link: Link, connection: Connection, writer: asyncio.StreamWriter) -> None:
+        await follow(self, link, connection, functools.partial(self._send, connection, writer))
 
     def _say_dropped(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
         """Say the last words, if there is still somebody to hear them."""

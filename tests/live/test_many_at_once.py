@@ -6,8 +6,9 @@ import pytest
 from support import SOCKETS, STREAMS, Flavour, Peer, a_lab, a_peer, each_selecting, told
 
 from echotui.server import events
+from echotui.server.exchange import FAIR_SHARE
 from echotui.server.lab import Lab
-from echotui.server.servers import hosting, sockets, streams
+from echotui.server.servers import hosting, sockets
 
 LINE = b"all at once\r\n"
 
@@ -56,9 +57,9 @@ async def test_the_server_can_be_stopped_while_somebody_waits_for_a_portion(flav
         assert not lab.connections.open
 
 
-@pytest.mark.parametrize(("flavour", "share"), [(SOCKETS, sockets.FAIR_SHARE), (STREAMS, streams.FAIR_SHARE)], ids=str)
+@pytest.mark.parametrize("flavour", [SOCKETS, STREAMS], ids=str)
 async def test_who_has_much_to_say_lets_another_one_be_answered_after_a_fair_share(
-    flavour: Flavour, share: int, monkeypatch: pytest.MonkeyPatch
+    flavour: Flavour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sockets, "RECEIVE_SIZE", len(LINE))  # a read a line
     async with (
@@ -72,12 +73,12 @@ async def test_who_has_much_to_say_lets_another_one_be_answered_after_a_fair_sha
         begun = lab.journal.recorded
         # In the same turn, so all are ready at the same time; a loop may begin with either end.
         first.sock.send(LINE)
-        greedy.sock.send(LINE * 20 * share)
+        greedy.sock.send(LINE * 20 * FAIR_SHARE)
         last.sock.send(LINE)
         for modest in (first, last):
             assert (await modest.hear(len(LINE))).lower() == LINE
-        assert (await greedy.hear(len(LINE) * 20 * share)).lower() == LINE * 20 * share
+        assert (await greedy.hear(len(LINE) * 20 * FAIR_SHARE)).lower() == LINE * 20 * FAIR_SHARE
         since = [entry.event for entry in lab.journal.since(begun)]
     answered = [event.connection for event in since if isinstance(event, events.Sent)]
     # Where somebody else has read during its first share, it has a second one.
-    assert {first.connection.id, last.connection.id} <= {*answered[: 2 * share + 2]}
+    assert {first.connection.id, last.connection.id} <= {*answered[: 2 * FAIR_SHARE + 2]}

@@ -1,0 +1,28 @@
+# What ``exchange.py`` is in C, where it is compiled. Nothing is said here but types.
+
+cimport cython
+
+from echotui.server.conversation cimport Conversation
+from echotui.server.counting cimport Tally, Traffic
+
+
+@cython.final
+cdef class Exchange(Conversation):
+    cdef public bytes answer
+    cdef public Traffic connection
+    cdef public Tally tally
+    cdef public bint upper
+    cdef long long _times
+    cdef long long _reads_then
+
+    cpdef bint take(self, bytes data)
+
+    @cython.locals(answer=bytes)
+    cpdef bint converse(self, bytes data)
+
+    cpdef bytes begin_to_send(self)
+
+    cpdef is_sent(self)
+
+    @cython.locals(then=cython.longlong)
+    cpdef bint has_had_its_share(self, long long reads)
