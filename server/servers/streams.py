@@ -1,7 +1,7 @@
 """The `streams` server: a reader and a writer for each connection, and ``await reader.readline()``.
 
 It answers line by line, in upper case (what is not ASCII comes back as it came: ``bytes.upper``). What comes in is
-counted when it comes in, whole lines or not: `_Reader`.
+counted when it comes in, whole lines or not: `_Protocol`.
 
 What is promised:
 
@@ -21,7 +21,7 @@ import contextlib
 import functools
 import socket
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..conversation import LONGEST_LINE, Boom, LineTooLong
 from ..exchange import Exchange
@@ -246,11 +246,8 @@ class StreamsServer(AcceptingServer):
             task.cancel(why)
 
 
-_feed_data = asyncio.StreamReader.feed_data
-
-
 class _Reader(asyncio.StreamReader):
-    """asyncio's own, but what its transport has read is counted at once: a line may be long in coming."""
+    """asyncio's own, with what belongs to the same peer."""
 
     deadline: asyncio.Timeout | Endless | None = None
     """What somebody reads under, if there is a limit: who sends a part of a line is not idle either."""
@@ -259,26 +256,36 @@ class _Reader(asyncio.StreamReader):
 
     def __init__(self, server: StreamsServer, connection: Connection) -> None:
         super().__init__(limit=LONGEST_LINE)
-        self._server = server
-        self._connection = connection
-
-    def feed_data(self, data: Any) -> None:
-        self._server.received(self._connection, data)
-        if self.deadline is not None and not self.deadline.expired():
-            limit = self._server.desk.settings.idle_timeout or 0
-            self.deadline.reschedule(asyncio.get_running_loop().time() + limit)
-        _feed_data(self, data)
+        self.server = server
+        self.connection = connection
 
     def set_exception(self, exc: Exception) -> None:
         if isinstance(exc, OSError):  # the connection is lost, and its socket not closed yet
-            self._server.count_taken(self._connection)
+            self.server.count_taken(self.connection)
         super().set_exception(exc)
 
 
-async def _open(reader: asyncio.StreamReader, sock: socket.socket) -> asyncio.StreamWriter:
+class _Protocol(asyncio.StreamReaderProtocol):
+    """asyncio's own, but what its transport has read is counted at once: a line may be long in coming."""
+
+    def __init__(self, reader: _Reader) -> None:
+        super().__init__(reader)
+        self._reader = reader
+
+    def data_received(self, data: bytes) -> None:
+        reader = self._reader
+        reader.server.received(reader.connection, data)
+        deadline = reader.deadline
+        if deadline is not None and not deadline.expired():
+            limit = reader.server.desk.settings.idle_timeout or 0
+            deadline.reschedule(asyncio.get_running_loop().time() + limit)
+        reader.feed_data(data)
+
+
+async def _open(reader: _Reader, sock: socket.socket) -> asyncio.StreamWriter:
     """Give an accepted socket to a reader; return its writer."""
     loop = asyncio.get_running_loop()
-    protocol = asyncio.StreamReaderProtocol(reader)
+    protocol = _Protocol(reader)
     transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
     transport.set_write_buffer_limits(high=0)  # drain waits until all is taken
     return asyncio.StreamWriter(transport, protocol, reader, loop)
