@@ -17,6 +17,7 @@ cdef class Traffic:
     cdef public bytes last_in
     cdef public double last_in_at
     cdef public object link
+    cdef public bint has_to_boom
 
 
 cdef class Details:

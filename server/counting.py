@@ -36,7 +36,7 @@ class Totals:
 class Traffic:
     """What one connection has said, and was answered."""
 
-    __slots__ = ("bytes_in", "bytes_out", "last_in", "last_in_at", "link", "reads", "unsent")
+    __slots__ = ("bytes_in", "bytes_out", "has_to_boom", "last_in", "last_in_at", "link", "reads", "unsent")
 
     def __init__(self) -> None:
         self.reads = 0
@@ -46,6 +46,8 @@ class Traffic:
         """Bytes of an answer the socket has not taken yet. While there are any, nothing more is read from the peer."""
         self.last_in = b""
         """The first `LAST_KEPT` bytes of the latest read."""
+        self.has_to_boom = False
+        """Whether its handler has to raise: the keyboard has said boom in its peer's place, or a fault has."""
         self.link: Link | None = None
         """What faults make of its answers; None where no fault bears on it."""
         self.last_in_at = 0.0

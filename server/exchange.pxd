@@ -12,17 +12,17 @@ cdef class Exchange(Conversation):
     cdef public Traffic connection
     cdef public Tally tally
     cdef public bint upper
+    cdef public bint awaits
     cdef long long _times
     cdef long long _reads_then
 
-    cpdef bint take(self, bytes data)
+    cpdef bytes take(self, bytes data)
 
-    @cython.locals(answer=bytes)
-    cpdef bint converse(self, bytes data)
+    @cython.locals(answer=bytes, connection=Traffic)
+    cpdef bytes converse(self, bytes data)
 
-    cpdef bytes begin_to_send(self)
-
-    cpdef is_sent(self)
+    @cython.locals(connection=Traffic)
+    cpdef bint settle(self)
 
     @cython.locals(then=cython.longlong)
     cpdef bint has_had_its_share(self, long long reads)

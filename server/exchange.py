@@ -23,47 +23,51 @@ class Exchange(Conversation):
         tally: counts them.
         connection: whose they are.
         upper: whether the answers are in upper case.
+        awaits: whether who serves it awaits that an answer is sent: until then it is unsent.
     """
 
-    __slots__ = ("_reads_then", "_times", "answer", "connection", "tally", "upper")
+    __slots__ = ("_reads_then", "_times", "answer", "awaits", "connection", "tally", "upper")
 
-    def __init__(self, tally: Tally, connection: "Connection", *, upper: bool = False) -> None:
+    def __init__(self, tally: Tally, connection: "Connection", *, upper: bool = False, awaits: bool = True) -> None:
         super().__init__()
         self.tally = tally
         self.connection = connection
         self.upper = upper
+        self.awaits = awaits
         self.answer = b""
         """The latest answer, until it is sent."""
         self._times = 0
         self._reads_then = 0
 
-    def take(self, data: bytes) -> bool:
-        """Count what was read and find the answer. Return whether it is to be sent at once: no fault bears on it."""
+    def take(self, data: bytes) -> bytes:
+        """Count what was read. Return what is to be sent at once; nothing if a fault has a say in that."""
         self.tally.received(self.connection, data)
         return self.converse(data)
 
-    def converse(self, data: bytes) -> bool:
-        """Do the same for what is counted already."""
+    def converse(self, data: bytes) -> bytes:
+        """Return the same for what is counted already."""
+        connection = self.connection
         self._times += 1
         answer = self.receive(data)
-        self.answer = answer.upper() if self.upper else answer
-        return len(answer) > 0 and self.connection.link is None
+        if self.upper:
+            answer = answer.upper()
+        self.answer = answer
+        if connection.link is not None or connection.has_to_boom:
+            return b""
+        if self.awaits:
+            connection.unsent = len(answer)
+        return answer
 
-    def begin_to_send(self) -> bytes:
-        """Note that the answer is being sent, and return it."""
-        self.connection.unsent = len(self.answer)
-        return self.answer
+    def settle(self) -> bool:
+        """Count as sent what `take` or `converse` has returned, unless it was cut off meanwhile, and counted.
 
-    def is_sent(self) -> None:
-        """Count that it is; no error if it was cut off meanwhile, and counted."""
-        if self.connection.unsent:
-            self.tally.sent(self.connection, len(self.answer))
-        self.answer = b""
-
-    @property
-    def unusual(self) -> bool:
-        """Whether there is more to do before the next read: for a fault or a boom, or it may be time for others."""
-        return self.connection.link is not None or self.boomed or self._times % FAIR_SHARE == 0
+        Return whether there is more to do before the next read: for a fault or a boom, or it may be time for others.
+        """
+        connection = self.connection
+        if connection.unsent:
+            self.tally.sent(connection, connection.unsent)
+            self.answer = b""
+        return connection.link is not None or self.boomed or connection.has_to_boom or self._times % FAIR_SHARE == 0
 
     def has_had_its_share(self, reads: int) -> bool:
         """Whether it is time for others.

@@ -133,6 +133,7 @@ class Connection(Traffic):
         last_in: bytes = field(init=False)
         last_in_at: float = field(init=False)
         link: "Link | None" = field(init=False)
+        has_to_boom: bool = field(init=False)
 
     def __post_init__(self) -> None:
         Traffic.__init__(self)

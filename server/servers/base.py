@@ -264,9 +264,9 @@ class EchoServer(ABC):
         """Return the id of the connection whose task has this name; None if none of its connections has."""
         return None
 
-    def has_to_boom(self, connection: Connection) -> bool:  # noqa: ARG002 - most hold nobody by awaiting
+    def has_to_boom(self, connection: Connection) -> bool:
         """Return whether a handler that a fault holds has to come back and raise: who can await asks it."""
-        return False
+        return connection.has_to_boom
 
     def on_loop(self, call: Callable[[], None]) -> None:
         """Have this called on the loop's thread: at once, where the server lives on it. For whoever serves."""

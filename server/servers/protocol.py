@@ -88,7 +88,7 @@ class _Talk(asyncio.Protocol):
     def __init__(self, server: ProtocolServer, connection: Connection) -> None:
         self.server = server
         self.connection = connection
-        self.exchange = Exchange(server.tally, connection)
+        self.exchange = Exchange(server.tally, connection, awaits=False)
         self.transport: asyncio.Transport | None = None
         self.ended_by: Exception | None = None
         """What ended it, where that was not its peer."""
@@ -117,12 +117,12 @@ class _Talk(asyncio.Protocol):
             return
         exchange = self.exchange
         try:
-            if exchange.take(data):
-                transport.write(exchange.answer)
+            if answer := exchange.take(data):
+                transport.write(answer)
                 if connection.unsent:
-                    self._count_written(len(exchange.answer), transport)
+                    self._count_written(len(answer), transport)
                 else:
-                    server.sent(connection, len(exchange.answer))
+                    server.sent(connection, len(answer))
             elif connection.link is not None:
                 if exchange.answer:
                     connection.link.answer(exchange.answer)

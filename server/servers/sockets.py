@@ -134,7 +134,6 @@ class SocketsServer(AcceptingServer):
         """Echo until the peer closes (False) or says boom (True)."""
         loop = asyncio.get_running_loop()
         limit = self.desk.settings.idle_timeout
-        booms = self._booms
         try:
             async with time_limit(limit) as deadline:
                 if connection.link is not None:  # it may hold what was to be sent when a cancellation was swallowed
@@ -142,10 +141,9 @@ class SocketsServer(AcceptingServer):
                     if exchange.boomed:
                         return True
                 while data := await loop.sock_recv(sock, RECEIVE_SIZE):
-                    if exchange.take(data) and not booms:
-                        await loop.sock_sendall(sock, exchange.begin_to_send())
-                        exchange.is_sent()
-                    if (booms or exchange.unusual) and await self._do_the_rest(connection, sock, exchange):
+                    if answer := exchange.take(data):
+                        await loop.sock_sendall(sock, answer)
+                    if exchange.settle() and await self._do_the_rest(connection, sock, exchange):
                         return True
                     if limit is not None:
                         deadline.reschedule(loop.time() + limit)
@@ -157,7 +155,7 @@ class SocketsServer(AcceptingServer):
 
     async def _do_the_rest(self, connection: Connection, sock: socket.socket, exchange: Exchange) -> bool:
         """Do what there is to do after a read, where that is more than to answer. Return whether to raise."""
-        if connection.id in self._booms:
+        if connection.has_to_boom:
             return True
         if exchange.answer:  # it is not sent
             if connection.link is None:
@@ -194,14 +192,12 @@ class SocketsServer(AcceptingServer):
             # story. So its peer's side falls silent for it: the pending read returns, and the handler raises.
             # Where it hangs in a write instead, that has to fail too.
             self._booms[connection.id] = error
+            connection.has_to_boom = True
             how = socket.SHUT_RDWR if connection.unsent else socket.SHUT_RD
             self.cut_off(connection)
             with contextlib.suppress(OSError):  # the peer has reset just now, and the handler will notice
                 socket_of(connection).shutdown(how)
             wake(connection)
-
-    def has_to_boom(self, connection: Connection) -> bool:
-        return connection.id in self._booms
 
     def interrupt(self, connection: Connection, why: str) -> None:
         if connection.state is ConnectionState.LEFT_OPEN:

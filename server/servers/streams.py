@@ -171,14 +171,13 @@ class StreamsServer(AcceptingServer):
                         raise LineTooLong(LONGEST_LINE) from error
                     if not line:
                         break
-                    if exchange.converse(line):
+                    if answer := exchange.converse(line):
                         try:  # `_write`, said here once more: this is each line's way
-                            writer.write(exchange.begin_to_send())
+                            writer.write(answer)
                         except RuntimeError as error:
                             raise _lost(writer, error) from error
                         await writer.drain()
-                        exchange.is_sent()
-                    if exchange.unusual:
+                    if exchange.settle():
                         await self._do_the_rest(connection, writer, exchange)
                     if limit is not None:
                         deadline.reschedule(loop.time() + limit)
