@@ -1,9 +1,9 @@
-"""What ``pyproject.toml`` cannot say: the modules that are compiled where there is a C compiler.
+"""What ``pyproject.toml`` cannot say: which modules are compiled where there is a C compiler (``server/compiled.py``).
 
-They are Python, and run as they are where nothing could be compiled: see ``server/compiled.py``. The ``.pxd`` beside
-each says what its numbers are in C. Cython looks for that by the name of the package, which the folders have not.
+Cython looks for the ``.pxd`` of a module by the name of its package, which our folders have not; so they are given it.
 """
 
+import runpy
 import warnings
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from Cython.Build import cythonize
 from Cython.Compiler.Errors import CompileError
 from setuptools import Extension, setup
 
-COMPILED = ("conversation", "counting", "exchange", "observe.timing", "observe.scheduling")
+MODULES: tuple[str, ...] = runpy.run_path("server/compiled.py")["MODULES"]
 
 
 def extensions() -> list[Extension]:
@@ -30,7 +30,7 @@ def extensions() -> list[Extension]:
 
 def _translated(names: Path) -> list[Extension]:
     translated: list[Extension] = cythonize(
-        [Extension(f"echotui.server.{name}", [f"server/{name.replace('.', '/')}.py"]) for name in COMPILED],
+        [Extension(f"echotui.server.{name}", [f"server/{name.replace('.', '/')}.py"]) for name in MODULES],
         include_path=[str(names)],
         build_dir="build",
         compiler_directives={"language_level": 3, "annotation_typing": False},

@@ -15,6 +15,7 @@ from echotui.server.bench import cores
 from echotui.server.bench.compare import Case, Plan, Samples, Spread, compare
 from echotui.server.bench.limits import too_few_descriptors
 from echotui.server.bench.subject import HEIGHT, WIDTH, SubjectFailed
+from echotui.server.compiled import how_built
 from echotui.server.events import duration
 
 from .ending import at_the_end
@@ -104,6 +105,7 @@ def _about(plan: Plan, arguments: Sequence[str]) -> dict[str, Any]:
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("echotui", "textual", "uvloop") if _installed(name)},
+        "built": how_built(),
         "cores": cores.said(),
         "load_average": round(os.getloadavg()[0], 2),
         "command": " ".join(["echotui bench", *arguments]),
@@ -134,6 +136,7 @@ class _Text:
     def head(self, about: dict[str, Any]) -> str:
         """Return what stands above the rows."""
         versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+        versions = f"{versions}; {about['built']}"
         plan = about["plan"]
         return (
             f"{about['date']}  {about['machine']}  Python {about['python']}, {versions}\n"
@@ -165,6 +168,7 @@ class _Markdown:
     def head(self, about: dict[str, Any]) -> str:
         """Return what stands above the rows."""
         versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+        versions = f"{versions}; {about['built']}"
         plan = about["plan"]
         return (
             f"`{about['command']}`, {about['date']}: {about['machine']}; Python {about['python']}, {versions}. "

@@ -139,12 +139,14 @@ def _config(arguments: list[str]) -> int:
 
 
 class _Version(argparse.Action):
-    """Print the version; look it up only when somebody asks."""
+    """Print the version, and how it was built; look it up only when somebody asks."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib.metadata import version
 
-        print(f"echotui {version('echotui')}")
+        from echotui.server.compiled import how_built
+
+        print(f"echotui {version('echotui')} ({how_built()})")
         parser.exit()
 
 

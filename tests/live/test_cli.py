@@ -4,11 +4,13 @@ import os
 import re
 import signal
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from support_serve import ECHOTUI, echotui, serving
 
+from echotui.server.compiled import MODULES
 from echotui.server.settings import SERVER_NAMES
 from echotui.tui.option_table import OPTIONS
 
@@ -78,12 +80,16 @@ def test_without_a_terminal_the_screen_says_to_use_serve() -> None:
     assert "use `echotui serve`" in refused()
 
 
-def test_the_version_is_one_line() -> None:
+def test_the_version_is_one_line_and_says_how_it_was_built() -> None:
     done = echotui("--version")
     assert (done.returncode, done.stderr) == (0, b"")
-    name, number = done.stdout.decode().split()
+    (line,) = done.stdout.decode().splitlines()
+    name, number, built = line.split(maxsplit=2)
     assert name == "echotui"
     assert number[0].isdigit()
+    files = [str(import_module(f"echotui.server.{module}").__file__) for module in MODULES]
+    expected = {0: "(not compiled)", len(files): "(compiled)"}
+    assert built == expected.get(sum(not file.endswith(".py") for file in files), "(partly compiled)")
 
 
 @pytest.mark.parametrize("command", [[], ["serve"], ["connect"]], ids=["screen", "serve", "connect"])

@@ -1,0 +1,26 @@
+"""The modules that are compiled where there is a C compiler, and whether they are.
+
+They are what runs for every message, step and task. Each is Python, and does the same where it is not compiled, only
+slower; the ``.pxd`` beside it says what its numbers are in C, and nothing else. ``setup.py`` has them compiled by Cython
+when the package is built. What to mind in them:
+
+* What is compiled has no frame: who counts frames, or takes lines off a stack, counts what is there.
+* A number is 64 bits wide, and an attribute of a compiled class is no entry of any dictionary.
+"""
+
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import find_spec
+
+#: Their names, below `echotui.server`.
+MODULES = ("conversation", "counting", "exchange", "observe.timing", "observe.scheduling")
+
+
+def how_built() -> str:
+    """Return in a word whether the modules are compiled: ``compiled``, ``not compiled`` or, of some, ``partly``."""
+    compiled = [_is_compiled(name) for name in MODULES]
+    return "compiled" if all(compiled) else "partly compiled" if any(compiled) else "not compiled"
+
+
+def _is_compiled(name: str) -> bool:
+    spec = find_spec(f"{__package__}.{name}")
+    return spec is not None and spec.origin is not None and spec.origin.endswith(tuple(EXTENSION_SUFFIXES))
