@@ -1,7 +1,7 @@
 """The modules that are compiled where there is a C compiler, and whether they are.
 
 They are what runs for every message, step and task. Each is Python, and does the same where it is not compiled, only
-slower; the ``.pxd`` beside it says what its numbers are in C, and nothing else. ``setup.py`` has them compiled by Cython
+slower; the ``.pxd`` beside it says what its numbers are in C, and nothing else. ``setup.py`` has Cython compile them
 when the package is built. What to mind in them:
 
 * What is compiled has no frame: who counts frames, or takes lines off a stack, counts what is there.
