@@ -1,6 +1,7 @@
 """What ``pyproject.toml`` cannot say: which modules are compiled where there is a C compiler (``server/compiled.py``).
 
-Cython looks for the ``.pxd`` of a module by the name of its package, which our folders have not; so they are given it.
+All of them or none: they know each other's insides. Cython looks for the ``.pxd`` of a module by the name of its
+package, which our folders have not; so they are given it.
 """
 
 import runpy
@@ -8,39 +9,51 @@ import warnings
 from pathlib import Path
 
 from Cython.Build import cythonize
-from Cython.Compiler.Errors import CompileError
+from Cython.Compiler.Errors import CompileError as NotTranslated
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError
 
 MODULES: tuple[str, ...] = runpy.run_path("server/compiled.py")["MODULES"]
 
 
-def extensions() -> list[Extension]:
-    """Return what to compile. What cannot be compiled here is left out."""
+class CompileIfPossible(build_ext):
+    """Compiles everything, or leaves everything as it is."""
+
+    def build_extensions(self) -> None:
+        """Compile; without a compiler, say so and go on."""
+        try:
+            super().build_extensions()
+        except (BaseError, OSError) as error:
+            warn(error)
+            for extension in self.extensions:
+                Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
+            self.extensions = []
+
+
+def translated() -> list[Extension]:
+    """Return the modules, in C."""
     named = Path("build", "by-name", "echotui")
     named.mkdir(parents=True, exist_ok=True)
     server = named / "server"
-    if not server.is_symlink():
-        server.symlink_to(Path("server").resolve(), target_is_directory=True)
+    server.unlink(missing_ok=True)
+    server.symlink_to(Path("server").resolve(), target_is_directory=True)
     try:
-        return [*map(_optional, _translated(named.parent))]
-    except CompileError as error:
-        warnings.warn(f"nothing is compiled, and it will be slower: {error}", stacklevel=1)
+        modules: list[Extension] = cythonize(
+            [Extension(f"echotui.server.{name}", [f"server/{name.replace('.', '/')}.py"]) for name in MODULES],
+            include_path=[str(named.parent)],
+            build_dir="build",
+            compiler_directives={"language_level": 3, "annotation_typing": False},
+        )
+    except NotTranslated as error:
+        warn(error)
         return []
+    return modules
 
 
-def _translated(names: Path) -> list[Extension]:
-    translated: list[Extension] = cythonize(
-        [Extension(f"echotui.server.{name}", [f"server/{name.replace('.', '/')}.py"]) for name in MODULES],
-        include_path=[str(names)],
-        build_dir="build",
-        compiler_directives={"language_level": 3, "annotation_typing": False},
-    )
-    return translated
+def warn(error: Exception) -> None:
+    """Say that it will be slower."""
+    warnings.warn(f"nothing is compiled, and watching costs twice as much: {error}", stacklevel=2)
 
 
-def _optional(module: Extension) -> Extension:
-    module.optional = True
-    return module
-
-
-setup(ext_modules=extensions())
+setup(ext_modules=translated(), cmdclass={"build_ext": CompileIfPossible})

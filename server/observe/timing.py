@@ -340,6 +340,6 @@ class Step(asyncio.Handle):
 
 # Its parent's name, because its ``repr`` shows that.
 Step.__name__ = Step.__qualname__ = "Handle"
-for _function in (TimedStep.__call__, TimedStep._run, Step._run):
-    BOTTOMS.add(id(getattr(_function, "__code__", None)))  # where it is compiled no frame has it
+for _type, _name in ((TimedStep, "__call__"), (TimedStep, "_run"), (Step, "_run")):
+    BOTTOMS.add(id(getattr(getattr(_type, _name), "__code__", None)))  # where it is compiled no frame has it
 MACHINERY.add(id(globals()))
