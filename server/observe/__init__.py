@@ -3,7 +3,9 @@
 A reader's map, in the order the data flows; nothing flows back:
 
     loop.py, uv.py     the two observed loops: every hook is here, and only hooks
-      → steps.py         the task of such a loop, and each of its steps
+      → scheduling.py    how they make a task, and queue what is to be called next
+        steps.py          the task of such a loop
+        timing.py         what is noted of each of its steps
         → tasks.py         all tasks       task_record.py  one of them      waiting.py  where it waits
         → cancellations.py each cancellation's life-line
       → timers.py        each call_later and call_at
