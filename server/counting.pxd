@@ -28,7 +28,7 @@ cdef class Details:
 @cython.final
 cdef class Tally:
     cdef readonly Totals totals
-    cdef Details details
+    cdef readonly Details details
 
     @cython.locals(details=Details)
     cpdef received(self, Traffic connection, bytes data)
