@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from time import monotonic
 
-from .events import Event, duration
+from .events import Event, duration, event
 from .journal import Journal
 
 #: How many shutdowns stay visible.
@@ -38,7 +38,7 @@ class What(StrEnum):
     """The loop is closed."""
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ShutdownStep(Event):
     """One step of a shutdown. `began` and `ended` are seconds since the shutdown began."""
 

@@ -1,11 +1,9 @@
 """What the journal is told of faults: injected, what they did, ended, and when everything served again."""
 
-from dataclasses import dataclass
-
-from ..events import Event, duration
+from ..events import Event, duration, event
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class FaultInjected(Event):
     """A fault begins. With `seed` the same fault makes the same random decisions again."""
 
@@ -25,7 +23,7 @@ class FaultInjected(Event):
         return f"{self.name}{settings} into {self.target}{limit}"
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class FaultStruck(Event):
     """A fault has done something that is not undone with it."""
 
@@ -43,7 +41,7 @@ class FaultStruck(Event):
         return _about(self.name, self.connection, f"{self.what}: {self.measured}" if self.measured else self.what)
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class FaultActed(Event):
     """A fault has done what it does with every answer."""
 
@@ -60,7 +58,7 @@ class FaultActed(Event):
         return _about(self.name, self.connection, self.what)
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class FaultEnded(Event):
     """A fault is over, and what can be restored is."""
 
@@ -77,7 +75,7 @@ class FaultEnded(Event):
         return f"{self.name} in {self.target} is over after {duration(self.lasted)} ({self.why}); it has struck {times}"
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Recovered(Event):
     """Every server that served before a fault has answered a probe since it ended, the last after `after` seconds."""
 
@@ -91,7 +89,7 @@ class Recovered(Event):
         return f"{self.servers} answered {duration(self.after)} after {self.name} ended"
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class NotRecovered(Event):
     """A server that served before a fault does not answer after it."""
 
