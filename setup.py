@@ -7,12 +7,13 @@ package, which our folders have not; so they are given it.
 import runpy
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from Cython.Build import cythonize
 from Cython.Compiler.Errors import CompileError as NotTranslated
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import BaseError
+from setuptools.errors import BaseError, CCompilerError
 
 MODULES: tuple[str, ...] = runpy.run_path("server/compiled.py")["MODULES"]
 
@@ -24,7 +25,7 @@ class CompileIfPossible(build_ext):
         """Compile; without a compiler, say so and go on."""
         try:
             super().build_extensions()
-        except (BaseError, OSError) as error:
+        except (BaseError, CCompilerError, OSError) as error:
             warn(error)
             for extension in self.extensions:
                 Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
@@ -33,21 +34,20 @@ class CompileIfPossible(build_ext):
 
 def translated() -> list[Extension]:
     """Return the modules, in C."""
-    named = Path("build", "by-name", "echotui")
-    named.mkdir(parents=True, exist_ok=True)
-    server = named / "server"
-    server.unlink(missing_ok=True)
-    server.symlink_to(Path("server").resolve(), target_is_directory=True)
-    try:
-        modules: list[Extension] = cythonize(
-            [Extension(f"echotui.server.{name}", [f"server/{name.replace('.', '/')}.py"]) for name in MODULES],
-            include_path=[str(named.parent)],
-            build_dir="build",
-            compiler_directives={"language_level": 3, "annotation_typing": False},
-        )
-    except NotTranslated as error:
-        warn(error)
-        return []
+    with TemporaryDirectory() as names:
+        package = Path(names, "echotui")
+        package.mkdir()
+        (package / "server").symlink_to(Path("server").resolve(), target_is_directory=True)
+        try:
+            modules: list[Extension] = cythonize(
+                [Extension(f"echotui.server.{name}", [f"server/{name.replace('.', '/')}.py"]) for name in MODULES],
+                include_path=[names],
+                build_dir="build",
+                compiler_directives={"language_level": 3, "annotation_typing": False},
+            )
+        except NotTranslated as error:
+            warn(error)
+            return []
     return modules
 
 

@@ -4,7 +4,8 @@ They are what runs for every message, step and task. Each is Python, and does th
 slower; the ``.pxd`` beside it says what its numbers are in C, and nothing else. ``setup.py`` has Cython compile them
 when the package is built. What to mind in them:
 
-* What is compiled has no frame: who counts frames, or takes lines off a stack, counts what is there.
+* What is compiled has no frame: who counts frames, or takes lines off a stack, counts what is there. Only an exception
+  that leaves it has lines of it in its traceback.
 * A number is 64 bits wide, and an attribute of a compiled class is no entry of any dictionary.
 """
 

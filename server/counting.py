@@ -32,6 +32,9 @@ class Totals:
         self.bytes_in = 0
         self.bytes_out = 0
 
+    def __reduce__(self) -> Any:
+        raise TypeError(f"a {type(self).__name__} is not copied like this: see its frozen()")
+
 
 class Traffic:
     """What one connection has said, and was answered."""
@@ -52,6 +55,9 @@ class Traffic:
         """What faults make of its answers; None where no fault bears on it."""
         self.last_in_at = 0.0
         """When that was, by `time.monotonic`, in seconds; 0 if its peer has said nothing yet."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"a {type(self).__name__} is not copied like this: see its frozen()")
 
 
 class Details:

@@ -35,9 +35,9 @@ class Exchange(Conversation):
         self.upper = upper
         self.awaits = awaits
         self.answer = b""
-        """The latest answer, until it is sent."""
+        """The latest answer, where it was not returned to be sent at once."""
         self._times = 0
-        self._reads_then = 0
+        self._reads_then = tally.totals.reads
 
     def take(self, data: bytes) -> bytes:
         """Count what was read. Return what is to be sent at once; nothing if a fault has a say in that."""
@@ -51,9 +51,10 @@ class Exchange(Conversation):
         answer = self.receive(data)
         if self.upper:
             answer = answer.upper()
-        self.answer = answer
         if connection.link is not None or connection.has_to_boom:
+            self.answer = answer
             return b""
+        self.answer = b""
         if self.awaits:
             connection.unsent = len(answer)
         return answer
@@ -66,7 +67,6 @@ class Exchange(Conversation):
         connection = self.connection
         if connection.unsent:
             self.tally.sent(connection, connection.unsent)
-            self.answer = b""
         return connection.link is not None or self.boomed or connection.has_to_boom or self._times % FAIR_SHARE == 0
 
     def has_had_its_share(self, reads: int) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ..events import duration
 from .events import Complained
-from .places import MACHINERY, Mark, Place, place_of, program_mark, raised_at
+from .places import MACHINERY, Mark, Place, caller, place_of, program_mark, raised_at
 from .task_record import describe
 from .timers import name_of
 from .waiting import is_awaited
@@ -206,7 +206,7 @@ class Complaints:
         """Note a call from another thread than the loop's, in that thread. In debug mode asyncio raises instead."""
         if not self.on:
             return
-        mark = program_mark(sys._getframe(1))
+        mark = program_mark(caller(1))
         # A program that does this does it often: it is told once a line.
         line = (0, 0) if mark is None else (id(mark[0]), mark[1])
         if line not in self._elsewhere and len(self._elsewhere) < KEPT:

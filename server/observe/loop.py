@@ -56,8 +56,12 @@ class Observed(_Loop):  # type: ignore[misc]
 
     def close(self) -> None:
         """Close the loop."""
-        super().close()
-        self.tasks.loop_is_over = True
+        # What it lets go of while it closes may run a program's clean-up: that finds it closed, as on a bare loop.
+        self.tasks.loop_is_over = not self.is_running()
+        try:
+            super().close()
+        finally:
+            self.tasks.loop_is_over = self.is_closed()
         self.observation.close()
 
     def set_task_factory(self, factory: Any) -> None:
@@ -67,7 +71,7 @@ class Observed(_Loop):  # type: ignore[misc]
 
     create_task = create_task
 
-    def create_any_task(self, coro: Any, kwargs: dict[str, Any], frame: FrameType) -> Any:
+    def create_any_task(self, coro: Any, kwargs: dict[str, Any], frame: FrameType | None) -> Any:
         """Make a task where there is more to it than `create_task` knows. `frame` is who asked for it."""
         tasks = self.tasks
         elsewhere = tasks.thread not in {0, get_ident()}
@@ -141,8 +145,9 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         handle: Any = (Step if type(task) is Task else asyncio.Handle)(callback, args, self, context)
         if type(task) is Task:
             handle.task = task
-        # One of our lines stands where a bare loop has its `create_task`.
-        cut_off_ours(handle._source_traceback, but=1 if kind is FIRST_STEP else 0)
+        # Where a task is made, one of our lines stands where a bare loop has its `create_task`.
+        is_made = kind is FIRST_STEP and getattr(task, "record", self) is not self.tasks.running
+        cut_off_ours(handle._source_traceback, but=1 if is_made else 0)
         self._ready.append(handle)
         return handle  # type: ignore[no-any-return]
 

@@ -93,6 +93,14 @@ MARKS_KEPT = 1_000
 _KEPT: dict[tuple[int, int], Mark] = {}
 
 
+def caller(depth: int) -> FrameType | None:
+    """Return the frame that has called the function so many frames above its own; None if there is none in Python."""
+    try:
+        return sys._getframe(depth + 1)
+    except ValueError:
+        return None
+
+
 def program_mark(frame: FrameType | None) -> Mark | None:
     """Return where the program is, from this frame outwards: the first frame that is neither asyncio's nor ours.
 

@@ -32,7 +32,10 @@ def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
     A task factory that was set is used: asyncio's eager one with observed tasks; what any other makes is its own.
     """
     tasks = self.tasks
-    frame = sys._getframe(_CALLER)
+    try:
+        frame: Any = sys._getframe(_CALLER)
+    except ValueError:  # a thread that runs nothing in Python has called
+        frame = None
     if kwargs and (len(kwargs) > 1 or kwargs.get("name", kwargs) is not None):
         return self.create_any_task(coro, kwargs, frame)
     return _create_task(self, tasks, coro, kwargs, frame)
@@ -40,7 +43,8 @@ def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
 
 def _create_task(loop: Any, tasks: "Tasks", coro: Any, kwargs: dict[str, Any], frame: Any) -> Any:
     if (
-        tasks.factory is not None
+        frame is None
+        or tasks.factory is not None
         or tasks.thread != get_ident()
         or not tasks.on
         or tasks.loop_is_over

@@ -126,7 +126,9 @@ class Tasks(Turn):
                 self.destroyed(record)
         self.sweep_at = self.numbers + max(SWEPT_EVERY, len(self.live))
 
-    def make(self, loop: asyncio.AbstractEventLoop, coro: Any, frame: FrameType, arguments: dict[str, Any]) -> Task:
+    def make(
+        self, loop: asyncio.AbstractEventLoop, coro: Any, frame: FrameType | None, arguments: dict[str, Any]
+    ) -> Task:
         """Return a new observed task. `frame` is who asked for it, `arguments` are the task's own.
 
         It has its record before it is one: its first step may run at once, or in another thread.

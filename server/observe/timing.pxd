@@ -63,11 +63,13 @@ cdef end_step(TaskData record, object task)
 @cython.final
 @cython.freelist(256)
 cdef class TimedStep:
-    cdef object task
-    cdef object _callback
-    cdef tuple _args
-    cdef object _context
-    cdef object _loop
+    cdef object __weakref__
+    cdef readonly object task
+    cdef readonly object _callback
+    cdef readonly tuple _args
+    cdef readonly object _context
+    cdef readonly object _loop
+    cdef readonly bint _cancelled
 
     @cython.locals(record=TaskData, args=tuple)
     cpdef _run(self)

@@ -241,22 +241,26 @@ def end_step(record: "TaskRecord", task: Any) -> None:
 class TimedStep:
     """One step of an observed task, to be called in place of the task's own.
 
-    uvloop calls it. In the queue of an asyncio loop it is a handle, as much of one as the loop asks for: who schedules
-    the step of a task, which is asyncio itself, does not keep what `call_soon` returns.
+    uvloop calls it. In the queue of an asyncio loop it is a handle, and does what `asyncio.Handle` does.
     """
 
-    __slots__ = ("_args", "_callback", "_context", "_loop", "task")
+    __slots__ = ("__weakref__", "_args", "_callback", "_cancelled", "_context", "_loop", "task")
 
     task: Any
     _callback: Any
     _args: tuple[Any, ...]
     _context: Context | None
     _loop: Any
+    _cancelled: bool
+
+    @property  # type: ignore[misc] # nobody sets it
+    def __class__(self) -> type[asyncio.Handle]:  # type: ignore[override] # which is the point
+        """What it is to ``isinstance``: what is compiled is no subclass of what is not."""
+        return asyncio.Handle
 
     @property
-    def _cancelled(self) -> bool:
-        """Whether it is not to be run: nobody has the handle to cancel it."""
-        return False
+    def _source_traceback(self) -> None:
+        """What a handle has in debug mode: there each step has a `Step`."""
 
     def __call__(self) -> None:
         """Run it, in the context that is entered, and note what it took."""
@@ -270,11 +274,9 @@ class TimedStep:
                 callback()
         finally:
             end_step(record, task)
-            self.task = self._callback = None
-            self._args = ()
             # What is left of this frame may belong to the traceback of a task that has failed (3.12, 3.13), and with
             # these it would hold the task: a cycle, and asyncio's complaint would come when garbage is collected.
-            del task, callback, args
+            del self, task, callback, args
 
     def _run(self) -> None:
         """Run it in its context, as `asyncio.Handle._run` does, and note what it took."""
@@ -290,18 +292,33 @@ class TimedStep:
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - the loop tells its exception handler, and goes on
-            message = f"Exception in callback {callback!r}"
+            message = f"Exception in callback {repr(self).removeprefix('<Handle ').removesuffix('>')}"
             self._loop.call_exception_handler({"message": message, "exception": error, "handle": self})
         finally:
             end_step(record, task)
-        self.task = self._callback = self._context = None
-        self._args = ()
-        del task, callback, args  # as above
+            del self, task, callback, args  # as above
+
+    def cancel(self) -> None:
+        """Have it not run. Only who schedules a task's step by itself has this handle."""
+        self._cancelled = True
+        self._callback, self._args = None, ()
+
+    def cancelled(self) -> bool:
+        """Return whether it was cancelled."""
+        return self._cancelled
+
+    def get_context(self) -> Context | None:
+        """Return the context that it runs in."""
+        return self._context
 
     def __repr__(self) -> str:
         if self._loop is None:  # on uvloop, whose own handle says that it is one
             return repr(self._callback)
-        return repr(asyncio.Handle(self._callback, self._args, self._loop, self._context))
+        handle = asyncio.Handle(self._callback, self._args, self._loop, self._context)
+        handle._source_traceback = None  # type: ignore[attr-defined]
+        if self._cancelled:
+            handle.cancel()
+        return repr(handle)
 
 
 def timed_step(task: Any, callback: Any, args: tuple[Any, ...], context: Context | None, loop: Any) -> TimedStep:
@@ -312,6 +329,7 @@ def timed_step(task: Any, callback: Any, args: tuple[Any, ...], context: Context
     step._args = args
     step._context = context
     step._loop = loop
+    step._cancelled = False
     return step
 
 

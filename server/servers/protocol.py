@@ -126,6 +126,7 @@ class _Talk(asyncio.Protocol):
             elif connection.link is not None:
                 if exchange.answer:
                     connection.link.answer(exchange.answer)
+                    exchange.answer = b""
                 self._follow(connection.link)
                 return
         except Exception as error:  # noqa: BLE001 - left to the loop it would be logged, and unsent answers dropped

@@ -1,20 +1,23 @@
 """An observed task tells whoever asks exactly what a bare one tells: each program runs on both, and they must agree."""
 
+import _thread
 import asyncio
 import contextvars
 import gc
 import inspect
+import logging
 import re
 import subprocess
 import sys
 import traceback
+import weakref
 from collections.abc import Callable, Coroutine
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
-from support import EVERY_LOOP, Loop
+from support import EVERY_LOOP, PATIENCE, Loop
 from support_observe import observed
 
 from echotui.server.loops import LoopKind
@@ -322,3 +325,189 @@ async def test_a_failed_task_that_is_cancelled_counts_as_retrieved() -> None:
     gc.collect()
     assert heard == []
     assert not record.cancellations
+
+
+class Saying(logging.Handler):
+    """Keeps what asyncio logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(re.sub(r"(took|in) [\d.]+ seconds|:\d+", "", record.getMessage()))
+
+    def __enter__(self) -> Self:
+        logging.getLogger("asyncio").addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("asyncio").removeHandler(self)
+
+
+@each_loop
+def test_debug_mode_that_is_switched_on_while_a_step_waits_for_its_turn(loop: Loop) -> None:
+    async def slow() -> None:
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_exception_handler({"message": "something is wrong"})
+
+    async def program() -> list[str]:
+        here = asyncio.get_running_loop()
+        task = here.create_task(slow(), name="slow")
+        await asyncio.sleep(0)
+        with Saying() as log:
+            here.slow_callback_duration = 0.0
+            here.set_debug(True)
+            await task
+        return [line.splitlines()[0] for line in log.said if "slow" in line or "wrong" in line]
+
+    if loop.debug or loop.kind == "uvloop":
+        pytest.skip("it is on already, or says of a handle of its own make what that is called")
+    bare, observed = on_bare_and_observed(loop, program)
+    assert observed == bare
+    assert "something is wrong" in bare
+
+
+@each_loop
+def test_what_is_let_go_of_while_the_loop_closes_finds_it_closed(loop: Loop) -> None:
+    said: list[str] = []
+
+    async def lingering() -> None:
+        here = asyncio.get_running_loop()
+        try:
+            await here.create_future()
+        finally:
+            with pytest.raises(RuntimeError, match="closed") as refused:
+                here.call_soon(print)
+            said.append(str(refused.value))
+
+    def bare() -> asyncio.AbstractEventLoop:
+        return _bare_loop(loop.kind)
+
+    async def program() -> None:
+        left = lingering()
+        left.send(None)
+        asyncio.get_running_loop().call_later(1000, lambda _: None, left)
+
+    for make in (bare, loop.make):
+        here = make()
+        here.run_until_complete(program())
+        here.close()
+        del here
+        gc.collect()
+    assert said[:1] == said[1:]
+
+
+class Own:
+    """An awaitable of the program's own, which keeps the handles of what it has scheduled."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._asyncio_future_blocking = False
+        self._loop = loop
+        self._callbacks: list[tuple[Any, Any]] = []
+        self.is_done = False
+        self.handles: list[asyncio.Handle] = []
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(self, call: Any, *, context: Any = None) -> None:
+        self._callbacks.append((call, context))
+
+    def done(self) -> bool:
+        return self.is_done
+
+    def result(self) -> str:
+        return "result"
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - what a task calls it with
+        return False
+
+    def __await__(self) -> Any:
+        if not self.is_done:
+            self._asyncio_future_blocking = True
+            yield self
+        return self.result()
+
+    def finish(self) -> None:
+        self.is_done = True
+        self.handles = [self._loop.call_soon(call, self, context=context) for call, context in self._callbacks]
+
+
+@each_loop
+def test_a_program_may_keep_the_handle_of_a_step_and_cancel_it(loop: Loop) -> None:
+    async def wait_for(own: Any) -> str:
+        return str(await own)
+
+    async def program() -> list[object]:
+        here = asyncio.get_running_loop()
+        own, other = Own(here), Own(here)
+        tasks = [here.create_task(wait_for(one), name="waits") for one in (own, other)]
+        await asyncio.sleep(0)
+        own.finish()
+        other.finish()
+        (handle,) = own.handles
+        said: list[object] = [isinstance(handle, asyncio.Handle), handle.cancelled()]
+        handle.cancel()
+        said += [handle.cancelled(), "cancelled" in repr(handle), type(weakref.ref(handle)).__name__]
+        await asyncio.wait([tasks[1]], timeout=PATIENCE)
+        said += [task.done() for task in tasks]
+        said.append(other.handles[0].cancelled())
+        own.finish()
+        said.append(await tasks[0])
+        return said
+
+    if loop.kind == "uvloop":
+        pytest.skip("its handles are of its own make")
+    bare, observed = on_bare_and_observed(loop, program)
+    assert observed == bare
+
+
+@each_loop
+def test_a_thread_that_runs_nothing_in_python_may_call(loop: Loop) -> None:
+    if loop.debug:
+        pytest.skip("asyncio itself raises")
+
+    async def program() -> str:
+        here = asyncio.get_running_loop()
+        called = here.create_future()
+        _thread.start_new_thread(here.call_soon, (called.set_result, "called"))
+        turning = here.create_task(turn(), name="turns")  # who calls from another thread does not wake the loop
+        try:
+            return await asyncio.wait_for(called, PATIENCE)
+        finally:
+            turning.cancel()
+
+    async def turn() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    bare, observed = on_bare_and_observed(loop, program)
+    assert observed == bare
+
+
+@each_loop
+def test_a_step_that_cannot_run_is_told_as_it_is_on_a_bare_loop(loop: Loop) -> None:
+    async def wait_for(release: "asyncio.Future[None]") -> None:
+        await release
+
+    def program_on(here: Any) -> list[str]:
+        told: list[str] = []
+        here.set_exception_handler(lambda _, context: told.append(context["message"]))
+        release = here.create_future()
+        task = here.create_task(wait_for(release), name="waits")
+        here.run_until_complete(asyncio.sleep(0))
+        release.set_result(None)
+        other: Any = object()
+        asyncio.tasks._enter_task(here, other)
+        here.call_soon(asyncio.tasks._leave_task, here, other)
+        here.call_soon(here.stop)
+        here.run_forever()
+        task._log_destroy_pending = False
+        task.get_coro().close()
+        here.close()
+        return [_without_addresses(one).replace("_asyncio.Task", "Task") for one in told]
+
+    if loop.eager or loop.debug:
+        pytest.skip("one is enough: it is about the loop, not about how its tasks begin")
+    assert program_on(loop.make()) == program_on(_bare_loop(loop.kind))

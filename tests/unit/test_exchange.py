@@ -54,9 +54,19 @@ def test_what_was_cut_off_and_counted_meanwhile_is_not_counted_again() -> None:
     assert (exchange.connection.unsent, exchange.connection.bytes_out) == (0, 2)
 
 
-def test_who_does_not_await_counts_by_itself() -> None:
+def test_what_was_cut_off_is_not_handed_out_once_more_for_a_fault_that_has_come_meanwhile() -> None:
+    exchange = an_exchange()
+    exchange.take(b"hello\n")
+    exchange.connection.link = Link()
+    exchange.tally.count_sent(exchange.connection, 2, 0)
+    assert exchange.settle()
+    assert exchange.answer == b""
+
+
+def test_who_does_not_await_counts_by_itself_and_no_answer_is_kept() -> None:
     exchange = an_exchange(awaits=False)
     assert exchange.take(b"hello\n") == b"hello\n"
+    assert exchange.answer == b""
     assert exchange.connection.unsent == 0
     exchange.settle()
     assert exchange.connection.bytes_out == 0
@@ -95,6 +105,15 @@ def test_it_is_time_for_others_after_a_fair_share_if_nobody_else_has_read() -> N
         others = times == 2 * FAIR_SHARE
         exchange.tally.totals.reads += others
         assert exchange.has_had_its_share(FAIR_SHARE) is (times % FAIR_SHARE == 0 and not others)
+
+
+def test_the_first_fair_share_is_as_long_as_the_others() -> None:
+    first = an_exchange()
+    first.take(b"hello\n")
+    second = Exchange(first.tally, first.connection)
+    for _ in range(FAIR_SHARE):
+        second.take(b"hello\n")
+    assert second.has_had_its_share(FAIR_SHARE)
 
 
 def test_each_read_and_each_answer_is_told_while_somebody_looks() -> None:
