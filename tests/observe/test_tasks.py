@@ -4,7 +4,6 @@ import asyncio
 import gc
 import socket
 import sys
-import weakref
 from typing import Any
 
 import pytest
@@ -470,24 +469,3 @@ async def test_a_handle_that_has_run_cancels_nobody_elses_step() -> None:
         handle.cancel()
     await asyncio.wait_for(asyncio.gather(first, *others), 10)
     assert sorted(walked) == ["0", "1", "2", "3", "4", "first"]
-
-
-async def test_a_step_that_has_run_holds_no_task() -> None:
-    here: Any = asyncio.get_running_loop()
-    gate = asyncio.Event()
-
-    async def wait() -> None:
-        await gate.wait()
-
-    task = start(wait(), "waits")
-    await turns()
-    gate.set()
-    # In debug mode a handle keeps what it has called, as on a bare loop.
-    scheduled = () if here.get_debug() else [*getattr(here, "_ready", ())]
-    await task
-    gone = weakref.ref(task)
-    del task
-    await turns()
-    gc.collect()
-    assert gone() is None
-    del scheduled

@@ -479,7 +479,7 @@ def test_a_thread_that_runs_nothing_in_python_may_call(loop: Loop) -> None:
             turning.cancel()
 
     async def turn() -> None:
-        while True:
+        while True:  # noqa: ASYNC110 - nothing tells that it was called but this
             await asyncio.sleep(0)
 
     bare, observed = on_bare_and_observed(loop, program)
