@@ -13,7 +13,16 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
 
 #: Their names, below `echotui.server`.
-MODULES = ("conversation", "counting", "exchange", "observe.timing", "observe.scheduling")
+MODULES = (
+    "conversation",
+    "counting",
+    "exchange",
+    "observe.scheduling",
+    "observe.selecting",
+    "observe.ticking",
+    "observe.timing",
+    "observe.uv_timers",
+)
 
 
 def how_built() -> str:

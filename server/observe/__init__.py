@@ -6,10 +6,12 @@ A reader's map, in the order the data flows; nothing flows back:
       → scheduling.py    how they make a task, and queue what is to be called next
         steps.py          the task of such a loop
         timing.py         what is noted of each of its steps
+        uv_timers.py      the timers of a uvloop loop
         → tasks.py         all tasks       task_record.py  one of them      waiting.py  where it waits
         → cancellations.py each cancellation's life-line
       → timers.py        each call_later and call_at
-      → ticks.py         each turn of the loop, and who is registered (asyncio only)
+      → ticking.py       what is noted of each turn
+        ticks.py          each turn of the loop, and who is registered (asyncio only)
         selecting.py      the selector it waits with, in fewer calls
       → complaints.py    what asyncio complains about, or would in debug mode
       → stalls.py        what blocks the loop, while it does

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ..events import duration
 from .events import Complained
-from .places import MACHINERY, Mark, Place, caller, place_of, program_mark, raised_at
+from .places import MACHINERY, Mark, Place, caller, name_of, place_of, program_mark, raised_at
 from .task_record import describe
-from .timers import name_of
 from .waiting import is_awaited
 
 if TYPE_CHECKING:

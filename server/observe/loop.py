@@ -174,7 +174,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         timer: Any = Timer(when, callback, args, self, context, timers, observation.tasks.running)
         if self._debug and timer._source_traceback:
             del timer._source_traceback[-1]
-        timers.made += 1
+        timers.note_made()
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True
         return timer  # type: ignore[no-any-return]

@@ -5,6 +5,7 @@ for its line number has to walk a table; and it keeps no frame, so it keeps no l
 """
 
 import asyncio
+import contextlib
 import gc
 import os
 import sys
@@ -73,6 +74,19 @@ def bound_to(callback: object) -> Any:
 
 
 METHODS = (MethodType, BuiltinMethodType)
+
+
+def name_of(callback: object) -> str:
+    """Return the name of a callback; its type's where it has none, or raises when it is asked: it is anybody's code."""
+    name: object = None
+    try:
+        name = callback.__qualname__  # type: ignore[attr-defined]
+    except AttributeError:
+        with contextlib.suppress(Exception):
+            name = getattr(getattr(callback, "func", None), "__qualname__", None)
+    except Exception:  # noqa: BLE001, S110 - it has no name for us
+        pass
+    return name if type(name) is str else type(callback).__name__
 
 
 def kept_once(mark: Mark) -> Mark:

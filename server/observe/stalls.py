@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING
 
 from .alarm import Alarm, new_alarm
 from .events import StallBegan, StallEnded
-from .places import BOTTOMS, MACHINERY, Mark, Place, place_of
-from .timers import name_of
+from .places import BOTTOMS, MACHINERY, Mark, Place, name_of, place_of
 
 if TYPE_CHECKING:
     from .observation import Observation

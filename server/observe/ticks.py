@@ -5,25 +5,15 @@ the loop does with the rest of its time lies between two selects. (It is the sel
 another one put before it: every wait for a socket calls its other methods several times.)
 """
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from .places import MACHINERY, bound_to
-from .timers import name_of
+from .places import MACHINERY, bound_to, name_of
+from .ticking import Ticking
 from .waiting import tasks_waiting_for
-
-if TYPE_CHECKING:
-    from .observation import Observation
-
-#: How many ticks stay visible.
-KEPT = 1_000
-
-#: How many of the descriptors that were ready in a tick are kept.
-READY_KEPT = 8
 
 #: Why there are no ticks on uvloop.
 NOT_ON_UVLOOP = "not observable: libuv owns the selector"
@@ -113,35 +103,10 @@ class KeptRegistration:
 
 
 #: How a tick began: what stands in a `Tick` from `Tick.began` to `Tick.ready_count`.
-_Start = tuple[float, float | None, str | None, int | None, float, tuple[tuple[int, int], ...], int]
 
 
-class Ticks:
+class Ticks(Ticking):
     """The latest ticks of one loop, and the tick it is in."""
-
-    name = "ticks"
-
-    def __init__(self, observation: "Observation", loop: Any) -> None:
-        self.on = True
-        self.count = 0
-        """How many ticks are over, ever."""
-        self.asleep = True
-        """Whether the loop sleeps in its selector, or does not run at all."""
-        self.awake_since = 0.0
-        """When it woke for the tick it is in, by `time.monotonic`, in seconds."""
-        self.ran = 0.0
-        """How long it has run in the ticks that are over, in seconds."""
-        self._longest = 0.0
-        # Of each tick how it began, how many callbacks ran, and how long: put together when somebody looks.
-        self._ring: deque[tuple[_Start, int, float]] = deque(maxlen=KEPT)
-        self._observation = observation
-        self._timers = observation.timers
-        self._stalls = observation.stalls
-        self._letters = observation.letters
-        self._loop = loop
-        # How the tick the loop is in began.
-        self._start: _Start | None = None
-        self._work = 0
 
     @property
     def recent(self) -> list[Tick]:
@@ -177,7 +142,7 @@ class Ticks:
     def watch(self, selector: Any) -> None:
         """Be told of every `select` from now on. Where a selector cannot be changed there are no ticks."""
         try:
-            selector.select = partial(self._tick, selector.select)
+            selector.select = partial(self.tick, selector.select)
         except AttributeError:
             self.on = False
 
@@ -189,67 +154,8 @@ class Ticks:
     def end(self) -> None:
         """The loop does not run any more. It may have been asleep: a signal's handler has raised."""
         if not self.asleep:
-            self._finish(monotonic())
+            self.finish(monotonic())
         self.asleep = True
-
-    def _finish(self, now: float) -> None:
-        """End the tick the loop is in, if it is in one."""
-        ran = now - self.awake_since
-        self.asleep = True
-        start = self._start
-        if start is not None:
-            self.count += 1
-            self.ran += ran
-            if ran > self._longest:
-                self._longest = ran
-            self._ring.append((start, self._work + self._timers.fired, ran))
-            self._start = None
-        if ran > self._stalls.limit:
-            self._stalls.over(self.awake_since, now)
-
-    def _tick(self, select: Any, timeout: float | None = None) -> Any:
-        """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
-        letters = self._letters
-        if not self.on:
-            ready = select(0 if letters else timeout)
-            if letters:
-                self._observation.open_letters()
-            return ready
-        timers = self._timers
-        name = setter = None
-        work = 0
-        began = monotonic()
-        try:
-            self._finish(began)
-            loop = self._loop
-            work = len(loop._ready)
-            if letters:  # whoever has something to hear does not sleep
-                timeout = 0
-            elif timeout and loop._scheduled:
-                timer = loop._scheduled[0]
-                name = timer.name or timer.find_name()
-                setter = timer.setter
-        except Exception as error:  # noqa: BLE001 - nothing here may keep the loop from sleeping
-            self._observation.disable(self, error)
-        ready = select(timeout)
-        self.awake_since = now = monotonic()
-        self.asleep = False
-        count = len(ready)
-        if now >= self._stalls.put_off_at:
-            self._stalls.put_off(now)
-        self._start = (
-            began,
-            timeout,
-            name,
-            None if setter is None else setter.id,
-            now - began,
-            () if not count else ((ready[0][0].fd, ready[0][1]),) if count == 1 else _fds(ready),
-            count,
-        )
-        self._work = work + count - timers.fired
-        if letters:
-            self._observation.open_letters()
-        return ready
 
     def registrations(self) -> list[Registration]:
         """Return the descriptors that the loop watches now, by number."""
@@ -269,10 +175,6 @@ class Ticks:
         selector = self._loop._selector
         own = getattr(selector, "_fd_to_key", None)
         return own if isinstance(own, dict) else {key.fd: key for key in (selector.get_map() or {}).values()}
-
-
-def _fds(ready: list[tuple[Any, int]]) -> tuple[tuple[int, int], ...]:
-    return tuple([(key.fd, mask) for key, mask in ready[:READY_KEPT]])
 
 
 def _fd(item: tuple[int, Any]) -> int:

@@ -1,25 +1,19 @@
 """Timers: every `call_later` and `call_at`, from when it is set to when it fires or is cancelled."""
 
 import asyncio
-import contextlib
 import heapq
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..records import Connection
-from .places import MACHINERY, Place, bound_to, place_of
+from .places import MACHINERY, Place, bound_to, name_of, place_of
+from .timing import TimerCounts
 from .waiting import tasks_waiting_for
 
 if TYPE_CHECKING:
     from .task_record import TaskRecord
-
-#: How many timers that fired or were cancelled stay visible.
-KEPT = 1_000
-
 
 # Called by these names, and not through `super`, which takes longer than what it finds before Python 3.12.
 _run = asyncio.Handle._run
@@ -110,15 +104,8 @@ class Timer(asyncio.TimerHandle):
 
     def _run(self) -> None:
         """Fire. The loop calls this when the timer is due."""
-        timers = self.timers
         self.over = True
-        timers.fired += 1
-        if timers.on:
-            now = monotonic()
-            when, setter = self._when, self.setter
-            timers.ring.append(
-                (when, now - when, now, self.name or name_of(self._callback), None if setter is None else setter.id)
-            )
+        self.timers.note_fired(self._when, self.name, self._callback, self.setter)
         _run(self)
 
     def find_name(self) -> str:
@@ -133,12 +120,7 @@ class Timer(asyncio.TimerHandle):
     def cancel(self) -> None:
         """Cancel it, as `asyncio.TimerHandle.cancel` does. No effect if it has fired or is cancelled already."""
         if not self.over and not self._cancelled:
-            timers = self.timers
-            timers.cancelled += 1
-            if timers.on:
-                setter = self.setter
-                name = self.name or name_of(self._callback)
-                timers.ring.append((self._when, None, monotonic(), name, None if setter is None else setter.id))
+            self.timers.note_cancelled(self._when, self.name, self._callback, self.setter)
         _cancel(self)
 
 
@@ -147,19 +129,13 @@ Timer.__name__ = Timer.__qualname__ = "TimerHandle"
 MACHINERY.add(id(globals()))
 
 
-class Timers:
+class Timers(TimerCounts):
     """The timers of one loop: those that are set, and the latest that have fired or were cancelled."""
 
     name = "timers"
 
     def __init__(self, scheduled: Callable[[], Iterable[Timer]]) -> None:
-        self.on = True
-        """Whether the end of each timer is noted. They are counted in any case."""
-        self.made = 0
-        """How many were set, ever."""
-        self.fired = 0
-        self.cancelled = 0
-        self.ring: deque[tuple[float, float | None, float, str, int | None]] = deque(maxlen=KEPT)
+        super().__init__()
         self._scheduled = scheduled
 
     @property
@@ -196,19 +172,6 @@ class Timers:
 
 def _due(timer: Timer) -> float:
     return timer._when
-
-
-def name_of(callback: object) -> str:
-    """Return the name of a callback; its type's where it has none, or raises when it is asked: it is anybody's code."""
-    name: object = None
-    try:
-        name = callback.__qualname__  # type: ignore[attr-defined]
-    except AttributeError:
-        with contextlib.suppress(Exception):
-            name = getattr(getattr(callback, "func", None), "__qualname__", None)
-    except Exception:  # noqa: BLE001, S110 - it has no name for us
-        pass
-    return name if type(name) is str else type(callback).__name__
 
 
 def _describe(timer: Timer) -> LiveTimer:

@@ -53,6 +53,24 @@ cdef class TaskData:
     cdef public tuple unsettled
 
 
+cdef class TimerCounts:
+    cdef public bint on
+    cdef public long long made
+    cdef public long long fired
+    cdef public long long cancelled
+    cdef public object ring
+
+    cpdef note_made(self)
+
+    @cython.locals(now=double)
+    cpdef note_fired(self, double when, object name, object callback, TaskData setter)
+
+    cpdef note_cancelled(self, double when, object name, object callback, TaskData setter)
+
+    @cython.locals(plain=bint)
+    cdef _note(self, double when, object late, double now, object name, object callback, TaskData setter)
+
+
 @cython.locals(turn=Turn)
 cdef begin_step(TaskData record, object task, tuple args)
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from contextvars import Context
 from enum import StrEnum
 from time import monotonic
-from types import CodeType
+from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from .places import BOTTOMS, MACHINERY, Mark
+from .places import BOTTOMS, MACHINERY, Mark, name_of
 
 if TYPE_CHECKING:
     from .cancellations import Cancellation
@@ -27,6 +27,9 @@ WORTH_A_LOOK = 0.001
 
 #: How many ended tasks stay visible: of the screen's own, and of all others.
 ENDED_KEPT = 1_000
+
+#: How many timers that fired or were cancelled stay visible.
+TIMERS_KEPT = 1_000
 
 #: After how many new tasks, at the least, the live ones are gone through for those that were collected in silence.
 SWEPT_EVERY = 1_000
@@ -238,6 +241,46 @@ def end_step(record: "TaskRecord", task: Any) -> None:
         turn.end(task, record)
 
 
+class TimerCounts:
+    """How many timers a loop has set, and what became of them."""
+
+    __slots__ = ("cancelled", "fired", "made", "on", "ring")
+
+    def __init__(self) -> None:
+        self.on = True
+        """Whether the end of each timer is noted. They are counted in any case."""
+        self.made = 0
+        """How many were set, ever."""
+        self.fired = 0
+        self.cancelled = 0
+        self.ring: deque[tuple[float, float | None, float, str, int | None]] = deque(maxlen=TIMERS_KEPT)
+
+    def note_made(self) -> None:
+        """Note that one was set."""
+        self.made += 1
+
+    def note_fired(self, when: float, name: str | None, callback: Any, setter: "TaskRecord | None") -> None:
+        """Note that one fires, which was due at `when` by the loop's clock; `name` is its callback's, if known."""
+        self.fired += 1
+        if self.on:
+            now = monotonic()
+            self._note(when, now - when, now, name, callback, setter)
+
+    def note_cancelled(self, when: float, name: str | None, callback: Any, setter: "TaskRecord | None") -> None:
+        """Note that one is cancelled."""
+        self.cancelled += 1
+        if self.on:
+            self._note(when, None, monotonic(), name, callback, setter)
+
+    def _note(  # noqa: PLR0913, PLR0917 - a row
+        self, when: float, late: float | None, now: float, name: str | None, callback: Any, setter: "TaskRecord | None"
+    ) -> None:
+        if name is None:
+            plain = type(callback) is FunctionType or type(callback) is BuiltinFunctionType
+            name = callback.__qualname__ if plain else name_of(callback)
+        self.ring.append((when, late, now, name, None if setter is None else setter.id))
+
+
 class TimedStep:
     """One step of an observed task, to be called in place of the task's own.
 
@@ -292,7 +335,7 @@ class TimedStep:
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - the loop tells its exception handler, and goes on
-            message = f"Exception in callback {repr(self).removeprefix('<Handle ').removesuffix('>')}"
+            message = f"Exception in callback {in_words(callback, args, self._loop)}"
             self._loop.call_exception_handler({"message": message, "exception": error, "handle": self})
         finally:
             end_step(record, task)
@@ -316,9 +359,15 @@ class TimedStep:
             return repr(self._callback)
         handle = asyncio.Handle(self._callback, self._args, self._loop, self._context)
         handle._source_traceback = None  # type: ignore[attr-defined]
-        if self._cancelled:
-            handle.cancel()
+        handle._cancelled = self._cancelled
         return repr(handle)
+
+
+def in_words(callback: Any, args: tuple[Any, ...], loop: Any) -> str:
+    """Return what is called, as asyncio's handles say it."""
+    handle = asyncio.Handle(callback, args, loop)
+    handle._source_traceback = None  # type: ignore[attr-defined]
+    return repr(handle).removeprefix("<Handle ").removesuffix(">")
 
 
 def timed_step(task: Any, callback: Any, args: tuple[Any, ...], context: Context | None, loop: Any) -> TimedStep:

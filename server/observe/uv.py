@@ -4,19 +4,17 @@ import asyncio
 import sys
 from collections.abc import Callable
 from contextvars import Context
-from threading import get_ident
 from time import monotonic
-from typing import TypeVarTuple
+from typing import Any
 
 import uvloop
 
 from .loop import Observed
 from .observation import Observation
-from .places import MACHINERY
+from .places import MACHINERY, cut_off_ours
 from .scheduling import uv_call_soon
 from .timers import Timer
-
-_Arguments = TypeVarTuple("_Arguments")
+from .uv_timers import uv_call_later
 
 
 class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and asyncio's do not agree
@@ -28,35 +26,31 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
 
     def __init__(self) -> None:
         super().__init__()
-        self._timers: dict[int, Timer] = {}
-        self.observation = Observation(self, self._timers.values, super().call_later, ticks=False)
+        self.timers: dict[Any, Any] = {}
+        self.observation = Observation(self, self.timers.values, super().call_later, ticks=False)
         self.tasks = self.observation.tasks
+        self.timer_counts = self.observation.timers
 
     call_soon = uv_call_soon  # type: ignore[assignment] # it takes what its parent's takes
     unobserved_call_soon = uvloop.Loop.call_soon
 
-    def call_later(
-        self,
-        delay: float,
-        callback: Callable[[*_Arguments], object],
-        *args: *_Arguments,
-        context: Context | None = None,
+    call_later = uv_call_later  # type: ignore[assignment] # it takes what its parent's takes
+    unobserved_call_later = uvloop.Loop.call_later
+
+    def call_later_in_debug_mode(
+        self, delay: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
     ) -> asyncio.TimerHandle:
-        """Have something called after some seconds."""
-        observation, tasks = self.observation, self.tasks
-        if tasks.thread != get_ident() and tasks.thread and not self.get_debug():
-            observation.complaints.called_from_elsewhere(
-                "call_later or call_at", callback
-            )  # the one is made of the other
-        timers = observation.timers
-        timer = Timer(monotonic() + delay, callback, args, self, context, timers, tasks.running)
+        """Have something called after some seconds, by a timer that knows by which line it was set."""
+        when = monotonic() + delay
+        timer = Timer(when, callback, args, self, context, self.timer_counts, self.tasks.running)
+        cut_off_ours(timer._source_traceback)
         timer.inner = super().call_later(delay, self._fire, timer)
-        timers.made += 1
-        self._timers[id(timer)] = timer
+        self.timer_counts.note_made()
+        self.timers[id(timer)] = timer  # those that are alike are equal
         return timer
 
     def _fire(self, timer: Timer) -> None:
-        del self._timers[id(timer)]
+        del self.timers[id(timer)]
         timer.inner = None  # it holds this timer as well
         timer._run()
         timer.let_go()
@@ -65,12 +59,12 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
         """Cancel the loop's own handle. asyncio's handles call this when they are cancelled."""
         if timer.inner is not None:
             timer.inner.cancel()
-        self._timers.pop(id(timer), None)
+        self.timers.pop(id(timer), None)
 
     def close(self) -> None:
         """Close the loop; what was to be called later is let go, as uvloop does."""
         super().close()
-        self._timers.clear()
+        self.timers.clear()
 
 
 MACHINERY.add(id(globals()))

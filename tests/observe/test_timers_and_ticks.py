@@ -11,8 +11,8 @@ from support_observe import observed
 
 from echotui.server import new_event_loop
 from echotui.server.loops import LoopKind
-from echotui.server.observe import ticks as ticks_module
-from echotui.server.observe import timers as timers_module
+from echotui.server.observe import ticking
+from echotui.server.observe.timing import TIMERS_KEPT
 
 
 def nothing() -> None:
@@ -80,9 +80,9 @@ async def test_a_cancelled_timer_is_told_once() -> None:
 async def test_past_timers_stay_for_a_while_and_the_forgotten_are_counted() -> None:
     here = asyncio.get_running_loop()
     timers = observed().timers
-    for _ in range(timers_module.KEPT + 7):
+    for _ in range(TIMERS_KEPT + 7):
         here.call_later(1000, nothing).cancel()
-    assert len(timers.past) == timers_module.KEPT
+    assert len(timers.past) == TIMERS_KEPT
     assert timers.forgotten == 7
 
 
@@ -172,10 +172,10 @@ async def test_ticks_stay_for_a_while_and_can_be_switched_off(loop: Any) -> None
         pytest.skip("not observable: libuv owns the selector")
     ticks = observed().ticks
     assert ticks is not None
-    for _ in range(ticks_module.KEPT + 5):
+    for _ in range(ticking.KEPT + 5):
         await asyncio.sleep(0)
-    assert len(ticks.recent) == ticks_module.KEPT
-    assert ticks.forgotten == ticks.count - ticks_module.KEPT
+    assert len(ticks.recent) == ticking.KEPT
+    assert ticks.forgotten == ticks.count - ticking.KEPT
     ticks.on = False
     count = ticks.count
     await asyncio.sleep(0)
