@@ -4,9 +4,11 @@ import asyncio
 import selectors
 import socket
 import time
+import weakref
 from typing import Any
 
 import pytest
+from support import PATIENCE
 from support_observe import observed
 
 from echotui.server import new_event_loop
@@ -221,3 +223,39 @@ def test_nothing_is_left_of_a_loop_that_was_closed(loop_kind: LoopKind) -> None:
         with asyncio.Runner(loop_factory=lambda: new_event_loop(loop_kind)) as runner:
             runner.run(asyncio.sleep(0))
     assert threading.active_count() == before
+
+
+async def test_the_handle_of_a_timer_is_one_as_asyncio_has_them() -> None:
+    here = asyncio.get_running_loop()
+    timers = observed().timers
+    handle = here.call_later(1000, print, "argument")
+    assert isinstance(handle, asyncio.TimerHandle)
+    assert 999 < handle.when() - here.time() < 1001
+    assert "print('argument')" in repr(handle)
+    assert weakref.ref(handle)() is handle
+    before = timers.cancelled
+    handle.cancel()
+    handle.cancel()
+    assert handle.cancelled()
+    assert "cancelled" in repr(handle)
+    assert timers.cancelled == before + 1
+    fired = here.create_future()
+    short = here.call_later(0, fired.set_result, None)
+    await fired
+    short.cancel()
+    assert timers.cancelled == before + 1
+
+
+async def test_what_the_callback_of_a_timer_raises_is_told_with_its_name_and_its_handle() -> None:
+    here = asyncio.get_running_loop()
+    told = here.create_future()
+    here.set_exception_handler(lambda _, context: told.set_result(context))
+
+    def fail() -> None:
+        raise ValueError("on purpose")
+
+    handle = here.call_later(0, fail)
+    context = await asyncio.wait_for(told, PATIENCE)
+    assert "fail()" in context["message"]
+    assert isinstance(context["exception"], ValueError)
+    assert context["handle"] is handle
