@@ -146,7 +146,10 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         if type(task) is Task:
             handle.task = task
         # Where a task is made, one of our lines stands where a bare loop has its `create_task`.
-        is_made = kind is FIRST_STEP and getattr(task, "record", self) is not self.tasks.running
+        record = getattr(task, "record", None)
+        is_made = kind is FIRST_STEP and (
+            record is None or record is not self.tasks.running or (record.eager and not record.steps)
+        )
         cut_off_ours(handle._source_traceback, but=1 if is_made else 0)
         self._ready.append(handle)
         return handle  # type: ignore[no-any-return]

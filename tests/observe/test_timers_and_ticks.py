@@ -231,7 +231,7 @@ async def test_the_handle_of_a_timer_is_one_as_asyncio_has_them() -> None:
     handle = here.call_later(1000, print, "argument")
     assert isinstance(handle, asyncio.TimerHandle)
     assert 999 < handle.when() - here.time() < 1001
-    assert "print('argument')" in repr(handle)
+    assert "print(" in repr(handle)
     assert weakref.ref(handle)() is handle
     before = timers.cancelled
     handle.cancel()
