@@ -1,7 +1,7 @@
 """The `streams` server: a reader and a writer for each connection, and ``await reader.readline()``.
 
 It answers line by line, in upper case (what is not ASCII comes back as it came: ``bytes.upper``). What comes in is
-counted when it comes in, whole lines or not: `_Protocol`.
+counted when it comes in, whole lines or not: `StreamsProtocol`.
 
 What is promised:
 
@@ -264,7 +264,7 @@ class _Reader(asyncio.StreamReader):
         super().set_exception(exc)
 
 
-class _Protocol(asyncio.StreamReaderProtocol):
+class StreamsProtocol(asyncio.StreamReaderProtocol):
     """asyncio's own, but what its transport has read is counted at once: a line may be long in coming."""
 
     def __init__(self, reader: _Reader) -> None:
@@ -284,7 +284,7 @@ class _Protocol(asyncio.StreamReaderProtocol):
 async def _open(reader: _Reader, sock: socket.socket) -> asyncio.StreamWriter:
     """Give an accepted socket to a reader; return its writer."""
     loop = asyncio.get_running_loop()
-    protocol = _Protocol(reader)
+    protocol = StreamsProtocol(reader)
     transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
     transport.set_write_buffer_limits(high=0)  # drain waits until all is taken
     return asyncio.StreamWriter(transport, protocol, reader, loop)
