@@ -9,10 +9,7 @@ cdef class Totals:
     cdef public long long bytes_out
 
 
-cdef class Traffic:
-    cdef public long long reads
-    cdef public long long bytes_in
-    cdef public long long bytes_out
+cdef class Traffic(Totals):
     cdef public long long unsent
     cdef public bytes last_in
     cdef public double last_in_at

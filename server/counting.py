@@ -22,7 +22,7 @@ DETAIL_KEPT = 64
 
 
 class Totals:
-    """What one server has read and written since the lab began."""
+    """What was read and written: by one server, since the lab began, or on one connection."""
 
     __slots__ = ("bytes_in", "bytes_out", "reads")
 
@@ -36,15 +36,13 @@ class Totals:
         raise TypeError(f"a {type(self).__name__} is not copied like this: see its frozen()")
 
 
-class Traffic:
+class Traffic(Totals):
     """What one connection has said, and was answered."""
 
-    __slots__ = ("bytes_in", "bytes_out", "has_to_boom", "last_in", "last_in_at", "link", "reads", "unsent")
+    __slots__ = ("has_to_boom", "last_in", "last_in_at", "link", "unsent")
 
     def __init__(self) -> None:
-        self.reads = 0
-        self.bytes_in = 0
-        self.bytes_out = 0
+        super().__init__()
         self.unsent = 0
         """Bytes of an answer the socket has not taken yet. While there are any, nothing more is read from the peer."""
         self.last_in = b""
@@ -55,9 +53,6 @@ class Traffic:
         """What faults make of its answers; None where no fault bears on it."""
         self.last_in_at = 0.0
         """When that was, by `time.monotonic`, in seconds; 0 if its peer has said nothing yet."""
-
-    def __reduce__(self) -> Any:
-        raise TypeError(f"a {type(self).__name__} is not copied like this: see its frozen()")
 
 
 class Details:

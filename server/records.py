@@ -95,7 +95,8 @@ class ServerRecord(Totals):
     def frozen(self) -> "ServerRecord":
         """Return a copy that stays as it is."""
         copied = replace(self)
-        copied.reads, copied.bytes_in, copied.bytes_out = self.reads, self.bytes_in, self.bytes_out
+        for name in Totals.__slots__:
+            setattr(copied, name, getattr(self, name))
         return copied
 
 
@@ -153,9 +154,9 @@ class Connection(Traffic):
     def frozen(self) -> "Connection":
         """Return a copy that stays as it is, whatever becomes of its faults."""
         copied = replace(self, sock=None)
+        for name in (*Totals.__slots__, *Traffic.__slots__):
+            setattr(copied, name, getattr(self, name))
         copied.link = copy.copy(self.link)
-        copied.reads, copied.bytes_in, copied.bytes_out = self.reads, self.bytes_in, self.bytes_out
-        copied.unsent, copied.last_in, copied.last_in_at = self.unsent, self.last_in, self.last_in_at
         return copied
 
     @property

@@ -130,13 +130,17 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
+def _versions(about: dict[str, Any]) -> str:
+    """Return in words what was measured."""
+    return ", ".join(f"{name} {number}" for name, number in about["versions"].items()) + f"; {about['built']}"
+
+
 class _Text:
     """The table as it is read on a terminal."""
 
     def head(self, about: dict[str, Any]) -> str:
         """Return what stands above the rows."""
-        versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
-        versions = f"{versions}; {about['built']}"
+        versions = _versions(about)
         plan = about["plan"]
         return (
             f"{about['date']}  {about['machine']}  Python {about['python']}, {versions}\n"
@@ -167,8 +171,7 @@ class _Markdown:
 
     def head(self, about: dict[str, Any]) -> str:
         """Return what stands above the rows."""
-        versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
-        versions = f"{versions}; {about['built']}"
+        versions = _versions(about)
         plan = about["plan"]
         return (
             f"`{about['command']}`, {about['date']}: {about['machine']}; Python {about['python']}, {versions}. "

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from .observation import Observation
 from .places import BOTTOMS, MACHINERY, cut_off_ours
-from .scheduling import OBSERVABLE, call_soon, create_task, process_events, woken_task
+from .scheduling import OBSERVABLE, call_soon, create_task, process_events, stepping_task
 from .selecting import new_selector
-from .steps import FIRST_STEP, WAKEUP, Task
+from .steps import FIRST_STEP
 from .tasks import Tasks
 from .timers import Timer
 from .timing import Step
@@ -140,17 +140,15 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
     def call_soon_in_debug_mode(self, callback: Any, args: tuple[Any, ...], context: Context | None) -> asyncio.Handle:
         self._check_thread()
         self._check_callback(callback, "call_soon")
-        kind = type(callback)
-        task = callback.__self__ if kind is FIRST_STEP else woken_task(callback, args) if kind is WAKEUP else None
-        handle: Any = (Step if type(task) is Task else asyncio.Handle)(callback, args, self, context)
-        if type(task) is Task:
+        task = stepping_task(callback, args)
+        handle: Any = (asyncio.Handle if task is None else Step)(callback, args, self, context)
+        if task is not None:
             handle.task = task
         # Where a task is made, one of our lines stands where a bare loop has its `create_task`.
-        record = getattr(task, "record", None)
-        is_made = kind is FIRST_STEP and (
-            record is None or record is not self.tasks.running or (record.eager and not record.steps)
-        )
-        cut_off_ours(handle._source_traceback, but=1 if is_made else 0)
+        record: Any = getattr(task, "record", None)
+        has_begun = record is not None and (record.steps > 0 or not record.eager)
+        goes_on = has_begun and record is self.tasks.running
+        cut_off_ours(handle._source_traceback, but=1 if type(callback) is FIRST_STEP and not goes_on else 0)
         self._ready.append(handle)
         return handle  # type: ignore[no-any-return]
 
@@ -175,8 +173,6 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         observation = self.observation
         timers = observation.timers
         timer: Any = Timer(when, callback, args, self, context, timers, observation.tasks.running)
-        if self._debug and timer._source_traceback:
-            del timer._source_traceback[-1]
         timers.note_made()
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True

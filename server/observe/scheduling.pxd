@@ -8,7 +8,7 @@ from echotui.server.observe.timing cimport TaskData, Turn, timed_step
 @cython.locals(record=TaskData, creator=TaskData)
 cdef _create_task(object loop, Turn tasks, object coro, dict kwargs, object frame)
 
-cpdef woken_task(object method, tuple args)
+cpdef stepping_task(object callback, tuple args)
 
 cdef _call_soon(object loop, Turn tasks, object callback, tuple args, object context)
 

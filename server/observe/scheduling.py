@@ -74,10 +74,16 @@ def _create_task(loop: Any, tasks: "Tasks", coro: Any, kwargs: dict[str, Any], f
     return task
 
 
-def woken_task(method: Any, args: tuple[Any, ...]) -> Any:
-    """Return whose wakeup a builtin method is that is called with these arguments; None if it is no task's."""
-    task = method.__self__
-    return task if len(args) == 1 and type(task) is Task and args[0] is task._fut_waiter else None
+def stepping_task(callback: Any, args: tuple[Any, ...]) -> Any:
+    """Return whose step a callback is that is called with these arguments; None if it is no observed task's."""
+    kind = type(callback)
+    if kind is FIRST_STEP:  # asked in `create_task`, or by the task itself
+        task = callback.__self__
+        return task if type(task) is Task else None
+    if kind is WAKEUP and len(args) == 1:
+        task = callback.__self__
+        return task if type(task) is Task and args[0] is task._fut_waiter else None
+    return None
 
 
 def call_soon(self: Any, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
@@ -92,17 +98,12 @@ def _call_soon(
         loop._check_closed()
     if loop._debug:
         return loop.call_soon_in_debug_mode(callback, args, context)  # type: ignore[no-any-return]
-    kind = type(callback)
-    task: Any = None
-    if kind is FIRST_STEP:  # asked in `create_task`, or by the task itself
-        task = callback.__self__
-    else:
-        if tasks.thread != get_ident() and tasks.thread:
-            loop.observation.complaints.called_from_elsewhere("call_soon", callback)
-        if kind is WAKEUP:
-            task = woken_task(callback, args)
+    # `create_task` asks by itself.
+    if type(callback) is not FIRST_STEP and tasks.thread != get_ident() and tasks.thread:
+        loop.observation.complaints.called_from_elsewhere("call_soon", callback)
     handle: Any
-    if type(task) is Task:
+    task = stepping_task(callback, args)
+    if task is not None:
         handle = timed_step(task, callback, args, copy_context() if context is None else context, loop)
     else:
         handle = asyncio.Handle(callback, args, loop, context)
@@ -135,17 +136,11 @@ def uv_call_soon(self: Any, callback: Any, *args: Any, context: Context | None =
 def _uv_call_soon(
     loop: Any, tasks: "Tasks", callback: Any, args: tuple[Any, ...], context: Context | None
 ) -> asyncio.Handle:
-    kind = type(callback)
-    task: Any = None
-    if kind is FIRST_STEP:
-        task = callback.__self__
-    else:
-        if tasks.thread != get_ident() and tasks.thread and not loop.get_debug():
-            loop.observation.complaints.called_from_elsewhere("call_soon", callback)
-        if kind is WAKEUP:
-            task = woken_task(callback, args)
+    if type(callback) is not FIRST_STEP and tasks.thread != get_ident() and tasks.thread and not loop.get_debug():
+        loop.observation.complaints.called_from_elsewhere("call_soon", callback)
     handle: asyncio.Handle
-    if type(task) is Task:
+    task = stepping_task(callback, args)
+    if task is not None:
         handle = loop.unobserved_call_soon(timed_step(task, callback, args, None, None), context=context)
     elif context is None:
         handle = loop.unobserved_call_soon(callback, *args)

@@ -188,7 +188,7 @@ class Tasks(Turn):
             closely = record.unsettled or record.histogram is not None
             record.look_above = LOOK_ALWAYS if closely else WORTH_A_LOOK
         except Exception as error:  # noqa: BLE001 - nothing here may break the step that has just run
-            self._observation.disable(self, error)
+            self.fail(error)
 
     def failed(self, task: Task, record: TaskRecord, error: BaseException) -> None:
         """Note with what a task has failed, and keep its record for as long as the task exists."""

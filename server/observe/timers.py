@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..records import Connection
-from .places import MACHINERY, Place, bound_to, name_of, place_of
+from .places import MACHINERY, Place, bound_to, cut_off_ours, name_of, place_of
 from .timing import TimerCounts
 from .waiting import tasks_waiting_for
 
@@ -86,8 +86,7 @@ class Timer(asyncio.TimerHandle):
     ) -> None:
         if loop.get_debug():
             super().__init__(when, callback, args, loop, context)
-            if self._source_traceback:
-                del self._source_traceback[-1]
+            cut_off_ours(self._source_traceback)
         else:
             # As its parents do, without calling them: that takes as long as all the rest of setting a timer.
             self._when = when

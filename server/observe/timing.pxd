@@ -78,16 +78,19 @@ cdef begin_step(TaskData record, object task, tuple args)
 cdef end_step(TaskData record, object task)
 
 
-@cython.final
-@cython.freelist(256)
-cdef class TimedStep:
+cdef class Called:
     cdef object __weakref__
-    cdef readonly object task
     cdef readonly object _callback
     cdef readonly tuple _args
     cdef readonly object _context
     cdef readonly object _loop
     cdef readonly bint _cancelled
+
+
+@cython.final
+@cython.freelist(256)
+cdef class TimedStep(Called):
+    cdef readonly object task
 
     @cython.locals(record=TaskData, args=tuple)
     cpdef _run(self)

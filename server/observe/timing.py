@@ -281,20 +281,52 @@ class TimerCounts:
         self.ring.append((when, late, now, name, None if setter is None else setter.id))
 
 
-class TimedStep:
-    """One step of an observed task, to be called in place of the task's own.
+class Called:
+    """Something that is called in place of the program's own callback, and does what asyncio's handle of it does."""
 
-    uvloop calls it. In the queue of an asyncio loop it is a handle, and does what `asyncio.Handle` does.
-    """
+    __slots__ = ("__weakref__", "_args", "_callback", "_cancelled", "_context", "_loop")
 
-    __slots__ = ("__weakref__", "_args", "_callback", "_cancelled", "_context", "_loop", "task")
-
-    task: Any
     _callback: Any
     _args: tuple[Any, ...]
     _context: Context | None
     _loop: Any
     _cancelled: bool
+
+    def cancelled(self) -> bool:
+        """Return whether it was cancelled."""
+        return self._cancelled
+
+    def get_context(self) -> Context | None:
+        """Return the context that it runs in; None where its loop knows that."""
+        return self._context
+
+    def tell_failed(self, callback: Any, args: tuple[Any, ...], error: BaseException) -> None:
+        """Tell the loop's exception handler what the callback has raised, as `asyncio.Handle` does."""
+        what = _plain(asyncio.Handle(callback, args, self._loop)).removeprefix("<Handle ").removesuffix(">")
+        message = f"Exception in callback {what}"
+        self._loop.call_exception_handler({"message": message, "exception": error, "handle": self})
+
+    def said_by(self, handle: Any) -> str:
+        """Return what asyncio's handle of the same would say of itself."""
+        handle._cancelled = self._cancelled
+        return _plain(handle)
+
+
+def _plain(handle: Any) -> str:
+    """Return the repr of a handle that was made just now, and not by the program."""
+    handle._source_traceback = None
+    return repr(handle)
+
+
+class TimedStep(Called):
+    """One step of an observed task, to be called in place of the task's own.
+
+    uvloop calls it. In the queue of an asyncio loop it is a handle.
+    """
+
+    __slots__ = ("task",)
+
+    task: Any
 
     @property  # type: ignore[misc] # nobody sets it
     def __class__(self) -> type[asyncio.Handle]:  # type: ignore[override] # which is the point
@@ -335,8 +367,7 @@ class TimedStep:
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - the loop tells its exception handler, and goes on
-            message = f"Exception in callback {in_words(callback, args, self._loop)}"
-            self._loop.call_exception_handler({"message": message, "exception": error, "handle": self})
+            self.tell_failed(callback, args, error)
         finally:
             end_step(record, task)
             del self, task, callback, args  # as above
@@ -346,28 +377,10 @@ class TimedStep:
         self._cancelled = True
         self._callback, self._args = None, ()
 
-    def cancelled(self) -> bool:
-        """Return whether it was cancelled."""
-        return self._cancelled
-
-    def get_context(self) -> Context | None:
-        """Return the context that it runs in."""
-        return self._context
-
     def __repr__(self) -> str:
         if self._loop is None:  # on uvloop, whose own handle says that it is one
             return repr(self._callback)
-        handle = asyncio.Handle(self._callback, self._args, self._loop, self._context)
-        handle._source_traceback = None  # type: ignore[attr-defined]
-        handle._cancelled = self._cancelled
-        return repr(handle)
-
-
-def in_words(callback: Any, args: tuple[Any, ...], loop: Any) -> str:
-    """Return what is called, as asyncio's handles say it."""
-    handle = asyncio.Handle(callback, args, loop)
-    handle._source_traceback = None  # type: ignore[attr-defined]
-    return repr(handle).removeprefix("<Handle ").removesuffix(">")
+        return self.said_by(asyncio.Handle(self._callback, self._args, self._loop))
 
 
 def timed_step(task: Any, callback: Any, args: tuple[Any, ...], context: Context | None, loop: Any) -> TimedStep:

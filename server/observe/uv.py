@@ -11,7 +11,7 @@ import uvloop
 
 from .loop import Observed
 from .observation import Observation
-from .places import MACHINERY, cut_off_ours
+from .places import MACHINERY
 from .scheduling import uv_call_soon
 from .timers import Timer
 from .uv_timers import uv_call_later
@@ -43,7 +43,6 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
         """Have something called after some seconds, by a timer that knows by which line it was set."""
         when = monotonic() + delay
         timer = Timer(when, callback, args, self, context, self.timer_counts, self.tasks.running)
-        cut_off_ours(timer._source_traceback)
         timer.inner = super().call_later(delay, self._fire, timer)
         self.timer_counts.note_made()
         self.timers[id(timer)] = timer  # those that are alike are equal

@@ -2,20 +2,14 @@
 
 cimport cython
 
-from echotui.server.observe.timing cimport TaskData, TimerCounts
+from echotui.server.observe.timing cimport Called, TaskData, TimerCounts
 
 
 @cython.final
 @cython.freelist(256)
-cdef class UvTimer:
-    cdef object __weakref__
+cdef class UvTimer(Called):
     cdef readonly double _when
-    cdef readonly object _callback
-    cdef readonly tuple _args
-    cdef readonly bint _cancelled
     cdef readonly bint _over
-    cdef readonly object _context
-    cdef readonly object _loop
     cdef readonly TaskData setter
     cdef object _inner
     cdef dict _live

@@ -11,38 +11,20 @@ from time import monotonic
 from typing import Any
 
 from .places import MACHINERY
-from .timing import TimerCounts, in_words
+from .timing import Called, TimerCounts
 
 
-class UvTimer:
+class UvTimer(Called):
     """A timer, as `asyncio.TimerHandle` is one, that knows which task set it, and tells its end.
 
     The loop's own handle calls it when it is due.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_args",
-        "_callback",
-        "_cancelled",
-        "_context",
-        "_counts",
-        "_inner",
-        "_live",
-        "_loop",
-        "_over",
-        "_when",
-        "setter",
-    )
+    __slots__ = ("_counts", "_inner", "_live", "_over", "_when", "setter")
 
-    _args: tuple[Any, ...]
-    _callback: Any
-    _cancelled: bool
-    _context: Context | None
     _counts: TimerCounts
     _inner: Any
     _live: dict[Any, Any]
-    _loop: Any
     _over: bool
     _when: float
     setter: Any
@@ -64,8 +46,7 @@ class UvTimer:
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - the loop tells its exception handler, and goes on
-            message = f"Exception in callback {in_words(callback, args, self._loop)}"
-            self._loop.call_exception_handler({"message": message, "exception": error, "handle": self})
+            self.tell_failed(callback, args, error)
         finally:
             # It has fired: whoever keeps it keeps nothing of the program, and no more than uvloop's own.
             self._callback = None
@@ -84,23 +65,12 @@ class UvTimer:
         self._callback = None
         self._args = ()
 
-    def cancelled(self) -> bool:
-        """Return whether it was cancelled."""
-        return self._cancelled
-
     def when(self) -> float:
         """Return when it is due, by the loop's clock, in seconds."""
         return self._when
 
-    def get_context(self) -> Context | None:
-        """Return the context that it runs in, if it was given one."""
-        return self._context
-
     def __repr__(self) -> str:
-        handle = asyncio.TimerHandle(self._when, self._callback, self._args, self._loop, self._context)
-        handle._source_traceback = None  # type: ignore[attr-defined]
-        handle._cancelled = self._cancelled
-        return repr(handle)
+        return self.said_by(asyncio.TimerHandle(self._when, self._callback, self._args, self._loop))
 
 
 def uv_call_later(

@@ -5,7 +5,6 @@ import asyncio
 import contextvars
 import gc
 import inspect
-import logging
 import re
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import weakref
 from collections.abc import Callable, Coroutine
 from io import StringIO
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from support import EVERY_LOOP, PATIENCE, Loop
@@ -327,26 +326,10 @@ async def test_a_failed_task_that_is_cancelled_counts_as_retrieved() -> None:
     assert not record.cancellations
 
 
-class Saying(logging.Handler):
-    """Keeps what asyncio logs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(re.sub(r"(took|in) [\d.]+ seconds|:\d+", "", record.getMessage()))
-
-    def __enter__(self) -> Self:
-        logging.getLogger("asyncio").addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("asyncio").removeHandler(self)
-
-
 @each_loop
-def test_debug_mode_that_is_switched_on_while_a_step_waits_for_its_turn(loop: Loop) -> None:
+def test_debug_mode_that_is_switched_on_while_a_step_waits_for_its_turn(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
     async def slow() -> None:
         await asyncio.sleep(0)
         asyncio.get_running_loop().call_exception_handler({"message": "something is wrong"})
@@ -355,11 +338,12 @@ def test_debug_mode_that_is_switched_on_while_a_step_waits_for_its_turn(loop: Lo
         here = asyncio.get_running_loop()
         task = here.create_task(slow(), name="slow")
         await asyncio.sleep(0)
-        with Saying() as log:
-            here.slow_callback_duration = 0.0
-            here.set_debug(True)
-            await task
-        return [line.splitlines()[0] for line in log.said if "slow" in line or "wrong" in line]
+        caplog.clear()
+        here.slow_callback_duration = 0.0
+        here.set_debug(True)
+        await task
+        lines = [re.sub(r"took [\d.]+ seconds|:\d+", "", message.splitlines()[0]) for message in caplog.messages]
+        return [line for line in lines if "slow" in line or "wrong" in line]
 
     if loop.debug or loop.eager or loop.kind == "uvloop":
         pytest.skip("it is on already, or over already, or says of a handle of its own make what that is called")
@@ -381,20 +365,17 @@ def test_what_is_let_go_of_while_the_loop_closes_finds_it_closed(loop: Loop) -> 
                 here.call_soon(print)
             said.append(str(refused.value))
 
-    def bare() -> asyncio.AbstractEventLoop:
-        return _bare_loop(loop.kind)
-
     async def program() -> None:
         left = lingering()
         left.send(None)
         asyncio.get_running_loop().call_later(1000, lambda _: None, left)
 
-    for make in (bare, loop.make):
-        here = make()
+    for here in (_bare_loop(loop.kind), loop.make()):
         here.run_until_complete(program())
         here.close()
         del here
         gc.collect()
+    assert len(said) == 2
     assert said[:1] == said[1:]
 
 
