@@ -11,9 +11,13 @@ from tempfile import TemporaryDirectory
 
 from Cython.Build import cythonize
 from Cython.Compiler.Errors import CompileError as NotTranslated
+from Cython.Compiler.Options import get_directive_defaults
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
+
+# How many dead objects of each class are kept to be used again. A ``.pxd`` cannot say so for the class it describes.
+get_directive_defaults()["freelist"] = 256
 
 MODULES: tuple[str, ...] = runpy.run_path("server/compiled.py")["MODULES"]
 
@@ -32,6 +36,12 @@ class CompileIfPossible(build_ext):
             self.extensions = []
 
 
+def source(module: str) -> str:
+    """Return the file that is compiled: the module itself, or the one beside it that stands in for it."""
+    stands_in = Path("server", *module.split(".")).with_suffix(".pyx")
+    return str(stands_in if stands_in.exists() else stands_in.with_suffix(".py"))
+
+
 def translated() -> list[Extension]:
     """Return the modules, in C."""
     with TemporaryDirectory() as names:
@@ -40,7 +50,7 @@ def translated() -> list[Extension]:
         (package / "server").symlink_to(Path("server").resolve(), target_is_directory=True)
         try:
             modules: list[Extension] = cythonize(
-                [Extension(f"echotui.server.{name}", [f"server/{name.replace('.', '/')}.py"]) for name in MODULES],
+                [Extension(f"echotui.server.{name}", [source(name)]) for name in MODULES],
                 include_path=[names],
                 build_dir="build",
                 compiler_directives={"language_level": 3, "annotation_typing": False},

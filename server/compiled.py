@@ -2,7 +2,8 @@
 
 They are what runs for every message, step and task. Each is Python, and does the same where it is not compiled, only
 slower; the ``.pxd`` beside it says what its numbers are in C, and nothing else. ``setup.py`` has Cython compile them
-when the package is built. What to mind in them:
+when the package is built. Only of ``native.py`` there are two: what it has of Python, ``native.pyx`` has of C. What to
+mind in them:
 
 * What is compiled has no frame: who counts frames, or takes lines off a stack, counts what is there. Only an exception
   that leaves it has lines of it in its traceback.
@@ -17,11 +18,12 @@ MODULES = (
     "conversation",
     "counting",
     "exchange",
+    "native",
     "observe.scheduling",
     "observe.selecting",
     "observe.ticking",
     "observe.timing",
-    "observe.uv_timers",
+    "observe.uv_scheduling",
 )
 
 

@@ -6,7 +6,7 @@ A reader's map, in the order the data flows; nothing flows back:
       → scheduling.py    how they make a task, and queue what is to be called next
         steps.py          the task of such a loop
         timing.py         what is noted of each of its steps
-        uv_timers.py      the timers of a uvloop loop
+        uv_scheduling.py  the same, and its timers, of a uvloop loop
         → tasks.py         all tasks       task_record.py  one of them      waiting.py  where it waits
         → cancellations.py each cancellation's life-line
       → timers.py        each call_later and call_at

@@ -173,7 +173,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         observation = self.observation
         timers = observation.timers
         timer: Any = Timer(when, callback, args, self, context, timers, observation.tasks.running)
-        timers.note_made()
+        timers.made += 1
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True
         return timer  # type: ignore[no-any-return]

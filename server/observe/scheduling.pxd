@@ -2,7 +2,15 @@
 
 cimport cython
 
-from echotui.server.observe.timing cimport TaskData, Turn, timed_step
+from echotui.server.native cimport address, back_of, call, caller, code_of, globals_of, offset_of, this_thread
+from echotui.server.observe.timing cimport TaskData, Turn, enter_task, made_by, timed_step
+
+cdef object FIRST_STEP
+cdef object WAKEUP
+cdef object Task
+cdef object TaskRecord
+cdef object _CREATE_TASK
+cdef dict _asyncio_names
 
 
 @cython.locals(record=TaskData, creator=TaskData)
@@ -11,5 +19,3 @@ cdef _create_task(object loop, Turn tasks, object coro, dict kwargs, object fram
 cpdef stepping_task(object callback, tuple args)
 
 cdef _call_soon(object loop, Turn tasks, object callback, tuple args, object context)
-
-cdef _uv_call_soon(object loop, Turn tasks, object callback, tuple args, object context)

@@ -1,26 +1,24 @@
 """How observed loops make a task, and put into their queue what is to be called in the next turn.
 
-`create_task`, `call_soon`, `uv_call_soon` and `process_events` are methods of the loops. They run for every message:
+`create_task`, `call_soon` and `process_events` are methods of the loops. They run for every message:
 compiled where that is possible, as ``timing.py`` is.
 """
 
 import asyncio
-import sys
 from contextvars import Context, copy_context
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
-from threading import get_ident
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from ..native import address, back_of, call, caller, code_of, globals_of, offset_of, this_thread
 from .places import MACHINERY, cut_off_ours, program_mark
 from .steps import FIRST_STEP, WAKEUP, Task
 from .task_record import TaskRecord
-from .timing import timed_step
+from .timing import enter_task, made_by, timed_step
 
 if TYPE_CHECKING:
     from .tasks import Tasks
 
-_asyncio_tasks: Any = asyncio.tasks
+_asyncio_names: Any = vars(asyncio.tasks)
 
 #: The task class that ours is one of. Where somebody has put another in its place, that one is made, and not observed.
 OBSERVABLE = asyncio.Task
@@ -32,10 +30,7 @@ def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
     A task factory that was set is used: asyncio's eager one with observed tasks; what any other makes is its own.
     """
     tasks = self.tasks
-    try:
-        frame: Any = sys._getframe(_CALLER)
-    except ValueError:  # a thread that runs nothing in Python has called
-        frame = None
+    frame = caller()
     if kwargs and (len(kwargs) > 1 or kwargs.get("name", kwargs) is not None):
         return self.create_any_task(coro, kwargs, frame)
     return _create_task(self, tasks, coro, kwargs, frame)
@@ -45,27 +40,27 @@ def _create_task(loop: Any, tasks: "Tasks", coro: Any, kwargs: dict[str, Any], f
     if (
         frame is None
         or tasks.factory is not None
-        or tasks.thread != get_ident()
+        or tasks.thread != this_thread()
         or not tasks.on
         or tasks.loop_is_over
-        or _asyncio_tasks.Task is not OBSERVABLE
+        or _asyncio_names["Task"] is not OBSERVABLE
     ):
         return loop.create_any_task(coro, kwargs, frame)
     # What `Tasks.make` does, where there is nothing to it: programs make tasks by the thousand.
-    code = frame.f_code
+    code = code_of(frame)
     if code is _CREATE_TASK:
-        frame = frame.f_back
-        code = frame.f_code
-    made = program_mark(frame) if id(frame.f_globals) in MACHINERY else (code, frame.f_lasti)
+        frame = back_of(frame)
+        code = code_of(frame)
+    made = program_mark(frame) if address(globals_of(frame)) in MACHINERY else made_by(tasks, code, offset_of(frame))
     if tasks.numbers >= tasks.sweep_at:
         tasks.sweep()
     record = TaskRecord(tasks, coro, made)
     try:
-        task: Any = Task(coro, loop=loop)
+        task: Any = call(Task, (coro,), tasks.named)
     except BaseException:  # it is no coroutine: whoever asked is told, and nobody has this number
         tasks.spoilt += 1
         raise
-    tasks.enter(task, record)
+    enter_task(tasks, task, record)
     creator = tasks.running
     if creator is not None and creator.unsettled:
         loop.observation.complaints.made_while_cancelled(record, creator)
@@ -99,7 +94,7 @@ def _call_soon(
     if loop._debug:
         return loop.call_soon_in_debug_mode(callback, args, context)  # type: ignore[no-any-return]
     # `create_task` asks by itself.
-    if type(callback) is not FIRST_STEP and tasks.thread != get_ident() and tasks.thread:
+    if type(callback) is not FIRST_STEP and tasks.thread != this_thread() and tasks.thread:
         loop.observation.complaints.called_from_elsewhere("call_soon", callback)
     handle: Any
     task = stepping_task(callback, args)
@@ -128,30 +123,6 @@ def process_events(self: Any, events: list[tuple[SelectorKey, int]]) -> None:
                 ready.append(writer)
 
 
-def uv_call_soon(self: Any, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
-    """Have something called in the next turn of a uvloop loop. A step of a task is timed."""
-    return _uv_call_soon(self, self.tasks, callback, args, context)
-
-
-def _uv_call_soon(
-    loop: Any, tasks: "Tasks", callback: Any, args: tuple[Any, ...], context: Context | None
-) -> asyncio.Handle:
-    if type(callback) is not FIRST_STEP and tasks.thread != get_ident() and tasks.thread and not loop.get_debug():
-        loop.observation.complaints.called_from_elsewhere("call_soon", callback)
-    handle: asyncio.Handle
-    task = stepping_task(callback, args)
-    if task is not None:
-        handle = loop.unobserved_call_soon(timed_step(task, callback, args, None, None), context=context)
-    elif context is None:
-        handle = loop.unobserved_call_soon(callback, *args)
-    else:
-        handle = loop.unobserved_call_soon(callback, *args, context=context)
-    return handle
-
-
 _CREATE_TASK = asyncio.create_task.__code__  # noqa: TID251 - it is not called
-
-# How many frames its caller is away from one of these functions: what is compiled has none of its own.
-_CALLER = 1 if isinstance(call_soon, FunctionType) else 0
 
 MACHINERY.add(id(globals()))

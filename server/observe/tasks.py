@@ -13,7 +13,7 @@ from weakref import ref
 from .places import MACHINERY, Mark, innermost_mark, program_mark, raised_at
 from .steps import Task
 from .task_record import LOOK_ALWAYS, TaskRecord, describe
-from .timing import ENDED_KEPT, SWEPT_EVERY, WORTH_A_LOOK, CoroutineKind, TaskState, Turn
+from .timing import ENDED_KEPT, WORTH_A_LOOK, CoroutineKind, TaskState, Turn, end_task, enter_task
 
 if TYPE_CHECKING:
     from .observation import Observation
@@ -47,6 +47,7 @@ class Tasks(Turn):
         self.classify = classify
         """Says whose a coroutine is, from its code; None if it is its creator's."""
         self.cancellations = observation.cancellations
+        self.timers = observation.timers
         self._observation = observation
         # Those that have failed and still exist, by id: whoever keeps the tasks bounds them, as it does the live ones.
         self._failed: dict[int, TaskRecord] = {}
@@ -119,13 +120,6 @@ class Tasks(Turn):
         task = record.task
         return None if task is None else innermost_mark(task.get_coro())
 
-    def sweep(self) -> None:
-        """Move what was collected as garbage before it ended out of the live tasks."""
-        for record in list(self.live.values()):
-            if record.task is None:
-                self.destroyed(record)
-        self.sweep_at = self.numbers + max(SWEPT_EVERY, len(self.live))
-
     def make(
         self, loop: asyncio.AbstractEventLoop, coro: Any, frame: FrameType | None, arguments: dict[str, Any]
     ) -> Task:
@@ -137,7 +131,7 @@ class Tasks(Turn):
         if self.numbers >= self.sweep_at:
             self.sweep()
         record = TaskRecord(self, coro, program_mark(frame))
-        self.enter(task, record)
+        enter_task(self, task, record)
         # Without its loop running asyncio does not start it now, whatever it was asked.
         eager = arguments.get("eager_start") and asyncio._get_running_loop() is loop
         outer, outer_started, began = self.running, self.started, record.since
@@ -166,7 +160,7 @@ class Tasks(Turn):
         if outer is not None and outer.unsettled:
             self._observation.complaints.made_while_cancelled(record, outer)
         if task.done():
-            self.end(task, record)
+            end_task(self, task, record)
         try:
             return task
         finally:

@@ -102,9 +102,6 @@ class KeptRegistration:
     task_id: int | None
 
 
-#: How a tick began: what stands in a `Tick` from `Tick.began` to `Tick.ready_count`.
-
-
 class Ticks(Ticking):
     """The latest ticks of one loop, and the tick it is in."""
 

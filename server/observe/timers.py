@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..records import Connection
 from .places import MACHINERY, Place, bound_to, cut_off_ours, name_of, place_of
-from .timing import TimerCounts
+from .timing import TimerCounts, note_cancelled, note_fired
 from .waiting import tasks_waiting_for
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Timer(asyncio.TimerHandle):
     def _run(self) -> None:
         """Fire. The loop calls this when the timer is due."""
         self.over = True
-        self.timers.note_fired(self._when, self.name, self._callback, self.setter)
+        note_fired(self.timers, self._when, self.name, self._callback, self.setter)
         _run(self)
 
     def find_name(self) -> str:
@@ -119,7 +119,7 @@ class Timer(asyncio.TimerHandle):
     def cancel(self) -> None:
         """Cancel it, as `asyncio.TimerHandle.cancel` does. No effect if it has fired or is cancelled already."""
         if not self.over and not self._cancelled:
-            self.timers.note_cancelled(self._when, self.name, self._callback, self.setter)
+            note_cancelled(self.timers, self._when, self.name, self._callback, self.setter)
         _cancel(self)
 
 

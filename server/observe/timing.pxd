@@ -2,8 +2,16 @@
 
 cimport cython
 
+from echotui.server.native cimport address, clock, weak
+
+
+cdef object _is_done
+cdef object _was_cancelled
+cdef object _append
 
 cdef class TaskData
+cdef class Turn
+cdef class TimerCounts
 
 
 cdef class CoroutineKind:
@@ -15,27 +23,31 @@ cdef class CoroutineKind:
 
 cdef class Turn:
     cdef public bint on
+    cdef public bint debug
     cdef public object factory
     cdef public bint loop_is_over
     cdef public unsigned long long thread
     cdef public long long numbers
     cdef public long long spoilt
     cdef public long long sweep_at
-    cdef public object running
+    cdef public TaskData running
     cdef public double started
     cdef public dict live
     cdef public object ended
     cdef public dict kinds
+    cdef public dict named
+    cdef public object maker
+    cdef public int maker_at
+    cdef public tuple made_by
+    cdef public TimerCounts timers
 
-    cpdef enter(self, object task, TaskData record)
-
-    @cython.locals(kind=CoroutineKind)
-    cpdef end(self, object task, TaskData record)
+    @cython.locals(record=TaskData)
+    cpdef sweep(self)
 
 
 cdef class TaskData:
     cdef public object _task
-    cdef public object tasks
+    cdef public Turn tasks
     cdef public long long id
     cdef public object code
     cdef public object made
@@ -59,23 +71,30 @@ cdef class TimerCounts:
     cdef public long long fired
     cdef public long long cancelled
     cdef public object ring
+    cdef public dict held
 
-    cpdef note_made(self)
 
-    @cython.locals(now=double)
-    cpdef note_fired(self, double when, object name, object callback, TaskData setter)
+@cython.locals(now=double)
+cpdef note_fired(TimerCounts counts, double when, object name, object callback, TaskData setter)
 
-    cpdef note_cancelled(self, double when, object name, object callback, TaskData setter)
+cpdef note_cancelled(TimerCounts counts, double when, object name, object callback, TaskData setter)
 
-    @cython.locals(plain=bint)
-    cdef _note(self, double when, object late, double now, object name, object callback, TaskData setter)
+@cython.locals(plain=bint)
+cdef _note(TimerCounts counts, double when, object late, double now, object name, object callback, TaskData setter)
 
+
+cpdef tuple made_by(Turn turn, object code, int offset)
+
+cpdef enter_task(Turn turn, object task, TaskData record)
+
+@cython.locals(kind=CoroutineKind)
+cpdef end_task(Turn turn, object task, TaskData record)
 
 @cython.locals(turn=Turn)
-cdef begin_step(TaskData record, object task, tuple args)
+cpdef begin_step(TaskData record, object task, tuple args)
 
 @cython.locals(turn=Turn, now=double, took=double)
-cdef end_step(TaskData record, object task)
+cpdef end_step(TaskData record, object task)
 
 
 cdef class Called:
@@ -88,7 +107,6 @@ cdef class Called:
 
 
 @cython.final
-@cython.freelist(256)
 cdef class TimedStep(Called):
     cdef readonly object task
 

@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from enum import StrEnum
-from time import monotonic
 from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from ..native import address, clock, weak
 from .places import BOTTOMS, MACHINERY, Mark, name_of
 
 if TYPE_CHECKING:
@@ -79,11 +79,16 @@ class Turn:
     """
 
     __slots__ = (
+        "debug",
         "ended",
         "factory",
         "kinds",
         "live",
         "loop_is_over",
+        "made_by",
+        "maker",
+        "maker_at",
+        "named",
         "numbers",
         "on",
         "running",
@@ -91,11 +96,14 @@ class Turn:
         "started",
         "sweep_at",
         "thread",
+        "timers",
     )
 
     def __init__(self) -> None:
         self.on = True
         """Whether new tasks are observed."""
+        self.debug = False
+        """Whether the loop is in debug mode. Only uvloop's says so here."""
         self.factory: Any = None
         """The task factory that was set; None if none was."""
         self.loop_is_over = False
@@ -118,38 +126,23 @@ class Turn:
         """The latest that have ended, oldest first, but for the screen's own."""
         self.kinds: dict[int, CoroutineKind] = {}
         """What is known of each coroutine function, by the id of its code."""
+        self.named: dict[str, Any] = {}
+        """What a task of this loop is made with, by name: the loop."""
+        self.maker: CodeType | None = None
+        """The code that has made the newest task."""
+        self.maker_at = 0
+        self.made_by: Mark = None  # type: ignore[assignment] # there is none yet
+        """Its mark."""
+        self.timers: TimerCounts = None  # type: ignore[assignment] # whose all this is sets it
+        """What is known of the loop's timers."""
 
-    def enter(self, task: Any, record: "TaskRecord") -> None:
-        """Note that a task lives, and give it its record."""
-        self.live[record.id] = task.record = record
-        record._task = ref(task)
-
-    def end(self, task: Any, record: "TaskRecord") -> None:
-        """Note how a task has ended, without retrieving its exception. What has been noted already stays so."""
+    def sweep(self) -> None:
+        """Move what was collected as garbage before it ended out of the live tasks."""
         tasks: Any = self
-        try:
-            if self.live.pop(record.id, None) is None:
-                return  # another thread has made it, and it ran in the loop's before that was done
-            error = task._exception
-            if error is not None:
-                tasks.failed(task, record, error)
-                record.outcome = FAILED
-            elif task.cancelled():
-                record.outcome = CANCELLED
-            else:
-                record.outcome = FINISHED
-            kind = self.kinds.get(id(record.code))
-            if kind is None:
-                kind = tasks.new_kind(record.code)
-            if kind.among_all:
-                self.ended.append(record)
-            else:
-                tasks.keep(record)
-            kind.busy += record.busy
-            if record.unsettled:
-                tasks.cancellations.task_ended(record)
-        except Exception as failure:  # noqa: BLE001 - nothing here may break the step that has just run
-            tasks.fail(failure)
+        for record in list(self.live.values()):
+            if record._task is None or record._task() is None:
+                tasks.destroyed(record)
+        self.sweep_at = self.numbers + max(SWEPT_EVERY, len(self.live))
 
 
 class TaskData:
@@ -176,10 +169,10 @@ class TaskData:
     )
 
     def __init__(self, tasks: "Tasks", coro: Any, made: Mark | None) -> None:
-        turn = tasks
         self._task: ref[Task] | None = None
         self.tasks = tasks
-        self.id = turn.numbers = turn.numbers + 1
+        self.tasks.numbers += 1
+        self.id = self.tasks.numbers
         """Its number among the tasks of its loop, from 1."""
         self.code: CodeType | None = None
         """The code of its coroutine; None where that is not written in Python."""
@@ -188,7 +181,7 @@ class TaskData:
         except Exception:  # noqa: BLE001, S110 - it may be anybody's object
             pass
         self.made = made
-        creator = turn.running
+        creator = self.tasks.running
         self.creator_id: int | None = None if creator is None else creator.id
         """The id of the task that made it; None if it was not made in a task."""
         self.outcome: TaskState | None = None
@@ -201,7 +194,7 @@ class TaskData:
         """Whether its first step ran while it was created."""
         self.rare: dict[str, Any] | None = None
         """What is `Rare`; None while nothing is."""
-        self.since = monotonic()
+        self.since = clock()
         """When its latest step ended, or when it was made."""
         self.steps = 0
         """How often it has run."""
@@ -215,18 +208,66 @@ class TaskData:
         """The cancellations whose outcome is open, oldest first."""
 
 
+_is_done: Any = asyncio.Task.done
+_was_cancelled: Any = asyncio.Task.cancelled
+_append: Any = deque.append
+
+
+def made_by(turn: Turn, code: CodeType, offset: int) -> Mark:
+    """Return the mark of who makes a task: the very one of the last time, if that is who made the last one."""
+    if code is not turn.maker or offset != turn.maker_at:
+        turn.maker = code
+        turn.maker_at = offset
+        turn.made_by = (code, offset)
+    return turn.made_by
+
+
+def enter_task(turn: Turn, task: Any, record: "TaskRecord") -> None:
+    """Note that a task lives, and give it its record."""
+    turn.live[record.id] = task.record = record
+    record._task = weak(task)
+
+
+def end_task(turn: Turn, task: Any, record: "TaskRecord") -> None:
+    """Note how a task has ended, without retrieving its exception. What has been noted already stays so."""
+    tasks: Any = turn
+    try:
+        if turn.live.pop(record.id, None) is None:
+            return  # another thread has made it, and it ran in the loop's before that was done
+        error = task._exception
+        if error is not None:
+            tasks.failed(task, record, error)
+            record.outcome = FAILED
+        elif _was_cancelled(task):
+            record.outcome = CANCELLED
+        else:
+            record.outcome = FINISHED
+        kind = turn.kinds.get(address(record.code))
+        if kind is None:
+            kind = tasks.new_kind(record.code)
+        if kind.among_all:
+            _append(turn.ended, record)
+        else:
+            tasks.keep(record)
+        kind.busy += record.busy
+        if record.unsettled:
+            tasks.cancellations.task_ended(record)
+    except Exception as failure:  # noqa: BLE001 - nothing here may break the step that has just run
+        tasks.fail(failure)
+
+
 def begin_step(record: "TaskRecord", task: Any, args: tuple[Any, ...]) -> None:
     """Note that a step of a task begins, which is called with the future that wakes it, if one does."""
     turn = record.tasks
     if record.unsettled:
         turn.cancellations.before_step(task, args[0] if args else None)
     turn.running = record
-    turn.started = monotonic()
+    turn.started = clock()
 
 
 def end_step(record: "TaskRecord", task: Any) -> None:
     """Note what a step took that has just run, and whether its task has ended."""
-    now = monotonic()
+    now = clock()
     turn = record.tasks
     took = now - turn.started
     turn.running = None
@@ -237,14 +278,14 @@ def end_step(record: "TaskRecord", task: Any) -> None:
         record.longest = took
     if took > record.look_above:
         turn.look_at_step(task, took)
-    if task.done():
-        turn.end(task, record)
+    if _is_done(task):
+        end_task(turn, task, record)
 
 
 class TimerCounts:
     """How many timers a loop has set, and what became of them."""
 
-    __slots__ = ("cancelled", "fired", "made", "on", "ring")
+    __slots__ = ("cancelled", "fired", "held", "made", "on", "ring")
 
     def __init__(self) -> None:
         self.on = True
@@ -254,31 +295,40 @@ class TimerCounts:
         self.fired = 0
         self.cancelled = 0
         self.ring: deque[tuple[float, float | None, float, str, int | None]] = deque(maxlen=TIMERS_KEPT)
+        self.held: dict[Any, Any] = {}
+        """Those that are set, where the loop itself does not tell which are: on uvloop."""
 
-    def note_made(self) -> None:
-        """Note that one was set."""
-        self.made += 1
 
-    def note_fired(self, when: float, name: str | None, callback: Any, setter: "TaskRecord | None") -> None:
-        """Note that one fires, which was due at `when` by the loop's clock; `name` is its callback's, if known."""
-        self.fired += 1
-        if self.on:
-            now = monotonic()
-            self._note(when, now - when, now, name, callback, setter)
+def note_fired(counts: TimerCounts, when: float, name: str | None, callback: Any, setter: "TaskRecord | None") -> None:
+    """Note that a timer fires, which was due at `when` by the loop's clock; `name` is its callback's, if known."""
+    counts.fired += 1
+    if counts.on:
+        now = clock()
+        _note(counts, when, now - when, now, name, callback, setter)
 
-    def note_cancelled(self, when: float, name: str | None, callback: Any, setter: "TaskRecord | None") -> None:
-        """Note that one is cancelled."""
-        self.cancelled += 1
-        if self.on:
-            self._note(when, None, monotonic(), name, callback, setter)
 
-    def _note(  # noqa: PLR0913, PLR0917 - a row
-        self, when: float, late: float | None, now: float, name: str | None, callback: Any, setter: "TaskRecord | None"
-    ) -> None:
-        if name is None:
-            plain = type(callback) is FunctionType or type(callback) is BuiltinFunctionType
-            name = callback.__qualname__ if plain else name_of(callback)
-        self.ring.append((when, late, now, name, None if setter is None else setter.id))
+def note_cancelled(
+    counts: TimerCounts, when: float, name: str | None, callback: Any, setter: "TaskRecord | None"
+) -> None:
+    """Note that a timer is cancelled."""
+    counts.cancelled += 1
+    if counts.on:
+        _note(counts, when, None, clock(), name, callback, setter)
+
+
+def _note(  # noqa: PLR0913, PLR0917 - a row
+    counts: TimerCounts,
+    when: float,
+    late: float | None,
+    now: float,
+    name: str | None,
+    callback: Any,
+    setter: "TaskRecord | None",
+) -> None:
+    if name is None:
+        plain = type(callback) is FunctionType or type(callback) is BuiltinFunctionType
+        name = callback.__qualname__ if plain else name_of(callback)
+    _append(counts.ring, (when, late, now, name, None if setter is None else setter.id))
 
 
 class Called:
@@ -297,7 +347,7 @@ class Called:
         return self._cancelled
 
     def get_context(self) -> Context | None:
-        """Return the context that it runs in; None where its loop knows that."""
+        """Return the context that it runs in; None where its loop's own handle knows that."""
         return self._context
 
     def tell_failed(self, callback: Any, args: tuple[Any, ...], error: BaseException) -> None:
@@ -319,10 +369,7 @@ def _plain(handle: Any) -> str:
 
 
 class TimedStep(Called):
-    """One step of an observed task, to be called in place of the task's own.
-
-    uvloop calls it. In the queue of an asyncio loop it is a handle.
-    """
+    """One step of an observed task, in the queue of an asyncio loop in place of asyncio's own handle."""
 
     __slots__ = ("task",)
 
@@ -336,22 +383,6 @@ class TimedStep(Called):
     @property
     def _source_traceback(self) -> None:
         """What a handle has in debug mode: there each step has a `Step`."""
-
-    def __call__(self) -> None:
-        """Run it, in the context that is entered, and note what it took."""
-        task, callback, args = self.task, self._callback, self._args
-        record = task.record
-        begin_step(record, task, args)
-        try:
-            if args:
-                callback(args[0])
-            else:
-                callback()
-        finally:
-            end_step(record, task)
-            # What is left of this frame may belong to the traceback of a task that has failed (3.12, 3.13), and with
-            # these it would hold the task: a cycle, and asyncio's complaint would come when garbage is collected.
-            del self, task, callback, args
 
     def _run(self) -> None:
         """Run it in its context, as `asyncio.Handle._run` does, and note what it took."""
@@ -370,7 +401,9 @@ class TimedStep(Called):
             self.tell_failed(callback, args, error)
         finally:
             end_step(record, task)
-            del self, task, callback, args  # as above
+            # What is left of this frame may belong to the traceback of a task that has failed (3.12, 3.13), and with
+            # these it would hold the task: a cycle, and asyncio's complaint would come when garbage is collected.
+            del self, task, callback, args
 
     def cancel(self) -> None:
         """Have it not run. Only who schedules a task's step by itself has this handle."""
@@ -378,8 +411,6 @@ class TimedStep(Called):
         self._callback, self._args = None, ()
 
     def __repr__(self) -> str:
-        if self._loop is None:  # on uvloop, whose own handle says that it is one
-            return repr(self._callback)
         return self.said_by(asyncio.Handle(self._callback, self._args, self._loop))
 
 
@@ -420,6 +451,6 @@ class Step(asyncio.Handle):
 
 # Its parent's name, because its ``repr`` shows that.
 Step.__name__ = Step.__qualname__ = "Handle"
-for _type, _name in ((TimedStep, "__call__"), (TimedStep, "_run"), (Step, "_run")):
-    BOTTOMS.add(id(getattr(getattr(_type, _name), "__code__", None)))  # where it is compiled no frame has it
+for _type in (TimedStep, Step):
+    BOTTOMS.add(id(getattr(_type._run, "__code__", None)))  # where it is compiled no frame has it
 MACHINERY.add(id(globals()))

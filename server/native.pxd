@@ -1,0 +1,21 @@
+# What ``native.pyx`` gives to what is compiled.
+
+cpdef double clock() noexcept
+
+cpdef unsigned long this_thread() noexcept
+
+cpdef size_t address(object of) noexcept
+
+cpdef object caller()
+
+cpdef object code_of(object frame)
+
+cpdef object globals_of(object frame)
+
+cpdef object back_of(object frame)
+
+cpdef int offset_of(object frame) noexcept
+
+cpdef object weak(object of)
+
+cpdef object call(object function, tuple args, dict named)

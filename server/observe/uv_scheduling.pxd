@@ -1,0 +1,35 @@
+# What ``uv_scheduling.py`` is in C, where it is compiled. Nothing is said here but types.
+
+cimport cython
+
+from echotui.server.native cimport clock, this_thread
+from echotui.server.observe.scheduling cimport stepping_task
+from echotui.server.observe.timing cimport Called, TaskData, TimerCounts, Turn, begin_step, end_step, note_cancelled, note_fired
+
+cdef object FIRST_STEP
+cdef object _bare_call_soon
+cdef object _bare_call_later
+
+
+@cython.final
+cdef class UvStep:
+    cdef object task
+    cdef object callback
+    cdef tuple args
+
+
+@cython.locals(step=UvStep)
+cdef _uv_call_soon(object loop, Turn tasks, object callback, tuple args, object context)
+
+
+@cython.final
+cdef class UvTimer(Called):
+    cdef readonly double _when
+    cdef readonly bint _over
+    cdef readonly TaskData setter
+    cdef object _inner
+    cdef TimerCounts _counts
+
+
+@cython.locals(counts=TimerCounts, timer=UvTimer, now=double)
+cdef _uv_call_later(object loop, Turn tasks, object delay, object callback, tuple args, object context)

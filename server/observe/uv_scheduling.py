@@ -1,0 +1,178 @@
+"""How an observed uvloop loop puts into its queue what is to be called in the next turn, and what later.
+
+`uv_call_soon` and `uv_call_later` are methods of the loop. Compiled where that is possible, as ``timing.py`` is. In
+debug mode such a loop has the same timers as an asyncio loop.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+
+from ..native import clock, this_thread
+from .places import BOTTOMS, MACHINERY
+from .scheduling import stepping_task
+from .steps import FIRST_STEP
+from .timing import Called, TimerCounts, begin_step, end_step, note_cancelled, note_fired
+
+if TYPE_CHECKING:
+    from .tasks import Tasks
+
+_bare_call_soon: Any = uvloop.Loop.call_soon
+_bare_call_later: Any = uvloop.Loop.call_later
+
+
+class UvStep:
+    """One step of an observed task, which the loop's own handle calls in place of the task's."""
+
+    __slots__ = ("args", "callback", "task")
+
+    task: Any
+    callback: Any
+    args: tuple[Any, ...]
+
+    def __call__(self) -> None:
+        """Run it, and note what it took."""
+        task, callback, args = self.task, self.callback, self.args
+        record = task.record
+        begin_step(record, task, args)
+        try:
+            if args:
+                callback(args[0])
+            else:
+                callback()
+        finally:
+            end_step(record, task)
+            del self, task, callback, args  # as in `TimedStep`
+
+    def __repr__(self) -> str:
+        return repr(self.callback)
+
+
+def uv_call_soon(self: Any, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+    """Have something called in the next turn of a uvloop loop. A step of a task is timed."""
+    return _uv_call_soon(self, self.tasks, callback, args, context)
+
+
+def _uv_call_soon(
+    loop: Any, tasks: "Tasks", callback: Any, args: tuple[Any, ...], context: Context | None
+) -> asyncio.Handle:
+    if type(callback) is not FIRST_STEP and tasks.thread != this_thread() and tasks.thread and not tasks.debug:
+        loop.observation.complaints.called_from_elsewhere("call_soon", callback)
+    handle: asyncio.Handle
+    task = stepping_task(callback, args)
+    if task is not None:
+        step = UvStep.__new__(UvStep)
+        step.task = task
+        step.callback = callback
+        step.args = args
+        handle = _bare_call_soon(loop, step, context=context)
+    elif not args:
+        handle = _bare_call_soon(loop, callback, context=context)
+    elif len(args) == 1:
+        handle = _bare_call_soon(loop, callback, args[0], context=context)
+    else:
+        handle = _bare_call_soon(loop, callback, *args, context=context)
+    return handle
+
+
+class UvTimer(Called):
+    """A timer, as `asyncio.TimerHandle` is one, that knows which task set it, and tells its end.
+
+    The loop's own handle calls it when it is due.
+    """
+
+    __slots__ = ("_counts", "_inner", "_over", "_when", "setter")
+
+    _counts: TimerCounts
+    _inner: Any
+    _over: bool
+    _when: float
+    setter: Any
+    """The task that set it; None if no task did."""
+
+    @property  # type: ignore[misc] # as in `TimedStep`
+    def __class__(self) -> type[asyncio.TimerHandle]:  # type: ignore[override]
+        return asyncio.TimerHandle
+
+    def __call__(self) -> None:
+        """Fire."""
+        callback, args = self._callback, self._args
+        self._inner = None  # it holds this timer as well
+        self._over = True
+        self._counts.held.pop(self, None)
+        note_fired(self._counts, self._when, None, callback, self.setter)
+        try:
+            if args:
+                callback(*args)
+            else:
+                callback()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the loop tells its exception handler, and goes on
+            self.tell_failed(callback, args, error)
+        finally:
+            # It has fired: whoever keeps it keeps nothing of the program, and no more than uvloop's own.
+            self._callback = None
+            self._args = ()
+            del self, callback, args
+
+    def cancel(self) -> None:
+        """Cancel it. No effect if it has fired or is cancelled already."""
+        if not self._over and not self._cancelled:
+            self._counts.held.pop(self, None)
+            note_cancelled(self._counts, self._when, None, self._callback, self.setter)
+            if self._inner is not None:
+                self._inner.cancel()
+                self._inner = None
+        self._cancelled = True
+        self._callback = None
+        self._args = ()
+
+    def when(self) -> float:
+        """Return when it is due, by the loop's clock, in seconds."""
+        return self._when
+
+    def __repr__(self) -> str:
+        return self.said_by(asyncio.TimerHandle(self._when, self._callback, self._args, self._loop))
+
+
+def uv_call_later(
+    self: Any, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+) -> asyncio.TimerHandle:
+    """Have something called after some seconds."""
+    return _uv_call_later(self, self.tasks, delay, callback, args, context)  # type: ignore[no-any-return]
+
+
+def _uv_call_later(  # noqa: PLR0913, PLR0917 - what a timer is made of
+    loop: Any, tasks: "Tasks", delay: float, callback: Any, args: tuple[Any, ...], context: Context | None
+) -> Any:
+    if tasks.debug:
+        return loop.call_later_in_debug_mode(delay, callback, args, context)
+    if tasks.thread != this_thread() and tasks.thread:
+        # `call_at` is made of this.
+        loop.observation.complaints.called_from_elsewhere("call_later or call_at", callback)
+    counts = tasks.timers
+    now = clock()
+    timer = UvTimer.__new__(UvTimer)
+    timer._callback = callback
+    timer._args = args
+    timer._context = context
+    timer._loop = loop
+    timer._counts = counts
+    timer._cancelled = timer._over = False
+    timer.setter = tasks.running
+    if context is None:
+        timer._inner = _bare_call_later(loop, delay, timer)
+    else:
+        timer._inner = _bare_call_later(loop, delay, timer, context=context)
+    timer._when = now + float(delay)
+    counts.made += 1
+    counts.held[timer] = timer
+    return timer
+
+
+BOTTOMS.add(id(getattr(UvStep.__call__, "__code__", None)))
+MACHINERY.add(id(globals()))
