@@ -2,6 +2,8 @@
 
 cimport cython
 
+from echotui.server.native cimport clock
+
 
 cdef class Totals:
     cdef public long long reads

@@ -4,10 +4,10 @@ This runs for every message of every server: compiled where there is a C compile
 numbers are in C), and run as it stands where there is none. See ``compiled.py``.
 """
 
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from . import events
+from .native import clock
 
 if TYPE_CHECKING:
     from .faults.link import Link
@@ -105,7 +105,7 @@ class Tally:
         connection.reads += 1
         connection.bytes_in += size
         connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
-        connection.last_in_at = monotonic()
+        connection.last_in_at = clock()
         totals = self.totals
         totals.reads += 1
         totals.bytes_in += size

@@ -2,6 +2,8 @@
 
 cimport cython
 
+from echotui.server.native cimport clock
+
 from echotui.server.observe.timing cimport TimerCounts
 
 
@@ -21,11 +23,11 @@ cdef class Ticking:
     cdef public tuple _start
     cdef public long long _work
 
-    @cython.locals(ran=double, start=tuple)
-    cpdef finish(self, double now)
-
     @cython.locals(timers=TimerCounts, began=double, now=double, work=cython.longlong, count=cython.longlong)
     cpdef tick(self, object select, object timeout=*)
 
+
+@cython.locals(ran=double, start=tuple)
+cpdef finish(Ticking tick, double now)
 
 cdef tuple _descriptors(object ready, long long count)

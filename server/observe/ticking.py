@@ -4,9 +4,9 @@ This runs for each message of a loop that is not busy: compiled where that is po
 """
 
 from collections import deque
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ..native import clock
 from .places import MACHINERY
 
 if TYPE_CHECKING:
@@ -66,21 +66,6 @@ class Ticking:
         self._start: Start | None = None
         self._work = 0
 
-    def finish(self, now: float) -> None:
-        """End the tick the loop is in, if it is in one."""
-        ran = now - self.awake_since
-        self.asleep = True
-        start = self._start
-        if start is not None:
-            self.count += 1
-            self.ran += ran
-            if ran > self._longest:
-                self._longest = ran
-            self._ring.append((start, self._work + self._timers.fired, ran))
-            self._start = None
-        if ran > self._stalls.limit:
-            self._stalls.over(self.awake_since, now)
-
     def tick(self, select: Any, timeout: float | None = None) -> Any:
         """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
         letters = self._letters
@@ -92,9 +77,9 @@ class Ticking:
         timers = self._timers
         name = setter = None
         work = 0
-        began = monotonic()
+        began = clock()
         try:
-            self.finish(began)
+            finish(self, began)
             loop = self._loop
             work = len(loop._ready)
             if letters:  # whoever has something to hear does not sleep
@@ -106,7 +91,7 @@ class Ticking:
         except Exception as error:  # noqa: BLE001 - nothing here may keep the loop from sleeping
             self._observation.disable(self, error)
         ready = select(timeout)
-        now = monotonic()
+        now = clock()
         self.awake_since = now
         self.asleep = False
         count = len(ready)
@@ -125,6 +110,22 @@ class Ticking:
         if letters:
             self._observation.open_letters()
         return ready
+
+
+def finish(tick: Ticking, now: float) -> None:
+    """End the tick the loop is in, if it is in one."""
+    ran = now - tick.awake_since
+    tick.asleep = True
+    start = tick._start
+    if start is not None:
+        tick.count += 1
+        tick.ran += ran
+        if ran > tick._longest:
+            tick._longest = ran
+        tick._ring.append((start, tick._work + tick._timers.fired, ran))
+        tick._start = None
+    if ran > tick._stalls.limit:
+        tick._stalls.over(tick.awake_since, now)
 
 
 def _descriptors(ready: list[tuple[Any, int]], count: int) -> tuple[tuple[int, int], ...]:

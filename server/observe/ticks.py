@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from .places import MACHINERY, bound_to, name_of
-from .ticking import Ticking
+from .ticking import Ticking, finish
 from .waiting import tasks_waiting_for
 
 #: Why there are no ticks on uvloop.
@@ -151,7 +151,7 @@ class Ticks(Ticking):
     def end(self) -> None:
         """The loop does not run any more. It may have been asleep: a signal's handler has raised."""
         if not self.asleep:
-            self.finish(monotonic())
+            finish(self, monotonic())
         self.asleep = True
 
     def registrations(self) -> list[Registration]:
