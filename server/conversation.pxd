@@ -2,6 +2,12 @@
 
 cimport cython
 
+from echotui.server.native cimport holds
+
+cdef bytes _NEW_LINE
+cdef bytes _WORD
+cdef unsigned char _END
+
 
 cdef class Conversation:
     cdef public bint boomed

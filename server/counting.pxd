@@ -4,6 +4,8 @@ cimport cython
 
 from echotui.server.native cimport clock
 
+cdef long long _LAST_KEPT
+
 
 cdef class Totals:
     cdef public long long reads

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: How much of what a peer said last is kept for looking at, in bytes.
 LAST_KEPT = 256
+_LAST_KEPT = LAST_KEPT  # the same, as a number of C
 
 #: How much of a message the journal keeps, in bytes.
 DETAIL_KEPT = 64
@@ -104,7 +105,7 @@ class Tally:
         size = len(data)
         connection.reads += 1
         connection.bytes_in += size
-        connection.last_in = data if size <= LAST_KEPT else data[:LAST_KEPT]
+        connection.last_in = data if size <= _LAST_KEPT else data[:_LAST_KEPT]
         connection.last_in_at = clock()
         totals = self.totals
         totals.reads += 1

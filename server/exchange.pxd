@@ -5,6 +5,8 @@ cimport cython
 from echotui.server.conversation cimport Conversation
 from echotui.server.counting cimport Tally, Traffic
 
+cdef long long _FAIR_SHARE
+
 
 @cython.final
 cdef class Exchange(Conversation):

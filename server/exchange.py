@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 #: After how many answers in a row who serves a connection lets the others run: who awaits data that is there, or room
 #: that is there, is not suspended, so a fast peer would have the loop for itself.
 FAIR_SHARE = 16
+_FAIR_SHARE = FAIR_SHARE  # the same, as a number of C
 
 
 class Exchange(Conversation):
@@ -67,14 +68,14 @@ class Exchange(Conversation):
         connection = self.connection
         if connection.unsent:
             self.tally.sent(connection, connection.unsent)
-        return connection.link is not None or self.boomed or connection.has_to_boom or self._times % FAIR_SHARE == 0
+        return connection.link is not None or self.boomed or connection.has_to_boom or self._times % _FAIR_SHARE == 0
 
     def has_had_its_share(self, reads: int) -> bool:
         """Whether it is time for others.
 
         After every `FAIR_SHARE` answers, if the server has read just so many times meanwhile: nobody else had a turn.
         """
-        if self._times % FAIR_SHARE:
+        if self._times % _FAIR_SHARE:
             return False
         then, self._reads_then = self._reads_then, self.tally.totals.reads
         return self._reads_then - then == reads

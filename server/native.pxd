@@ -19,3 +19,5 @@ cpdef int offset_of(object frame) noexcept
 cpdef object weak(object of)
 
 cpdef object call(object function, tuple args, dict named)
+
+cpdef bint holds(bytes data, bytes word) except -1

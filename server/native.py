@@ -9,7 +9,19 @@ from types import FrameType
 from typing import Any
 from weakref import ref as weak
 
-__all__ = ["address", "back_of", "call", "caller", "clock", "code_of", "globals_of", "offset_of", "this_thread", "weak"]
+__all__ = [
+    "address",
+    "back_of",
+    "call",
+    "caller",
+    "clock",
+    "code_of",
+    "globals_of",
+    "holds",
+    "offset_of",
+    "this_thread",
+    "weak",
+]
 
 address = id
 code_of = attrgetter("f_code")
@@ -29,3 +41,8 @@ def caller() -> FrameType | None:
 def call(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """Call a function that changes nothing in what it is called with."""
     return function(*args, **named)
+
+
+def holds(data: bytes, word: bytes) -> bool:
+    """Return whether a word is in there. (`find`, because ``in`` tries first whether the word is a number.)"""
+    return data.find(word) >= 0

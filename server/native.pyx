@@ -16,6 +16,28 @@ cdef extern from "Python.h":
     PyObject* PyFrame_GetBack(PyObject* frame)
     int PyFrame_GetLasti(PyObject* frame)
     void Py_DECREF(PyObject* held)
+    char* PyBytes_AS_STRING(bytes data)
+    Py_ssize_t PyBytes_GET_SIZE(bytes data)
+
+
+cdef extern from *:
+    """
+    #include <string.h>
+
+    /* memmem is not in every C library. */
+    static int echotui_holds(const char *data, size_t size, const char *word, size_t length) {
+        const char *end = data + size;
+        while (size >= length) {
+            const char *at = memchr(data, word[0], size - length + 1);
+            if (at == NULL) return 0;
+            if (memcmp(at, word, length) == 0) return 1;
+            data = at + 1;
+            size = end - data;
+        }
+        return 0;
+    }
+    """
+    bint echotui_holds(const char* data, size_t size, const char* word, size_t length)
 
 
 cpdef double clock() noexcept:
@@ -68,3 +90,10 @@ cpdef object weak(object of):
 cpdef object call(object function, tuple args, dict named):
     """Call a function that changes nothing in what it is called with."""
     return PyObject_Call(function, args, named)
+
+
+cpdef bint holds(bytes data, bytes word) except -1:
+    """Return whether a word, which is not empty, is in there."""
+    if data is None or not word:
+        raise TypeError("bytes and a word are needed")
+    return echotui_holds(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))

@@ -8,6 +8,8 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from echotui.server import native
 
@@ -74,3 +76,16 @@ def test_of_a_frame_there_is_what_its_attributes_say() -> None:
     asleep: FrameType = next(generator)
     assert native.offset_of(asleep) == asleep.f_lasti
     generator.close()
+
+
+@given(
+    data=st.binary(max_size=40) | st.text("bom\n", max_size=40).map(str.encode), word=st.binary(min_size=1, max_size=4)
+)
+@example(data=b"bboom", word=b"boom")
+@example(data=b"boo", word=b"boom")
+@example(data=b"", word=b"boom")
+@example(data=b"a\0boom", word=b"boom")
+def test_a_word_is_held_where_python_finds_it(data: bytes, word: bytes) -> None:
+    assert native.holds(data, word) is (word in data)
+    assert native.holds(data, b"boom") is (b"boom" in data)
+    assert native.holds(data + word, word)
