@@ -44,5 +44,5 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, A
 
 
 def holds(data: bytes, word: bytes) -> bool:
-    """Return whether a word is in there. (`find`, because ``in`` tries first whether the word is a number.)"""
-    return data.find(word) >= 0
+    """Return whether a word, which is not empty, is in there."""
+    return data.find(word) >= 0  # ``in`` tries first whether the word is a number

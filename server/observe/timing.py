@@ -224,8 +224,8 @@ def made_by(turn: Turn, code: CodeType, offset: int) -> Mark:
 
 def enter_task(turn: Turn, task: Any, record: "TaskRecord") -> None:
     """Note that a task lives, and give it its record."""
-    turn.live[record.id] = task.record = record
     record._task = weak(task)
+    turn.live[record.id] = task.record = record
 
 
 def end_task(turn: Turn, task: Any, record: "TaskRecord") -> None:
