@@ -267,6 +267,10 @@ async def test_rows_are_sorted_by_what_is_shown() -> None:
                 second.connection.id,
                 third.connection.id,
             ]
+            closed = second.connection
+            assert closed.closed_at is not None
+            lived = closed.closed_at - closed.opened_at
+            await until(lambda: pane.picture.now() - third.connection.opened_at > lived)
             pane.sort(0)
             pane.sort_by("age")
             app.view.repaint()
