@@ -16,7 +16,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
-# How many dead objects of each class are kept to be used again. A ``.pxd`` cannot say so for the class it describes.
+# How many dead objects a class without parents keeps to be used again, as `UvStep`, of which each step makes one. A
+# ``.pxd`` cannot say so for the class it describes.
 get_directive_defaults()["freelist"] = 256
 
 MODULES: tuple[str, ...] = runpy.run_path("server/compiled.py")["MODULES"]

@@ -1,9 +1,9 @@
 """The modules that are compiled where there is a C compiler, and whether they are.
 
 They are what runs for every message, step and task. Each is Python, and does the same where it is not compiled, only
-slower; the ``.pxd`` beside it says what its numbers are in C, and nothing else. ``setup.py`` has Cython compile them
-when the package is built. Only of ``native.py`` there are two: what it has of Python, ``native.pyx`` has of C. What to
-mind in them:
+slower; the ``.pxd`` beside it says which of its numbers and names are C's, and nothing else. ``setup.py`` has Cython
+compile them when the package is built. Only of ``native.py`` there are two: what it has of Python, ``native.pyx`` has
+of C. What to mind in them:
 
 * What is compiled has no frame: who counts frames, or takes lines off a stack, counts what is there. Only an exception
   that leaves it has lines of it in its traceback.

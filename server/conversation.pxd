@@ -1,4 +1,4 @@
-# What ``conversation.py`` is in C, where it is compiled. Nothing is said here but types.
+# What ``conversation.py`` is in C, where it is compiled. Only types and names are said here.
 
 cimport cython
 

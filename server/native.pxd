@@ -6,7 +6,7 @@ cpdef unsigned long this_thread() noexcept
 
 cpdef size_t address(object of) noexcept
 
-cpdef object caller()
+cpdef object calling_frame()
 
 cpdef object code_of(object frame)
 
@@ -14,7 +14,7 @@ cpdef object globals_of(object frame)
 
 cpdef object back_of(object frame)
 
-cpdef int offset_of(object frame) noexcept
+cpdef int offset_of(object frame) except -2
 
 cpdef object weak(object of)
 

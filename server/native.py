@@ -13,7 +13,7 @@ __all__ = [
     "address",
     "back_of",
     "call",
-    "caller",
+    "calling_frame",
     "clock",
     "code_of",
     "globals_of",
@@ -30,7 +30,7 @@ back_of = attrgetter("f_back")
 offset_of = attrgetter("f_lasti")
 
 
-def caller() -> FrameType | None:
+def calling_frame() -> FrameType | None:
     """Return the frame that has called the function that asks; None if there is none in Python."""
     try:
         return sys._getframe(2)  # noqa: SLF001 - as `inspect` does

@@ -10,11 +10,14 @@ cdef extern from "pythread.h":
 
 
 cdef extern from "Python.h":
-    PyObject* PyEval_GetFrame()
-    object PyFrame_GetCode(PyObject* frame)
-    object PyFrame_GetGlobals(PyObject* frame)
-    PyObject* PyFrame_GetBack(PyObject* frame)
-    int PyFrame_GetLasti(PyObject* frame)
+    ctypedef struct PyFrameObject
+    ctypedef struct PyCodeObject
+    bint PyFrame_Check(object frame)
+    PyFrameObject* PyEval_GetFrame()
+    PyCodeObject* PyFrame_GetCode(PyFrameObject* frame)
+    object PyFrame_GetGlobals(PyFrameObject* frame)
+    PyFrameObject* PyFrame_GetBack(PyFrameObject* frame)
+    int PyFrame_GetLasti(PyFrameObject* frame)
     void Py_DECREF(PyObject* held)
     char* PyBytes_AS_STRING(bytes data)
     Py_ssize_t PyBytes_GET_SIZE(bytes data)
@@ -55,31 +58,41 @@ cpdef size_t address(object of) noexcept:
     return <size_t><PyObject*>of
 
 
-cpdef object caller():
+cdef PyFrameObject* _frame(object frame) except NULL:
+    if not PyFrame_Check(frame):
+        raise TypeError(f"{type(frame).__name__} is no frame")
+    return <PyFrameObject*><PyObject*>frame
+
+
+cdef object _taken(PyObject* held):
+    """Return what C has handed over, reference and all; None for nothing."""
+    if held is NULL:
+        return None
+    taken = <object>held
+    Py_DECREF(held)
+    return taken
+
+
+cpdef object calling_frame():
     """Return the frame that has called the function that asks: what is compiled has none of its own."""
-    cdef PyObject* frame = PyEval_GetFrame()
+    cdef PyObject* frame = <PyObject*>PyEval_GetFrame()
     return None if frame is NULL else <object>frame
 
 
 cpdef object code_of(object frame):
-    return PyFrame_GetCode(<PyObject*>frame)
+    return _taken(<PyObject*>PyFrame_GetCode(_frame(frame)))
 
 
 cpdef object globals_of(object frame):
-    return PyFrame_GetGlobals(<PyObject*>frame)
+    return PyFrame_GetGlobals(_frame(frame))
 
 
 cpdef object back_of(object frame):
-    cdef PyObject* back = PyFrame_GetBack(<PyObject*>frame)
-    if back is NULL:
-        return None
-    found = <object>back
-    Py_DECREF(back)
-    return found
+    return _taken(<PyObject*>PyFrame_GetBack(_frame(frame)))
 
 
-cpdef int offset_of(object frame) noexcept:
-    return PyFrame_GetLasti(<PyObject*>frame)
+cpdef int offset_of(object frame) except -2:
+    return PyFrame_GetLasti(_frame(frame))
 
 
 cpdef object weak(object of):
@@ -95,5 +108,5 @@ cpdef object call(object function, tuple args, dict named):
 cpdef bint holds(bytes data, bytes word) except -1:
     """Return whether a word, which is not empty, is in there."""
     if data is None or not word:
-        raise TypeError("bytes and a word are needed")
+        raise TypeError("it takes bytes, and a word")
     return echotui_holds(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))

@@ -67,7 +67,7 @@ class Observation:
         self.complaints = Complaints(self)
         self.timers = Timers(scheduled)
         self.tasks = Tasks(self, by_module)
-        self.tasks.named = {"loop": loop}
+        self.tasks.task_arguments = {"loop": loop}
         self.stalls = Stalls(self, loop, later)
         self.ticks = Ticks(self, loop) if ticks else None
         """None where the loop's ticks cannot be seen."""

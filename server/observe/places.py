@@ -16,6 +16,8 @@ from traceback import FrameSummary
 from types import AsyncGeneratorType, BuiltinMethodType, CodeType, CoroutineType, FrameType, GeneratorType, MethodType
 from typing import Any, NamedTuple
 
+from .. import native
+
 Mark = tuple[CodeType, int]
 """A code object and an offset in its bytecode (``f_lasti``; -1 before the first instruction)."""
 
@@ -33,6 +35,7 @@ class Place(NamedTuple):
 
 #: Namespaces that are asyncio's, or ours: who looks for the program's own line passes over frames in them.
 MACHINERY = {id(vars(module)) for name, module in sys.modules.items() if name.partition(".")[0] == "asyncio"}
+MACHINERY.add(id(vars(native)))
 
 #: Functions under which the program ends and the loop begins, by the id of their code. Each is a module's, for good.
 BOTTOMS: set[int] = {id(asyncio.Handle._run.__code__)}
@@ -49,7 +52,7 @@ def cut_off_ours(stack: list[FrameSummary] | None, *, but: int = 0) -> None:
             del stack[but - ours :]
 
 
-_OURS = str(Path(__file__).parent) + os.sep
+_OURS = (str(Path(__file__).parent) + os.sep, native.__file__)
 
 
 def place_of(mark: Mark | None) -> Place | None:

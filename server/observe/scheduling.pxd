@@ -1,9 +1,9 @@
-# What ``scheduling.py`` is in C, where it is compiled. Nothing is said here but types.
+# What ``scheduling.py`` is in C, where it is compiled. Only types and names are said here.
 
 cimport cython
 
-from echotui.server.native cimport address, back_of, call, caller, code_of, globals_of, offset_of, this_thread
-from echotui.server.observe.timing cimport TaskData, Turn, enter_task, made_by, timed_step
+from echotui.server.native cimport address, back_of, call, calling_frame, code_of, globals_of, offset_of, this_thread
+from echotui.server.observe.timing cimport TaskData, Turn, enter_task, same_mark, timed_step
 
 cdef object FIRST_STEP
 cdef object WAKEUP

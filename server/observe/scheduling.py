@@ -9,11 +9,11 @@ from contextvars import Context, copy_context
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 from typing import TYPE_CHECKING, Any
 
-from ..native import address, back_of, call, caller, code_of, globals_of, offset_of, this_thread
+from ..native import address, back_of, call, calling_frame, code_of, globals_of, offset_of, this_thread
 from .places import MACHINERY, cut_off_ours, program_mark
 from .steps import FIRST_STEP, WAKEUP, Task
 from .task_record import TaskRecord
-from .timing import enter_task, made_by, timed_step
+from .timing import enter_task, same_mark, timed_step
 
 if TYPE_CHECKING:
     from .tasks import Tasks
@@ -30,7 +30,7 @@ def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
     A task factory that was set is used: asyncio's eager one with observed tasks; what any other makes is its own.
     """
     tasks = self.tasks
-    frame = caller()
+    frame = calling_frame()
     if kwargs and (len(kwargs) > 1 or kwargs.get("name", kwargs) is not None):
         return self.create_any_task(coro, kwargs, frame)
     return _create_task(self, tasks, coro, kwargs, frame)
@@ -50,13 +50,15 @@ def _create_task(loop: Any, tasks: "Tasks", coro: Any, kwargs: dict[str, Any], f
     code = code_of(frame)
     if code is _CREATE_TASK:
         frame = back_of(frame)
+        if frame is None:
+            return loop.create_any_task(coro, kwargs, None)
         code = code_of(frame)
-    made = program_mark(frame) if address(globals_of(frame)) in MACHINERY else made_by(tasks, code, offset_of(frame))
+    made = program_mark(frame) if address(globals_of(frame)) in MACHINERY else same_mark(tasks, code, offset_of(frame))
     if tasks.numbers >= tasks.sweep_at:
         tasks.sweep()
     record = TaskRecord(tasks, coro, made)
     try:
-        task: Any = call(Task, (coro,), tasks.named)
+        task: Any = call(Task, (coro,), tasks.task_arguments)
     except BaseException:  # it is no coroutine: whoever asked is told, and nobody has this number
         tasks.spoilt += 1
         raise

@@ -1,4 +1,4 @@
-# What ``ticking.py`` is in C, where it is compiled. Nothing is said here but types.
+# What ``ticking.py`` is in C, where it is compiled. Only types and names are said here.
 
 cimport cython
 

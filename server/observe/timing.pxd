@@ -1,4 +1,4 @@
-# What ``timing.py`` is in C, where it is compiled. Nothing is said here but types.
+# What ``timing.py`` is in C, where it is compiled. Only types and names are said here.
 
 cimport cython
 
@@ -35,10 +35,8 @@ cdef class Turn:
     cdef public dict live
     cdef public object ended
     cdef public dict kinds
-    cdef public dict named
-    cdef public object maker
-    cdef public int maker_at
-    cdef public tuple made_by
+    cdef public dict task_arguments
+    cdef public tuple latest_mark
     cdef public TimerCounts timers
 
     @cython.locals(record=TaskData)
@@ -83,7 +81,8 @@ cpdef note_cancelled(TimerCounts counts, double when, object name, object callba
 cdef _note(TimerCounts counts, double when, object late, double now, object name, object callback, TaskData setter)
 
 
-cpdef tuple made_by(Turn turn, object code, int offset)
+@cython.locals(mark=tuple)
+cpdef tuple same_mark(Turn turn, object code, int offset)
 
 cpdef enter_task(Turn turn, object task, TaskData record)
 

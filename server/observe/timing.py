@@ -83,18 +83,16 @@ class Turn:
         "ended",
         "factory",
         "kinds",
+        "latest_mark",
         "live",
         "loop_is_over",
-        "made_by",
-        "maker",
-        "maker_at",
-        "named",
         "numbers",
         "on",
         "running",
         "spoilt",
         "started",
         "sweep_at",
+        "task_arguments",
         "thread",
         "timers",
     )
@@ -126,13 +124,10 @@ class Turn:
         """The latest that have ended, oldest first, but for the screen's own."""
         self.kinds: dict[int, CoroutineKind] = {}
         """What is known of each coroutine function, by the id of its code."""
-        self.named: dict[str, Any] = {}
+        self.task_arguments: dict[str, Any] = {}
         """What a task of this loop is made with, by name: the loop."""
-        self.maker: CodeType | None = None
-        """The code that has made the newest task."""
-        self.maker_at = 0
-        self.made_by: Mark = None  # type: ignore[assignment] # there is none yet
-        """Its mark."""
+        self.latest_mark: Mark | None = None
+        """What `same_mark` has returned last."""
         self.timers: TimerCounts = None  # type: ignore[assignment] # whose all this is sets it
         """What is known of the loop's timers."""
 
@@ -213,13 +208,12 @@ _was_cancelled: Any = asyncio.Task.cancelled
 _append: Any = deque.append
 
 
-def made_by(turn: Turn, code: CodeType, offset: int) -> Mark:
-    """Return the mark of who makes a task: the very one of the last time, if that is who made the last one."""
-    if code is not turn.maker or offset != turn.maker_at:
-        turn.maker = code
-        turn.maker_at = offset
-        turn.made_by = (code, offset)
-    return turn.made_by
+def same_mark(turn: Turn, code: CodeType, offset: int) -> Mark:
+    """Return the mark of a code and an offset: the very one of the last time, if it was of the same."""
+    mark = turn.latest_mark
+    if mark is None or mark[0] is not code or mark[1] != offset:
+        mark = turn.latest_mark = (code, offset)
+    return mark
 
 
 def enter_task(turn: Turn, task: Any, record: "TaskRecord") -> None:

@@ -13,7 +13,7 @@ from .loop import Observed
 from .observation import Observation
 from .places import MACHINERY
 from .timers import Timer
-from .uv_scheduling import uv_call_later, uv_call_soon
+from .uv_scheduling import seconds_of, uv_call_later, uv_call_soon
 
 
 class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and asyncio's do not agree
@@ -46,7 +46,7 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
         self, delay: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
     ) -> asyncio.TimerHandle:
         """Have something called after some seconds, by a timer that knows by which line it was set."""
-        when = monotonic() + delay
+        when = monotonic() + seconds_of(delay)
         timer = Timer(when, callback, args, self, context, self.timers, self.tasks.running)
         timer.inner = super().call_later(delay, self._fire, timer)
         self.timers.made += 1

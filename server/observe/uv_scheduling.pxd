@@ -1,4 +1,4 @@
-# What ``uv_scheduling.py`` is in C, where it is compiled. Nothing is said here but types.
+# What ``uv_scheduling.py`` is in C, where it is compiled. Only types and names are said here.
 
 cimport cython
 
@@ -22,6 +22,9 @@ cdef class UvStep:
 cdef _uv_call_soon(object loop, Turn tasks, object callback, tuple args, object context)
 
 
+cpdef double seconds_of(object delay) except? -1
+
+
 @cython.final
 cdef class UvTimer(Called):
     cdef readonly double _when
@@ -31,5 +34,5 @@ cdef class UvTimer(Called):
     cdef TimerCounts _counts
 
 
-@cython.locals(counts=TimerCounts, timer=UvTimer, now=double)
+@cython.locals(counts=TimerCounts, timer=UvTimer, when=double)
 cdef _uv_call_later(object loop, Turn tasks, object delay, object callback, tuple args, object context)

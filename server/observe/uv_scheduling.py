@@ -78,6 +78,18 @@ def _uv_call_soon(
     return handle
 
 
+def seconds_of(delay: Any) -> float:
+    """Return a delay as a number, whatever it is: it is for the loop to say whether it takes that."""
+    if type(delay) is float:
+        return delay
+    try:
+        return float(delay)
+    except OverflowError:
+        return float("inf") if delay > 0 else 0.0
+    except Exception:  # noqa: BLE001 - it is anybody's object
+        return 0.0
+
+
 class UvTimer(Called):
     """A timer, as `asyncio.TimerHandle` is one, that knows which task set it, and tells its end.
 
@@ -155,7 +167,7 @@ def _uv_call_later(  # noqa: PLR0913, PLR0917 - what a timer is made of
         # `call_at` is made of this.
         loop.observation.complaints.called_from_elsewhere("call_later or call_at", callback)
     counts = tasks.timers
-    now = clock()
+    when = clock() + seconds_of(delay)
     timer = UvTimer.__new__(UvTimer)
     timer._callback = callback
     timer._args = args
@@ -168,7 +180,7 @@ def _uv_call_later(  # noqa: PLR0913, PLR0917 - what a timer is made of
         timer._inner = _bare_call_later(loop, delay, timer)
     else:
         timer._inner = _bare_call_later(loop, delay, timer, context=context)
-    timer._when = now + float(delay)
+    timer._when = when
     counts.made += 1
     counts.held[timer] = timer
     return timer

@@ -53,6 +53,34 @@ async def test_live_timers_soonest_first_with_what_they_are_for() -> None:
     assert (timers.live, timers.cancelled) == (0, 3)
 
 
+@pytest.mark.parametrize("delay", [-(10**400), -1, 0, 1e300, float("inf")])
+async def test_a_delay_that_is_no_usual_number_makes_a_timer_that_is_counted(delay: Any) -> None:
+    here = asyncio.get_running_loop()
+    timers = observed().timers
+    live, fired = timers.live, asyncio.Event()
+    try:
+        timer = here.call_later(delay, fired.set)
+    except OverflowError:  # asyncio adds it to its time
+        assert timers.live == live
+        return
+    assert timers.live == live + 1
+    if delay > 0:
+        timer.cancel()
+    else:
+        async with asyncio.timeout(PATIENCE):
+            await fired.wait()
+        assert timers.past[-1].at >= timers.past[-1].due or timers.past[-1].callback != "Event.set"
+    assert timers.live == live
+
+
+async def test_a_delay_that_the_loop_refuses_leaves_nothing_behind() -> None:
+    here: Any = asyncio.get_running_loop()
+    live = observed().timers.live
+    with pytest.raises(TypeError):
+        here.call_later("5", nothing)
+    assert observed().timers.live == live
+
+
 async def test_a_timer_that_fires_tells_how_late_and_who_set_it() -> None:
     here = asyncio.get_running_loop()
     fired = asyncio.Event()

@@ -353,6 +353,26 @@ def test_debug_mode_that_is_switched_on_while_a_step_waits_for_its_turn(
 
 
 @each_loop
+def test_in_debug_mode_a_task_was_created_where_the_program_created_it(loop: Loop) -> None:
+    async def nothing() -> None:
+        pass
+
+    async def program() -> list[str]:
+        here = asyncio.get_running_loop()
+        here.set_debug(True)
+        tasks: list[Any] = [here.create_task(nothing()), asyncio.create_task(nothing())]  # noqa: TID251 - it is asked of
+        said = [task._source_traceback and Path(task._source_traceback[-1].filename).name for task in tasks]
+        await asyncio.wait(tasks)
+        return said
+
+    if loop.eager:
+        pytest.skip("there it is asyncio's own factory that is named")
+    bare, observed = on_bare_and_observed(loop, program)
+    assert observed == bare
+    assert "test_transparency.py" in bare
+
+
+@each_loop
 def test_what_is_let_go_of_while_the_loop_closes_finds_it_closed(loop: Loop) -> None:
     said: list[str] = []
 

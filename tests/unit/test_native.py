@@ -69,6 +69,10 @@ def test_of_a_frame_there_is_what_its_attributes_say() -> None:
         outermost = outermost.f_back
     assert native.back_of(outermost) is None
 
+    for accessor in (native.code_of, native.globals_of, native.back_of, native.offset_of):
+        with pytest.raises((AttributeError, TypeError)):
+            accessor(None)
+
     def suspended() -> Any:
         yield inspect.currentframe()
 
