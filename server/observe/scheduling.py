@@ -1,7 +1,7 @@
 """How observed loops make a task, and put into their queue what is to be called in the next turn.
 
-`create_task`, `call_soon` and `process_events` are methods of the loops. They run for every message:
-compiled where that is possible, as ``timing.py`` is.
+`create_task`, `call_soon` and `process_events` are methods of the loops. They run for every message: compiled where
+that is possible, as ``timing.py`` is.
 """
 
 import asyncio

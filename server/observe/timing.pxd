@@ -105,6 +105,9 @@ cdef class Called:
     cdef readonly bint _cancelled
 
 
+cpdef stand_in(Called called, object callback, tuple args, object context, object loop)
+
+
 @cython.final
 cdef class TimedStep(Called):
     cdef readonly object task

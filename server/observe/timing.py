@@ -356,6 +356,15 @@ class Called:
         return _plain(handle)
 
 
+def stand_in(called: Called, callback: Any, args: tuple[Any, ...], context: Context | None, loop: Any) -> None:
+    """Have something called in place of a callback."""
+    called._callback = callback
+    called._args = args
+    called._context = context
+    called._loop = loop
+    called._cancelled = False
+
+
 def _plain(handle: Any) -> str:
     """Return the repr of a handle that was made just now, and not by the program."""
     handle._source_traceback = None
@@ -412,11 +421,7 @@ def timed_step(task: Any, callback: Any, args: tuple[Any, ...], context: Context
     """Return a step to be called in place of the task's own, which is `callback`."""
     step = TimedStep.__new__(TimedStep)
     step.task = task
-    step._callback = callback
-    step._args = args
-    step._context = context
-    step._loop = loop
-    step._cancelled = False
+    stand_in(step, callback, args, context, loop)
     return step
 
 

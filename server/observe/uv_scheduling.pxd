@@ -4,7 +4,9 @@ cimport cython
 
 from echotui.server.native cimport clock, this_thread
 from echotui.server.observe.scheduling cimport stepping_task
-from echotui.server.observe.timing cimport Called, TaskData, TimerCounts, Turn, begin_step, end_step, note_cancelled, note_fired
+from echotui.server.observe.timing cimport (
+    Called, TaskData, TimerCounts, Turn, begin_step, end_step, note_cancelled, note_fired, stand_in,
+)
 
 cdef object FIRST_STEP
 cdef object _bare_call_soon

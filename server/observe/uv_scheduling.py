@@ -15,7 +15,7 @@ from ..native import clock, this_thread
 from .places import BOTTOMS, MACHINERY
 from .scheduling import stepping_task
 from .steps import FIRST_STEP
-from .timing import Called, TimerCounts, begin_step, end_step, note_cancelled, note_fired
+from .timing import Called, TimerCounts, begin_step, end_step, note_cancelled, note_fired, stand_in
 
 if TYPE_CHECKING:
     from .tasks import Tasks
@@ -169,12 +169,9 @@ def _uv_call_later(  # noqa: PLR0913, PLR0917 - what a timer is made of
     counts = tasks.timers
     when = clock() + seconds_of(delay)
     timer = UvTimer.__new__(UvTimer)
-    timer._callback = callback
-    timer._args = args
-    timer._context = context
-    timer._loop = loop
+    stand_in(timer, callback, args, context, loop)
     timer._counts = counts
-    timer._cancelled = timer._over = False
+    timer._over = False
     timer.setter = tasks.running
     if context is None:
         timer._inner = _bare_call_later(loop, delay, timer)

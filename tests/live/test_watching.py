@@ -47,11 +47,11 @@ async def test_the_pulse_measures_the_process_its_servers_and_what_holds_up_the_
         busy = vitals.rates["selectors"].busy
         assert busy is not None
         assert 0 <= busy < 1
-        time.sleep(0.2)  # noqa: ASYNC251 - a beat was just now, and the next one is not late: it is seen as lag all the same
+        # A beat was just now, and the next one is due within the block, on uvloop 0.05 s later: it is seen as lag all
+        # the same, by as much less.
+        time.sleep(0.25)  # noqa: ASYNC251 - it has to block
         await measured(lab)
-        assert (
-            vitals.lag >= 0.14
-        )  # on uvloop what was due when its beat was, at most 0.05 s later, and less a resolution
+        assert vitals.lag >= 0.15
         assert vitals.rates["sockets"].reads == 0
         assert len(vitals.rates["sockets"].history) == 2
 

@@ -69,7 +69,8 @@ async def test_a_delay_that_is_no_usual_number_makes_a_timer_that_is_counted(del
     else:
         async with asyncio.timeout(PATIENCE):
             await fired.wait()
-        assert timers.past[-1].at >= timers.past[-1].due or timers.past[-1].callback != "Event.set"
+        (past,) = [past for past in timers.past if past.callback == "Event.set"]
+        assert past.lateness == past.at - past.due >= 0
     assert timers.live == live
 
 
@@ -259,7 +260,8 @@ async def test_the_handle_of_a_timer_is_one_as_asyncio_has_them() -> None:
     handle = here.call_later(1000, print, "argument")
     assert isinstance(handle, asyncio.TimerHandle)
     assert 999 < handle.when() - here.time() < 1001
-    assert "print(" in repr(handle)
+    words, _, _ = repr(asyncio.Handle(print, ("argument",), here)).removeprefix("<Handle ").partition(")")
+    assert f"{words})" in repr(handle)  # from Python 3.14 on only debug mode says what it is called with
     assert weakref.ref(handle)() is handle
     before = timers.cancelled
     handle.cancel()
