@@ -23,6 +23,7 @@ MODULES = (
     "observe.selecting",
     "observe.ticking",
     "observe.timing",
+    "observe.turning",
     "observe.uv_scheduling",
 )
 

@@ -10,7 +10,8 @@ A reader's map, in the order the data flows; nothing flows back:
         → tasks.py         all tasks       task_record.py  one of them      waiting.py  where it waits
         → cancellations.py each cancellation's life-line
       → timers.py        each call_later and call_at
-      → ticking.py       what is noted of each turn
+      → turning.py       one turn of an asyncio loop, in fewer calls
+        ticking.py        what is noted of each
         ticks.py          each turn of the loop, and who is registered (asyncio only)
         selecting.py      the selector it waits with, in fewer calls
       → complaints.py    what asyncio complains about, or would in debug mode

@@ -21,6 +21,7 @@ from .steps import FIRST_STEP
 from .tasks import Tasks
 from .timers import Timer
 from .timing import Step
+from .turning import run_once
 
 _Arguments = TypeVarTuple("_Arguments")
 
@@ -128,12 +129,14 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
         self.observation = Observation(self, lambda: self._scheduled, self.call_later, ticks=True)
         self.tasks = self.observation.tasks
+        self.ticks = self.observation.ticks
         super().__init__(new_selector() if selector is None else selector)
-        if self.observation.ticks is not None:
-            self.observation.ticks.watch(self._selector)
+        if self.ticks is not None:
+            self.ticks.watch(self._selector)
 
     # What is below does what its parent does, in fewer calls: that pays for most of what is noted.
 
+    _run_once = run_once
     _process_events = process_events
     call_soon = call_soon  # type: ignore[assignment] # it takes what its parent's takes
 

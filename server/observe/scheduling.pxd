@@ -11,6 +11,8 @@ cdef object Task
 cdef object TaskRecord
 cdef object _CREATE_TASK
 cdef dict _asyncio_names
+cdef int EVENT_READ
+cdef int EVENT_WRITE
 
 
 @cython.locals(record=TaskData, creator=TaskData)
@@ -19,3 +21,5 @@ cdef _create_task(object loop, Turn tasks, object coro, dict kwargs, object fram
 cpdef stepping_task(object callback, tuple args)
 
 cdef _call_soon(object loop, Turn tasks, object callback, tuple args, object context)
+
+cpdef enqueue(object loop, object ready, object key, tuple handles, int mask)

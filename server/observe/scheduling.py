@@ -112,17 +112,22 @@ def process_events(self: Any, events: list[tuple[SelectorKey, int]]) -> None:
     """Put into the queue of an asyncio loop what belongs to the descriptors that are ready."""
     ready = self._ready
     for key, mask in events:
-        reader, writer = key.data
-        if mask & EVENT_READ and reader is not None:
-            if reader._cancelled:
-                self._remove_reader(key.fileobj)
-            else:
-                ready.append(reader)
-        if mask & EVENT_WRITE and writer is not None:
-            if writer._cancelled:
-                self._remove_writer(key.fileobj)
-            else:
-                ready.append(writer)
+        enqueue(self, ready, key, key.data, mask)
+
+
+def enqueue(loop: Any, ready: Any, key: SelectorKey, handles: tuple[Any, Any], mask: int) -> None:
+    """Put into the queue what belongs to one that is ready: its reader, its writer, or both."""
+    reader, writer = handles
+    if mask & EVENT_READ and reader is not None:
+        if reader._cancelled:
+            loop._remove_reader(key.fileobj)
+        else:
+            ready.append(reader)
+    if mask & EVENT_WRITE and writer is not None:
+        if writer._cancelled:
+            loop._remove_writer(key.fileobj)
+        else:
+            ready.append(writer)
 
 
 _CREATE_TASK = asyncio.create_task.__code__  # noqa: TID251 - it is not called

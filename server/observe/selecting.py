@@ -16,9 +16,14 @@ from .places import MACHINERY
 
 _new_key = tuple.__new__
 
+
+def events_of(found: int) -> int:
+    """Return what epoll has found, as `selectors` says it: whatever is wrong can be read and written."""
+    return (found & ~_IN and EVENT_WRITE) | (found & ~_OUT and EVENT_READ)
+
+
 if sys.platform == "linux" or TYPE_CHECKING:
     _IN, _OUT = select.EPOLLIN, select.EPOLLOUT
-    _NOT_IN, _NOT_OUT = ~_IN, ~_OUT
     _MASKS = {EVENT_READ: _IN, EVENT_WRITE: _OUT, EVENT_READ | EVENT_WRITE: _IN | _OUT}
 
     class EpollSelector(selectors.EpollSelector):
@@ -84,9 +89,11 @@ if sys.platform == "linux" or TYPE_CHECKING:
             for fd, event in found:
                 key = keys.get(fd)
                 if key is not None:
-                    events = (event & _NOT_IN and EVENT_WRITE) | (event & _NOT_OUT and EVENT_READ)
-                    ready.append((key, events & key.events))
+                    ready.append((key, events_of(event) & key.events))
             return ready
+
+else:
+    EpollSelector: Any = None
 
 
 def new_selector() -> selectors.BaseSelector:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from .alarm import Alarm, new_alarm
 from .events import StallBegan, StallEnded
 from .places import BOTTOMS, MACHINERY, Mark, Place, name_of, place_of
+from .ticking import Patience
 
 if TYPE_CHECKING:
     from .observation import Observation
@@ -127,16 +128,15 @@ class _Watch:
             self.alarm.close()
 
 
-class Stalls:
+class Stalls(Patience):
     """The stall that lasts, if one does, and the latest that are over."""
 
     name = "stalls"
 
     def __init__(self, observation: "Observation", loop: asyncio.AbstractEventLoop, later: Later) -> None:
+        super().__init__(DEFAULT_LIMIT)
         self.on = True
         """Whether a thread watches the loop while it runs."""
-        self.limit = DEFAULT_LIMIT
-        """From how long on it is a stall, in seconds."""
         self.current: Stall | None = None
         self.recent: deque[Stall] = deque(maxlen=KEPT)
         """Those that are over, oldest first."""
@@ -147,8 +147,6 @@ class Stalls:
         self._worst = 0.0
         self.listeners: list[Callable[[Stall], object]] = []
         """Called with a stall as soon as it is noticed, *in the watching thread*, while the loop is still blocked."""
-        self.put_off_at = 0.0
-        """From when on the alarm has to be put off again, if the loop turns, by `time.monotonic`, in seconds."""
         self.resumed_at = 0.0
         """When the process went on the last time it was stopped, by `time.monotonic`: no stall has begun before."""
         self._rings_at = 0.0

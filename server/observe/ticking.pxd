@@ -7,6 +7,11 @@ from echotui.server.native cimport clock
 from echotui.server.observe.timing cimport TimerCounts
 
 
+cdef class Patience:
+    cdef public double limit
+    cdef public double put_off_at
+
+
 cdef class Ticking:
     cdef public bint on
     cdef public long long count
@@ -17,17 +22,26 @@ cdef class Ticking:
     cdef public object _ring
     cdef public object _observation
     cdef public TimerCounts _timers
-    cdef public object _stalls
+    cdef public Patience _stalls
     cdef public object _letters
     cdef public object _loop
-    cdef public tuple _start
+    cdef public bint _woke
+    cdef public double _began
+    cdef public object _asked
+    cdef public object _timer_name
+    cdef public object _setter_id
+    cdef public double _slept
+    cdef public tuple _ready
+    cdef public long long _ready_count
     cdef public long long _work
 
-    @cython.locals(timers=TimerCounts, began=double, now=double, work=cython.longlong, count=cython.longlong)
     cpdef tick(self, object select, object timeout=*)
 
 
-@cython.locals(ran=double, start=tuple)
-cpdef finish(Ticking tick, double now)
+cpdef fall_asleep(Ticking tick, double began, object timeout, list scheduled, long long work)
 
-cdef tuple _descriptors(object ready, long long count)
+@cython.locals(patience=Patience)
+cpdef wake(Ticking tick, double now, list ready, long long count)
+
+@cython.locals(ran=double)
+cpdef finish(Ticking tick, double now)

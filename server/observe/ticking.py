@@ -1,4 +1,4 @@
-"""What is noted of each tick, by the `select` that a loop sleeps in.
+"""What is noted of each tick: when the loop falls asleep, when it wakes and with what, and for how long it runs then.
 
 This runs for each message of a loop that is not busy: compiled where that is possible, as ``timing.py`` is.
 """
@@ -11,6 +11,7 @@ from .places import MACHINERY
 
 if TYPE_CHECKING:
     from .observation import Observation
+    from .stalls import Stalls
 
 #: How many ticks stay visible.
 KEPT = 1_000
@@ -18,23 +19,38 @@ KEPT = 1_000
 #: How many of the descriptors that were ready in a tick are kept.
 READY_KEPT = 8
 
-Start = tuple[float, float | None, str | None, int | None, float, tuple[tuple[int, int], ...], int]
-"""How a tick began: when, for how long the loop went to sleep at most, the timer that set this and its task, how long
-it slept, which descriptors were ready, and how many."""
+
+class Patience:
+    """For how long the loop may not turn, and when those who watch it have to be told again that it does."""
+
+    __slots__ = ("limit", "put_off_at")
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        """From how long on it is a stall, in seconds."""
+        self.put_off_at = 0.0
+        """From when on the alarm has to be put off again, if the loop turns, by `time.monotonic`, in seconds."""
 
 
 class Ticking:
     """The tick that a loop is in, and those that are over."""
 
     __slots__ = (
+        "_asked",
+        "_began",
         "_letters",
         "_longest",
         "_loop",
         "_observation",
+        "_ready",
+        "_ready_count",
         "_ring",
+        "_setter_id",
+        "_slept",
         "_stalls",
-        "_start",
+        "_timer_name",
         "_timers",
+        "_woke",
         "_work",
         "asleep",
         "awake_since",
@@ -55,86 +71,108 @@ class Ticking:
         self.ran = 0.0
         """How long it has run in the ticks that are over, in seconds."""
         self._longest = 0.0
-        # Of each tick how it began, how many callbacks ran, and how long: put together when somebody looks.
-        self._ring: deque[tuple[Start, int, float]] = deque(maxlen=KEPT)
+        # Of each tick that is over what `Tick` has of it, but for its number.
+        self._ring: deque[tuple[Any, ...]] = deque(maxlen=KEPT)
         self._observation = observation
         self._timers = observation.timers
-        self._stalls = observation.stalls
+        self._stalls: Stalls = observation.stalls
         self._letters = observation.letters
         self._loop = loop
-        # How the tick the loop is in began.
-        self._start: Start | None = None
+        # The tick the loop is in, by the same words.
+        self._woke = False
+        """Whether it is in one that was seen to begin."""
+        self._began = 0.0
+        self._asked: float | None = None
+        self._timer_name: str | None = None
+        self._setter_id: int | None = None
+        self._slept = 0.0
+        self._ready: tuple[tuple[int, int], ...] = ()
+        self._ready_count = 0
         self._work = 0
 
     def tick(self, select: Any, timeout: float | None = None) -> Any:
         """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
         letters = self._letters
+        if letters:  # whoever has something to hear does not sleep
+            timeout = 0
         if not self.on:
-            ready = select(0 if letters else timeout)
-            if letters:
-                self._observation.open_letters()
-            return ready
-        timers = self._timers
-        name = setter = None
-        work = 0
-        began = clock()
-        try:
-            finish(self, began)
+            ready = select(timeout)
+        else:
             loop = self._loop
-            work = len(loop._ready)
-            if letters:  # whoever has something to hear does not sleep
-                timeout = 0
-            elif timeout and loop._scheduled:
-                timer = loop._scheduled[0]
-                name = timer.name or timer.find_name()
-                setter = timer.setter
-        except Exception as error:  # noqa: BLE001 - nothing here may keep the loop from sleeping
-            self._observation.disable(self, error)
-        ready = select(timeout)
-        now = clock()
-        self.awake_since = now
-        self.asleep = False
-        count = len(ready)
-        if now >= self._stalls.put_off_at:
-            self._stalls.put_off(now)
-        self._start = (
-            began,
-            timeout,
-            name,
-            None if setter is None else setter.id,
-            now - began,
-            _descriptors(ready, count),
-            count,
-        )
-        self._work = work + count - timers.fired
+            fall_asleep(self, clock(), timeout, loop._scheduled, len(loop._ready))
+            ready = select(timeout)
+            found = [(key.fd, mask) for key, mask in ready[:READY_KEPT]]
+            wake(self, clock(), found, len(ready))
         if letters:
             self._observation.open_letters()
         return ready
+
+
+def fall_asleep(tick: Ticking, began: float, timeout: float | None, scheduled: list[Any], work: int) -> None:
+    """Note that the loop goes to sleep: a tick is over, if it was in one.
+
+    `timeout` says for how many seconds at most it sleeps, as a selector is told; `scheduled` has the timers,
+    the soonest first; `work` callbacks are ready.
+    """
+    try:
+        finish(tick, began)
+        tick._began = began
+        tick._asked = timeout
+        tick._work = work
+        tick._timer_name = tick._setter_id = None
+        if timeout and scheduled:
+            timer = scheduled[0]
+            name = timer.name
+            tick._timer_name = timer.find_name() if name is None else name
+            setter = timer.setter
+            if setter is not None:
+                tick._setter_id = setter.id
+    except Exception as error:  # noqa: BLE001 - nothing here may keep the loop from sleeping
+        tick._observation.disable(tick, error)
+
+
+def wake(tick: Ticking, now: float, ready: list[tuple[int, int]], count: int) -> None:
+    """Note that the loop wakes, and which descriptors are ready: the first of them, and how many in all."""
+    tick.awake_since = now
+    tick.asleep = False
+    tick._woke = True
+    tick._slept = now - tick._began
+    tick._ready = tuple(ready)
+    tick._ready_count = count
+    tick._work += count - tick._timers.fired
+    patience = tick._stalls
+    if now >= patience.put_off_at:
+        try:
+            patience.put_off(now)
+        except Exception as error:  # noqa: BLE001 - as above
+            tick._observation.disable(patience, error)
 
 
 def finish(tick: Ticking, now: float) -> None:
     """End the tick the loop is in, if it is in one."""
     ran = now - tick.awake_since
     tick.asleep = True
-    start = tick._start
-    if start is not None:
+    if tick._woke:
+        tick._woke = False
         tick.count += 1
         tick.ran += ran
         if ran > tick._longest:
             tick._longest = ran
-        tick._ring.append((start, tick._work + tick._timers.fired, ran))
-        tick._start = None
+        tick._ring.append(
+            (
+                tick._began,
+                tick._asked,
+                tick._timer_name,
+                tick._setter_id,
+                tick._slept,
+                tick._ready,
+                tick._ready_count,
+                tick._work + tick._timers.fired,
+                ran,
+            )
+        )
     if ran > tick._stalls.limit:
         tick._stalls.over(tick.awake_since, now)
-
-
-def _descriptors(ready: list[tuple[Any, int]], count: int) -> tuple[tuple[int, int], ...]:
-    if not count:
-        return ()
-    if count == 1:
-        key, mask = ready[0]
-        return ((key.fd, mask),)
-    return tuple([(key.fd, mask) for key, mask in ready[:READY_KEPT]])
 
 
 MACHINERY.add(id(globals()))

@@ -12,7 +12,8 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from .places import MACHINERY, bound_to, name_of
-from .ticking import Ticking, finish
+from .ticking import finish
+from .turning import Turning
 from .waiting import tasks_waiting_for
 
 #: Why there are no ticks on uvloop.
@@ -102,7 +103,7 @@ class KeptRegistration:
     task_id: int | None
 
 
-class Ticks(Ticking):
+class Ticks(Turning):
     """The latest ticks of one loop, and the tick it is in."""
 
     @property
@@ -110,7 +111,7 @@ class Ticks(Ticking):
         """The latest ticks that are over, oldest first."""
         ring = list(self._ring)
         first = self.count - len(ring) + 1
-        return [Tick(number, *start, work, ran) for number, (start, work, ran) in enumerate(ring, first)]
+        return [Tick(number, *noted) for number, noted in enumerate(ring, first)]
 
     @property
     def forgotten(self) -> int:
@@ -120,15 +121,15 @@ class Ticks(Ticking):
     @property
     def ready_now(self) -> int:
         """How many descriptors were ready in the tick the loop is in."""
-        return 0 if self._start is None else self._start[-1]
+        return self._ready_count if self._woke else 0
 
     def worst(self, since: float) -> float:
         """Return the longest run of a tick that is over and began after `since`, in seconds; 0 if there is none."""
         longest = 0.0
-        for start, _, ran in reversed(self._ring):
-            if start[0] < since:
+        for noted in reversed(self._ring):
+            if noted[0] < since:
                 break
-            longest = max(longest, ran)
+            longest = max(longest, noted[-1])
         return longest
 
     def take_longest(self) -> float:
@@ -139,12 +140,13 @@ class Ticks(Ticking):
     def watch(self, selector: Any) -> None:
         """Be told of every `select` from now on. Where a selector cannot be changed there are no ticks."""
         try:
-            selector.select = partial(self.tick, selector.select)
+            self._select = selector.select = partial(self.tick, selector.select)
         except AttributeError:
             self.on = False
 
     def begin(self) -> None:
         """The loop begins to run."""
+        self.find_out()
         self.awake_since = monotonic()
         self.asleep = False
 
@@ -153,6 +155,7 @@ class Ticks(Ticking):
         if not self.asleep:
             finish(self, monotonic())
         self.asleep = True
+        self._poll = None
 
     def registrations(self) -> list[Registration]:
         """Return the descriptors that the loop watches now, by number."""

@@ -1,0 +1,35 @@
+# What ``turning.py`` is in C, where it is compiled. Only types and names are said here.
+
+cimport cython
+
+from echotui.server.native cimport clock
+from echotui.server.observe.scheduling cimport enqueue
+from echotui.server.observe.selecting cimport events_of
+from echotui.server.observe.ticking cimport Ticking, fall_asleep, wake
+from echotui.server.observe.timing cimport TimedStep
+
+cdef object _run_once
+cdef object _heappop
+cdef object _popleft
+cdef long long MANY_CANCELLED
+cdef object _LONGEST_SLEEP
+
+
+cdef class Turning(Ticking):
+    cdef public dict _names
+    cdef public dict _keys
+    cdef public object _queue
+    cdef public object _poll
+    cdef public object _select
+
+
+@cython.locals(names=dict)
+cdef _turn(object loop, Turning turning)
+
+cdef _run_step(TimedStep step)
+
+@cython.locals(began=double, now=double, scheduled=list, mask=int, fd=int, event=int, count=cython.longlong)
+cdef _wait(Turning turning, dict names, object queue)
+
+@cython.locals(scheduled=list)
+cdef _queue_due(dict names, object queue, object end)

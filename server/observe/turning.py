@@ -1,0 +1,162 @@
+"""One turn of an asyncio loop, in C where that is possible.
+
+A loop that is not busy turns once for every message; asyncio's own turn is Python, and takes longer than all that is
+noted of it. Here it does just what `asyncio.BaseEventLoop._run_once` does, where all is as usual: the loop's own
+selector, its own clock, no debug mode. All else is left to asyncio's own turn, and so is everything where an asyncio is
+found that does it in another way than those known here.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from selectors import BaseSelector
+from typing import Any
+
+from ..native import clock
+from .places import MACHINERY
+from .scheduling import enqueue, process_events
+from .selecting import EpollSelector, events_of
+from .ticking import READY_KEPT, Ticking, fall_asleep, wake
+from .timing import TimedStep
+
+_loop_type: Any = asyncio.BaseEventLoop
+_run_once = _loop_type._run_once
+_time = _loop_type.time
+_heappop = heapq.heappop
+_popleft: Any = deque.popleft
+
+#: From how many cancelled timers on asyncio asks whether it should throw them out: from 3.11 on more than half of 100.
+MANY_CANCELLED = 50
+
+#: For how long at most asyncio sleeps, in seconds.
+_LONGEST_SLEEP: float = asyncio.base_events.MAXIMUM_SELECT_TIMEOUT  # type: ignore[attr-defined]
+
+#: The names that asyncio's own turn uses, from 3.11 to 3.14. One that uses others may do what is not known here.
+_KNOWN = {
+    *(
+        "_cancelled",
+        "_clock_resolution",
+        "_current_handle",
+        "_debug",
+        "_process_events",
+        "_ready",
+        "_run",
+        "_scheduled",
+    ),
+    *("_selector", "_stopping", "_timer_cancelled_count", "_when", "append", "heapify", "heappop", "heapq", "popleft"),
+    *("select", "slow_callback_duration", "time"),
+    *("_MIN_CANCELLED_TIMER_HANDLES_FRACTION", "_MIN_SCHEDULED_TIMER_HANDLES", "MAXIMUM_SELECT_TIMEOUT"),
+    *("_format_handle", "logger", "warning", "len", "max", "min", "range"),
+}
+_IS_KNOWN = _KNOWN.issuperset(_run_once.__code__.co_names)
+
+
+class Turning(Ticking):
+    """Turns an asyncio loop, and notes each tick."""
+
+    __slots__ = ("_keys", "_names", "_poll", "_queue", "_select")
+
+    def __init__(self, observation: Any, loop: Any) -> None:
+        super().__init__(observation, loop)
+        self._names: dict[str, Any] = {}
+        """The loop's own attributes."""
+        self._keys: dict[int, Any] = {}
+        """What its selector watches, by descriptor."""
+        self._queue: deque[Any] = deque()
+        """What it calls in its next turn."""
+        self._poll: Any = None
+        """What it sleeps in; None if it turns as asyncio's own."""
+        self._select: Any = None
+        """What its selector was given as `select`, that each tick is seen."""
+
+    def find_out(self) -> None:
+        """Find out whether the loop turns as usual, before it runs."""
+        names = self._names = vars(self._loop)
+        selector: BaseSelector = names["_selector"]
+        own: Any = type(self._loop)
+        self._poll = None
+        if (
+            _IS_KNOWN
+            and _loop_type._run_once is _run_once
+            and own.time is _time
+            and own._process_events is process_events
+            and names.keys().isdisjoint(("time", "_process_events"))
+            and type(selector) is EpollSelector
+            and selector.select is self._select
+            and selector.get_map() is not None
+        ):
+            self._keys = selector._fd_to_key
+            self._queue = names["_ready"]
+            self._poll = selector._selector.poll
+
+
+def run_once(self: Any) -> None:
+    """Turn an asyncio loop once: wait for what comes, and call all that is ready."""
+    _turn(self, self.ticks)
+
+
+def _turn(loop: Any, turning: Turning) -> None:
+    names = turning._names
+    if turning._poll is None or not turning.on or names["_debug"] or names["_timer_cancelled_count"] > MANY_CANCELLED:
+        _run_once(loop)
+        return
+    queue = turning._queue
+    _wait(turning, names, queue)
+    _queue_due(names, queue, turning.awake_since + names["_clock_resolution"])
+    for _ in range(len(queue)):  # what they put into the queue is the next turn's
+        handle = _popleft(queue)
+        if type(handle) is TimedStep:
+            _run_step(handle)
+        elif not handle._cancelled:
+            handle._run()
+
+
+def _run_step(step: TimedStep) -> None:
+    if not step._cancelled:
+        step._run()
+
+
+def _wait(turning: Turning, names: dict[str, Any], queue: deque[Any]) -> None:
+    """Sleep until something is to be done, and put into the queue what is ready."""
+    scheduled = names["_scheduled"]
+    while scheduled and scheduled[0]._cancelled:
+        names["_timer_cancelled_count"] -= 1
+        _heappop(scheduled)._scheduled = False
+    letters, keys = turning._letters, turning._keys
+    began = clock()
+    timeout: float | None = None
+    if queue or letters or names["_stopping"]:
+        timeout = 0
+    elif scheduled:
+        left = scheduled[0]._when - began
+        timeout = min(left, _LONGEST_SLEEP) if left > 0 else 0
+    fall_asleep(turning, began, timeout, scheduled, len(queue))
+    found = turning._poll(timeout, len(keys) or 1)
+    now = clock()
+    ready: list[tuple[int, int]] = []
+    count = 0
+    for fd, event in found:
+        key = keys.get(fd)
+        if key is not None:
+            mask = events_of(event) & key[2]
+            enqueue(turning._loop, queue, key, key[3], mask)
+            count += 1
+            if count <= READY_KEPT:
+                ready.append((fd, mask))
+    wake(turning, now, ready, count)
+    if letters:
+        turning._observation.open_letters()
+
+
+def _queue_due(names: dict[str, Any], queue: deque[Any], end: float) -> None:
+    """Put into the queue what is due before `end`, a time of the loop's clock."""
+    scheduled = names["_scheduled"]
+    while scheduled:
+        if scheduled[0]._when >= end:
+            break
+        timer = _heappop(scheduled)
+        timer._scheduled = False
+        queue.append(timer)
+
+
+MACHINERY.add(id(globals()))
