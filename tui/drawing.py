@@ -43,8 +43,10 @@ class Drawing:
         self._layout: Mapping[Widget, tuple[Region, Region]] = {}
         self._places: dict[Widget, Place | None] = {}
         self._parts: list[str] = []
+        self.goes_on = False
+        """Whether the frame is not whole yet: what was drawn of it so far is held back, to come with the rest."""
         self.count = 0
-        """How many frames have brought anything to the terminal."""
+        """How often anything was drawn."""
 
     @contextmanager
     def drawn(self) -> Iterator[Self]:
@@ -62,14 +64,17 @@ class Drawing:
             yield self
         finally:
             Drawing.now = None
+            bring = driver.hold if self.goes_on else driver.write
             if self._parts:
                 x, y = app.cursor_position
                 self.put(x, y, "")
                 whole = "".join(self._parts)
-                driver.write(f"{SYNC_START}{whole}{SYNC_END}" if app._sync_available else whole)  # noqa: SLF001
-                driver.flush()
+                bring(f"{SYNC_START}{whole}{SYNC_END}" if app._sync_available else whole)  # noqa: SLF001
                 self._parts.clear()
                 self.count += 1
+            elif driver.holds:
+                bring("")
+            self.goes_on = False
 
     def place_of(self, widget: Widget) -> "Place | None":
         """Return where on the screen a widget is; None if it is not, or something lies above it."""

@@ -28,7 +28,7 @@ EASY_SHARE = 0.05
 BUSY_SHARE = 0.001
 
 #: For how long a frame is drawn without a break while the loop is busy, in seconds: once so long has passed, the line
-#: it is at is the last for now. To begin again, and to bring lines to the terminal, takes as long as to draw a few.
+#: it is at is the last for now. The terminal gets it when it is whole: a write takes as long as to draw a few lines.
 SLICE = 0.00005
 
 #: How long such a break is, in seconds.
@@ -151,7 +151,7 @@ class FrameClock:
         with drawing.drawn():
             for _ in frame:
                 if not at_once and perf_counter() >= until:
-                    done = False
+                    done, drawing.goes_on = False, True
                     break
         self._brought += drawing.count - before
         self._meter.spent(perf_counter() - began, frames=done and self._brought > 0)

@@ -48,6 +48,7 @@ class PatientDriver(LinuxDriver):
         super().__init__(*arguments, **options)
         self._input: int | None = None
         self._output: int | None = None
+        self._held = ""
         self._unwritten = b""
         self._is_ours = False  # from when it is first taken over until it is given back for good
         self._is_with_shell = False  # it is given back for a while
@@ -144,7 +145,7 @@ class PatientDriver(LinuxDriver):
         self._give_back()
 
     def _give_back(self) -> None:
-        self._unwritten = b""
+        self._held, self._unwritten = "", b""
         if self._tick is not None:
             self._tick.cancel()
         if self._input is not None:
@@ -196,8 +197,18 @@ class PatientDriver(LinuxDriver):
 
     # -- what is drawn ------------------------------------------------------------------------------------------
 
+    @property
+    def holds(self) -> bool:
+        """Whether something was given to `hold`, and nothing to `write` since."""
+        return bool(self._held)
+
+    def hold(self, data: str) -> None:
+        """Have the terminal take this just before what comes to `write` next, whatever that is."""
+        self._held += data
+
     def write(self, data: str) -> None:
         """Have the terminal take this, at once or as soon as it does; what it is not ours for is drawn anew later."""
+        data, self._held = self._held + data, ""
         if self._is_with_shell:
             return
         if self._output is None:
@@ -270,6 +281,10 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 class AsciiDriver(PatientDriver):
     """A driver for terminals that know only ASCII."""
+
+    def hold(self, data: str) -> None:
+        """Have the terminal take this before what comes next, in ASCII."""
+        super().hold(to_ascii(data))
 
     def write(self, data: str) -> None:
         """Write what is drawn, in ASCII."""

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 
+import psutil
 import pytest
 from support import PATIENCE, SOCKETS, a_lab, a_peer, happens, told
 
@@ -37,7 +38,8 @@ async def test_the_pulse_measures_the_process_its_servers_and_what_holds_up_the_
         assert vitals.rss is not None
         assert vitals.rss > 10 * 2**20
         assert vitals.fds is not None
-        assert 5 < vitals.fds < 500
+        counted = psutil.Process().num_fds()  # with the one that it takes to count them
+        assert counted - 1 <= vitals.fds <= counted
         assert vitals.lag is not None
         assert vitals.lag >= 0
         assert vitals.rates["sockets"].reads >= 1

@@ -1,0 +1,117 @@
+"""A frame that is drawn in pieces, because the loop is busy, comes to the terminal whole."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from support_picture import a_picture
+
+from echotui.server.journal import Journal
+from echotui.server.lab import Lab
+from echotui.server.settings import Settings
+from echotui.tui import frames
+from echotui.tui.app import EchoApp
+from echotui.tui.terminal import AsciiDriver, PatientDriver
+
+
+@contextmanager
+def a_terminal(kind: type[PatientDriver] = PatientDriver) -> Iterator[tuple[Any, int]]:
+    """Yield a driver, and the descriptor from which a terminal would read what is drawn."""
+    reads, writes = os.pipe()
+    os.set_blocking(reads, False)
+    driver: Any = kind.__new__(kind)
+    vars(driver).update(_held="", _unwritten=b"", _output=writes, _writer_thread=None, _is_with_shell=False)
+    try:
+        yield driver, reads
+    finally:
+        os.close(reads)
+        os.close(writes)
+
+
+class NoLoop:
+    """As much of a loop as a driver asks for whose terminal takes everything at once."""
+
+    def remove_writer(self, _: int) -> None:
+        """There is none."""
+
+
+def drawn(reads: int) -> str:
+    """Return what has come to the terminal since this was asked before."""
+    try:
+        return os.read(reads, 1_000_000).decode()
+    except BlockingIOError:
+        return ""
+
+
+async def test_a_frame_in_pieces_is_the_frame_at_once_and_comes_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "SLICE", 0.0)
+    still = a_picture(connections=30)
+    picture = dataclasses.replace(still, journal=Journal(detail_rate=None))
+    app = EchoApp(Lab(Settings(port=0)), "asyncio · epoll", refresh=0.1, picture=picture)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await pilot.pause()
+        headless = app._driver
+        said = []
+        with a_terminal() as (driver, reads):
+            driver._loop = NoLoop()
+            app._driver = driver
+            try:
+                for at_once in (True, False):
+                    for connection in picture.connections.open.values():
+                        connection.bytes_in = 1000
+                    app.view.repaint()
+                    drawn(reads)
+                    for connection in picture.connections.open.values():
+                        connection.bytes_in = 2000
+                    frame, pieces = app.view.steps(app.view.panes()), 1
+                    while not app._clock._advance(frame, at_once=at_once):
+                        pieces += 1
+                        assert not drawn(reads)
+                    assert (pieces > 10) is not at_once
+                    said.append(drawn(reads))
+            finally:
+                app._driver = headless
+        assert "2.0" in said[0] or "2,000" in said[0]
+        assert _cells(said[0]) == _cells(said[1])
+
+
+def _cells(text: str) -> list[str]:
+    """Return the pieces that were put somewhere, without those that only put the cursor back, or begin and end."""
+    pieces = text.replace("\x1b[?2026h", "").replace("\x1b[?2026l", "").split("\x1b[")
+    at = [number for number, piece in enumerate(pieces) if piece.endswith("H")]
+    return [piece for number, piece in enumerate(pieces) if number not in at]
+
+
+def test_what_is_held_comes_before_whatever_comes_next() -> None:
+    with a_terminal() as (driver, reads):
+        driver._loop = NoLoop()
+        driver.hold("one ")
+        driver.hold("two ")
+        assert driver.holds
+        assert not drawn(reads)
+        driver.write("three")
+        assert not driver.holds
+        assert drawn(reads) == "one two three"
+
+
+def test_what_is_held_is_ascii_where_everything_is() -> None:
+    with a_terminal(AsciiDriver) as (driver, reads):
+        driver._loop = NoLoop()
+        driver.hold("│")
+        driver.write("│")
+        assert drawn(reads) == "||"
+
+
+def test_what_is_held_is_drawn_anew_where_the_terminal_is_given_back() -> None:
+    with a_terminal() as (driver, reads):
+        driver._loop = NoLoop()
+        driver.hold("held")
+        driver._is_with_shell = True
+        driver.write("and written")
+        assert not driver.holds
+        driver._is_with_shell = False
+        driver.write("later")
+        assert drawn(reads) == "later"
