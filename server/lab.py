@@ -69,7 +69,12 @@ class Lab:
         self.faults = Faults(self._desk, self.servers)
         """The faults that can be injected, are active, and were."""
         self._suspension = Suspension(self.journal, self._resumed)
-        self._pulse = Pulse(self.records, self._beat, self._count_busy, self._turns)
+        self._pulse = Pulse(
+            self.records,
+            [self.journal.allow_details, self._suspension.beat, self._measure],
+            self._count_busy,
+            self._turns,
+        )
         self._echo_complaints = echo_complaints
         self._clients: set[asyncio.Task[None]] = set()
         self._stops: set[asyncio.Task[None]] = set()
@@ -131,9 +136,7 @@ class Lab:
         self.journal.record(events.LabClosed())
         asyncio.get_running_loop().set_exception_handler(None)
 
-    def _beat(self, seconds: float) -> None:
-        self.journal.allow_details(seconds)
-        self._suspension.beat(seconds)
+    def _measure(self, _: float) -> None:
         for server in self.servers.values():
             server.measure()
 

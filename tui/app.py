@@ -126,7 +126,13 @@ class EchoApp(OrderlyApp[int]):
         self.read_only = read_only
         self.paint_meter = PaintMeter()
         self._live = picture_of(lab, loop, lambda: self.paint_meter.measured) if picture is None else picture
-        self._clock = FrameClock(refresh, self.paint_meter, self._frame, lambda: self.view.drawing)
+        self._clock = FrameClock(
+            refresh,
+            self.paint_meter,
+            self._frame,
+            drawing=lambda: self.view.drawing,
+            is_quiet=lambda: lab.observation is None or lab.observation.is_quiet,
+        )
         self.live = LiveView(lab, self._live)
         self.views: dict[str, View] = {
             "1": self.live,

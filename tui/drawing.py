@@ -7,8 +7,7 @@ all other cases (a question or a notification above it, no terminal, a terminal 
 does whatever is not part of a frame; it asks the widgets for the same lines, so both draw the same.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 from textual._ansi_sequences import SYNC_END, SYNC_START
@@ -29,7 +28,9 @@ class Place(NamedTuple):
 
 
 class Drawing:
-    """What a frame brings to the terminal. There is at most one at a time, `Drawing.now`.
+    """What a frame brings to the terminal. Within ``with drawing:`` what changes is collected, and then brought there.
+
+    There is at most one at a time, `Drawing.now`.
 
     Args:
         screen: what is drawn.
@@ -43,38 +44,43 @@ class Drawing:
         self._layout: Mapping[Widget, tuple[Region, Region]] = {}
         self._places: dict[Widget, Place | None] = {}
         self._parts: list[str] = []
+        self._driver: PatientDriver | None = None
         self.goes_on = False
         """Whether the frame is not whole yet: what was drawn of it so far is held back, to come with the rest."""
         self.count = 0
         """How often anything was drawn."""
 
-    @contextmanager
-    def drawn(self) -> Iterator[Self]:
-        """Collect what changes meanwhile, if it can go straight to the terminal, and bring it there."""
-        app, screen = self._screen.app, self._screen
+    def __enter__(self) -> Self:
+        """Collect what changes from now on, if it can go straight to the terminal."""
+        screen = self._screen
+        app = screen.app
         # None of this is public, as little as the compositor itself; ``tests/ui`` notices when it changes.
         driver, layout = app._driver, screen._compositor.visible_widgets  # noqa: SLF001
         if not isinstance(driver, PatientDriver) or driver.behind or app.screen is not screen or app._batch_count:  # noqa: SLF001
-            yield self
-            return
+            return self
         if layout is not self._layout:
             self._layout, self._places = layout, {}
+        self._driver = driver
         Drawing.now = self
-        try:
-            yield self
-        finally:
-            Drawing.now = None
-            bring = driver.hold if self.goes_on else driver.write
-            if self._parts:
-                x, y = app.cursor_position
-                self.put(x, y, "")
-                whole = "".join(self._parts)
-                bring(f"{SYNC_START}{whole}{SYNC_END}" if app._sync_available else whole)  # noqa: SLF001
-                self._parts.clear()
-                self.count += 1
-            elif driver.holds:
-                bring("")
-            self.goes_on = False
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Bring it there, or hold it back."""
+        driver, self._driver, Drawing.now = self._driver, None, None
+        if driver is None:
+            return
+        bring = driver.hold if self.goes_on else driver.write
+        if self._parts:
+            app = self._screen.app
+            x, y = app.cursor_position
+            self.put(x, y, "")
+            whole = "".join(self._parts)
+            bring(f"{SYNC_START}{whole}{SYNC_END}" if app._sync_available else whole)  # noqa: SLF001
+            self._parts.clear()
+            self.count += 1
+        elif driver.holds:
+            bring("")
+        self.goes_on = False
 
     def place_of(self, widget: Widget) -> "Place | None":
         """Return where on the screen a widget is; None if it is not, or something lies above it."""

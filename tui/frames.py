@@ -29,10 +29,14 @@ BUSY_SHARE = 0.001
 
 #: For how long a frame is drawn without a break while the loop is busy, in seconds: once so long has passed, the line
 #: it is at is the last for now. The terminal gets it when it is whole: a write takes as long as to draw a few lines.
-SLICE = 0.00005
+SLICE = 0.00003
 
-#: How long such a break is, in seconds.
+#: How long such a break is, in seconds, at the least.
 BREATH = 0.001
+
+#: How many of them there are at the most, for a moment in which nobody waits: a piece that is drawn then hardly delays
+#: anybody. One that comes on top of others' work has everybody wait who comes until the loop has caught up.
+BREATHS = 10
 
 #: The share of a core from which on the loop is busy, with all but painting.
 BUSY = 0.1
@@ -107,16 +111,23 @@ class FrameClock:
         meter: told what painting took.
         frame: begins a frame, which is drawn step by step; one without a step has nothing new.
         drawing: how the steps come to the terminal now.
+        is_quiet: whether nobody waits for the loop just now.
     """
 
     def __init__(
-        self, rate: float, meter: PaintMeter, frame: Callable[[], Iterator[None]], drawing: Callable[[], Drawing]
+        self,
+        rate: float,
+        meter: PaintMeter,
+        frame: Callable[[], Iterator[None]],
+        drawing: Callable[[], Drawing],
+        is_quiet: Callable[[], bool],
     ) -> None:
         self.period = 1 / rate
         """Seconds from one frame to the next, at the least."""
         self._meter = meter
         self._frame = frame
         self._drawing = drawing
+        self._is_quiet = is_quiet
         self._brought = 0
         self.attend()
 
@@ -139,16 +150,24 @@ class FrameClock:
         """Draw a frame, at once or with room for others between its steps."""
         frame, done = self._frame(), False
         while not done:
-            done = self._advance(frame, at_once=self._is_attentive or not self._meter.loop_is_busy)
-            if not done:
-                await asyncio.sleep(BREATH)
+            at_once = self._is_attentive or not self._meter.loop_is_busy
+            if not at_once:
+                await self._breathe()
+            done = self._advance(frame, at_once=at_once)
+
+    async def _breathe(self) -> None:
+        """Leave the loop to others until nobody waits for it, or has waited for long."""
+        for _ in range(BREATHS):
+            await asyncio.sleep(BREATH)
+            if self._is_quiet():
+                return
 
     def _advance(self, frame: Iterator[None], *, at_once: bool) -> bool:
         """Draw some steps of a frame, or what is left of it; return whether all of it is drawn."""
         began, drawing = perf_counter(), self._drawing()
         until = began + SLICE
         done, before = True, drawing.count
-        with drawing.drawn():
+        with drawing:
             for _ in frame:
                 if not at_once and perf_counter() >= until:
                     done, drawing.goes_on = False, True

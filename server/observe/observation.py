@@ -99,6 +99,12 @@ class Observation:
         return max(ticks.worst(now - 1.0), 0.0 if ticks.asleep else now - ticks.awake_since)
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether no descriptor was ready when the loop woke for the turn it is in; True where that cannot be seen."""
+        ticks = self.ticks
+        return ticks is None or not ticks.on or ticks.ready_now == 0
+
+    @property
     def slow_callback_duration(self) -> float:
         """The loop's own limit for slow callbacks, in seconds."""
         limit: float = self._loop.slow_callback_duration

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from support_picture import a_picture
+from textual.geometry import Region
+from textual.widget import Widget
 
 from echotui.server.journal import Journal
 from echotui.server.lab import Lab
@@ -15,6 +17,12 @@ from echotui.server.settings import Settings
 from echotui.tui import frames
 from echotui.tui.app import EchoApp
 from echotui.tui.terminal import AsciiDriver, PatientDriver
+
+#: What stands in a frame, one after the other.
+WORDS = [
+    *("1 recorded", "2 recorded", "22 recorded", "33 recorded", "世 recorded"),
+    *("1", "2", "", "3", "x" * 300, "y" * 300, "1", "m", "0"),
+]
 
 
 @contextmanager
@@ -83,6 +91,30 @@ def _cells(text: str) -> list[str]:
     pieces = text.replace("\x1b[?2026h", "").replace("\x1b[?2026l", "").split("\x1b[")
     at = [number for number, piece in enumerate(pieces) if piece.endswith("H")]
     return [piece for number, piece in enumerate(pieces) if number not in at]
+
+
+async def test_new_words_in_a_frame_are_drawn_as_textual_draws_them() -> None:
+    app = EchoApp(Lab(Settings(port=0)), "asyncio · epoll", refresh=0.1, picture=a_picture(connections=10))
+    async with app.run_test(size=(140, 45)) as pilot:
+        await pilot.pause()
+        headless, pane = app._driver, app.live.events
+        with a_terminal() as (driver, reads):
+            driver._loop = NoLoop()
+            app._driver = driver
+            try:
+                for words in WORDS:
+                    if words == "33 recorded":
+                        app.theme = "textual-light"
+                        await pilot.pause()
+                    drawn(reads)
+                    with app.view.drawing:
+                        pane.label("Events", words)
+                    (strip,) = Widget.render_lines(
+                        pane, Region(0, pane.outer_size.height - 1, pane.outer_size.width, 1)
+                    )
+                    assert strip.render(app.console) in drawn(reads), words
+            finally:
+                app._driver = headless
 
 
 def test_what_is_held_comes_before_whatever_comes_next() -> None:

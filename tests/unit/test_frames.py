@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,11 +11,13 @@ from support import PATIENCE
 from echotui.tui import frames
 from echotui.tui.frames import (
     ATTENTION,
+    BREATHS,
     BUSY,
     BUSY_SHARE,
     CALM,
     EASY_SHARE,
     SAVED,
+    SLICE,
     SLOWEST,
     WINDOW,
     FrameClock,
@@ -127,6 +128,12 @@ class Asked(PaintMeter):
         return super().affords(period)
 
 
+class NoDrawing(nullcontext[None]):
+    """As much of a drawing as the clock asks for."""
+
+    count = 0
+
+
 async def until_asked(times: int, frame: Callable[[], Iterator[None]], owed: float) -> None:
     """Run a clock whose painting owes so many seconds until it has asked so often whether it is time for a frame."""
     loop, enough = asyncio.get_running_loop(), asyncio.Event()
@@ -139,8 +146,8 @@ async def until_asked(times: int, frame: Callable[[], Iterator[None]], owed: flo
 
     meter = Asked(asked)
     meter.spent(owed)
-    drawing: Any = SimpleNamespace(count=0, drawn=nullcontext)
-    running = loop.create_task(FrameClock(1000.0, meter, frame, lambda: drawing).run(), name="clock")
+    drawing: Any = NoDrawing()
+    running = loop.create_task(FrameClock(1000.0, meter, frame, lambda: drawing, lambda: True).run(), name="clock")
     try:
         await asyncio.wait_for(enough.wait(), PATIENCE)
     finally:
@@ -169,3 +176,30 @@ async def test_who_has_pressed_no_key_for_a_while_waits(time: Time) -> None:
 
     await until_asked(5, frame, owed=60.0)
     assert len(begun) == 1
+
+
+@pytest.mark.parametrize(("quiet", "asked"), [(True, 2), (False, 2 * BREATHS)])
+async def test_a_piece_of_a_frame_waits_for_a_moment_in_which_nobody_waits_but_not_for_ever(
+    quiet: bool,  # noqa: FBT001
+    asked: int,
+    time: Time,
+) -> None:
+    questions: list[float] = []
+
+    def is_quiet() -> bool:
+        questions.append(time.now)
+        return quiet
+
+    def frame() -> Iterator[None]:
+        for _ in range(2):
+            time.pass_(SLICE)
+            yield
+
+    meter = PaintMeter()
+    drawing: Any = NoDrawing()
+    clock = FrameClock(1000.0, meter, frame, lambda: drawing, is_quiet)
+    time.pass_(ATTENTION)
+    meter.loop_is_busy = True
+    await asyncio.wait_for(clock._draw(), PATIENCE)
+    # Two pieces, and one to find out that there is no third.
+    assert len(questions) == asked * 3 // 2

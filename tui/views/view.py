@@ -182,7 +182,7 @@ class View(Patience):
 
     def paint(self, panes: Sequence[Pane]) -> None:
         """Draw the header and these panes, as things are now."""
-        with self.drawing.drawn():
+        with self.drawing:
             for _ in self.steps(panes):
                 pass
 

@@ -5,7 +5,6 @@ before costs nothing further. Text that comes in here is clean already, see ``te
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any, ClassVar, Self
 
 from rich.cells import cell_len, set_cell_size
@@ -86,6 +85,10 @@ class LiveLines(Framed):
         """Return what is to be seen now: at most `height` lines. Called once a frame; make it cheap."""
         raise NotImplementedError
 
+    def pieces(self, width: int, height: int) -> Iterable[Line | None]:
+        """Return the same, with None where something else may be done before the next line, which takes long."""
+        return self.lines(width, height)
+
     def repaint(self) -> None:
         """Work the lines out, and have those painted that differ from what is on the screen."""
         for _ in self.steps():
@@ -101,11 +104,13 @@ class LiveLines(Framed):
             self._work_out(width, height)
             self.refresh()
             return
-        changed = []
-        for y, line in enumerate(self._filled(width, height)):
-            before, self._lines[y] = self._lines[y], line
-            if line is not before and line.made_of != before.made_of and not self._bring(y, line):
-                changed.append(y)
+        changed, y = [], -1
+        for line in self._filled(width, height):
+            if line is not None:
+                y += 1
+                before, self._lines[y] = self._lines[y], line
+                if line is not before and line.made_of != before.made_of and not self._bring(y, line):
+                    changed.append(y)
             yield
             if self._repaints != this:
                 break
@@ -124,17 +129,21 @@ class LiveLines(Framed):
         frame.put(x, top + y, line.commands or self._put_into_commands(line))
         return True
 
-    def _filled(self, width: int, height: int) -> Iterator[Line]:
-        """Yield as many lines as there is room for."""
+    def _filled(self, width: int, height: int) -> Iterator[Line | None]:
+        """Yield as many lines as there is room for, and None as `pieces` does."""
         left = height
-        for line in islice(self.lines(width, height), height):
-            left -= 1
+        for line in self.pieces(width, height):
+            if line is not None:
+                if not left:
+                    return
+                left -= 1
             yield line
         for _ in range(left):
             yield self.line((), width)
 
     def _work_out(self, width: int, height: int) -> None:
-        self._lines, self._width = [*self._filled(width, height)], width
+        self._lines = [line for line in self._filled(width, height) if line is not None]
+        self._width = width
 
     def on_resize(self) -> None:
         """Fit the lines to the new size at once."""
@@ -153,9 +162,9 @@ class LiveLines(Framed):
             self._frame = {}
         return super().refresh(*regions, **options)
 
-    def _repaint_frame(self, y: int) -> None:
+    def _repaint_frame(self, at: int, words: str) -> None:
         self._frame = {}
-        super()._repaint_frame(y)
+        super()._repaint_frame(at, words)
 
     # -- lines ------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,9 @@ WHEEL = 3
 #: Cells between two columns.
 GAP = 2
 
+#: How many columns of a row are worked out at once: see `LiveLines.pieces`.
+AT_ONCE = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[Row]):
@@ -282,8 +285,12 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
 
     # -- drawing ----------------------------------------------------------------------------------------------
 
-    def lines(self, width: int, height: int) -> Iterator[Line]:  # noqa: ARG002 - a table knows how high it is
+    def lines(self, width: int, height: int) -> Iterator[Line]:
         """Yield the titles, and the rows that are visible."""
+        return (line for line in self.pieces(width, height) if line is not None)
+
+    def pieces(self, width: int, height: int) -> Iterator[Line | None]:  # noqa: ARG002 - a table knows how high it is
+        """Yield the same, some columns at a time."""
         if width != self._layout_for:
             self._layout_for = width
             self._visible = _widths(self.columns, width - GAP)
@@ -295,7 +302,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
             for pieces in wrapped([("  ", ""), (self.empty, "dim")], width):
                 yield self.line(pieces, width)
         for at in range(self._top, min(self._top + self._height, len(self._rows))):
-            yield self._row_line(at, width)
+            yield from self._row_line(at, width)
 
     def _title_line(self, width: int) -> Line:
         pieces: list[Piece] = []
@@ -306,7 +313,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
             pieces.append((" " * GAP + fit(title, room, right=column.right), "head"))
         return self.line(pieces, width)
 
-    def _row_line(self, at: int, width: int) -> Line:
+    def _row_line(self, at: int, width: int) -> Iterator[Line | None]:
         row, here = self._rows[at], at == self._at
         across = self._across(row)
         pieces: list[Piece] = []
@@ -316,9 +323,11 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
             text, name = (cell, "") if isinstance(cell, str) else cell
             pieces.append((gap + fit(text, room, right=column.right), name))
             gap = " " * GAP
+            if len(pieces) % AT_ONCE == 0:
+                yield None
         if across:
             pieces.append((gap + across[0], across[1]))
-        return self.line(pieces, width, "cursor" if here else "", fits=self._fits and not across)
+        yield self.line(pieces, width, "cursor" if here else "", fits=self._fits and not across)
 
 
 def _widths(columns: Sequence[Column[Row]], room: int) -> list[tuple[Column[Row], int]]:
