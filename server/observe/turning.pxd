@@ -16,20 +16,18 @@ cdef object _LONGEST_SLEEP
 
 
 cdef class Turning(Ticking):
-    cdef public dict _names
     cdef public dict _keys
     cdef public object _queue
     cdef public object _poll
     cdef public object _select
 
 
-@cython.locals(names=dict)
 cdef _turn(object loop, Turning turning)
 
 cdef _run_step(TimedStep step)
 
 @cython.locals(began=double, now=double, scheduled=list, mask=int, fd=int, event=int, count=cython.longlong)
-cdef _wait(Turning turning, dict names, object queue)
+cdef _wait(Turning turning, object loop, object queue)
 
 @cython.locals(scheduled=list)
-cdef _queue_due(dict names, object queue, object end)
+cdef _queue_due(object loop, object queue, object end)

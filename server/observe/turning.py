@@ -54,12 +54,10 @@ _IS_KNOWN = _KNOWN.issuperset(_run_once.__code__.co_names)
 class Turning(Ticking):
     """Turns an asyncio loop, and notes each tick."""
 
-    __slots__ = ("_keys", "_names", "_poll", "_queue", "_select")
+    __slots__ = ("_keys", "_poll", "_queue", "_select")
 
     def __init__(self, observation: Any, loop: Any) -> None:
         super().__init__(observation, loop)
-        self._names: dict[str, Any] = {}
-        """The loop's own attributes."""
         self._keys: dict[int, Any] = {}
         """What its selector watches, by descriptor."""
         self._queue: deque[Any] = deque()
@@ -71,22 +69,21 @@ class Turning(Ticking):
 
     def find_out(self) -> None:
         """Find out whether the loop turns as usual, before it runs."""
-        names = self._names = vars(self._loop)
-        selector: BaseSelector = names["_selector"]
-        own: Any = type(self._loop)
+        # Not by `vars`: whoever has asked a loop for its dictionary once makes all its attributes slower (3.11).
+        loop = self._loop
+        selector: BaseSelector = loop._selector
         self._poll = None
         if (
             _IS_KNOWN
             and _loop_type._run_once is _run_once
-            and own.time is _time
-            and own._process_events is process_events
-            and names.keys().isdisjoint(("time", "_process_events"))
+            and getattr(loop.time, "__func__", None) is _time
+            and getattr(loop._process_events, "__func__", None) is process_events
             and type(selector) is EpollSelector
             and selector.select is self._select
             and selector.get_map() is not None
         ):
             self._keys = selector._fd_to_key
-            self._queue = names["_ready"]
+            self._queue = loop._ready
             self._poll = selector._selector.poll
 
 
@@ -96,13 +93,12 @@ def run_once(self: Any) -> None:
 
 
 def _turn(loop: Any, turning: Turning) -> None:
-    names = turning._names
-    if turning._poll is None or not turning.on or names["_debug"] or names["_timer_cancelled_count"] > MANY_CANCELLED:
+    if turning._poll is None or not turning.on or loop._debug or loop._timer_cancelled_count > MANY_CANCELLED:
         _run_once(loop)
         return
     queue = turning._queue
-    _wait(turning, names, queue)
-    _queue_due(names, queue, turning.awake_since + names["_clock_resolution"])
+    _wait(turning, loop, queue)
+    _queue_due(loop, queue, turning.awake_since + loop._clock_resolution)
     for _ in range(len(queue)):  # what they put into the queue is the next turn's
         handle = _popleft(queue)
         if type(handle) is TimedStep:
@@ -116,16 +112,16 @@ def _run_step(step: TimedStep) -> None:
         step._run()
 
 
-def _wait(turning: Turning, names: dict[str, Any], queue: deque[Any]) -> None:
+def _wait(turning: Turning, loop: Any, queue: deque[Any]) -> None:
     """Sleep until something is to be done, and put into the queue what is ready."""
-    scheduled = names["_scheduled"]
+    scheduled = loop._scheduled
     while scheduled and scheduled[0]._cancelled:
-        names["_timer_cancelled_count"] -= 1
+        loop._timer_cancelled_count -= 1
         _heappop(scheduled)._scheduled = False
     letters, keys = turning._letters, turning._keys
     began = clock()
     timeout: float | None = None
-    if queue or letters or names["_stopping"]:
+    if queue or letters or loop._stopping:
         timeout = 0
     elif scheduled:
         left = scheduled[0]._when - began
@@ -139,7 +135,7 @@ def _wait(turning: Turning, names: dict[str, Any], queue: deque[Any]) -> None:
         key = keys.get(fd)
         if key is not None:
             mask = events_of(event) & key[2]
-            enqueue(turning._loop, queue, key, key[3], mask)
+            enqueue(loop, queue, key, key[3], mask)
             count += 1
             if count <= READY_KEPT:
                 ready.append((fd, mask))
@@ -148,9 +144,9 @@ def _wait(turning: Turning, names: dict[str, Any], queue: deque[Any]) -> None:
         turning._observation.open_letters()
 
 
-def _queue_due(names: dict[str, Any], queue: deque[Any], end: float) -> None:
+def _queue_due(loop: Any, queue: deque[Any], end: float) -> None:
     """Put into the queue what is due before `end`, a time of the loop's clock."""
-    scheduled = names["_scheduled"]
+    scheduled = loop._scheduled
     while scheduled:
         if scheduled[0]._when >= end:
             break
