@@ -48,6 +48,9 @@ _KNOWN = {
     *("_MIN_CANCELLED_TIMER_HANDLES_FRACTION", "_MIN_SCHEDULED_TIMER_HANDLES", "MAXIMUM_SELECT_TIMEOUT"),
     *("_format_handle", "logger", "warning", "len", "max", "min", "range"),
 }
+#: Whether a timer that is set for no time at all is due at once: until 3.12. Later it ends the loop.
+_NAN_IS_DUE = "min" in _run_once.__code__.co_names
+
 _IS_KNOWN = _KNOWN.issuperset(_run_once.__code__.co_names)
 
 
@@ -125,7 +128,7 @@ def _wait(turning: Turning, loop: Any, queue: deque[Any]) -> None:
         timeout = 0
     elif scheduled:
         left = scheduled[0]._when - began
-        timeout = min(left, _LONGEST_SLEEP) if left > 0 else 0
+        timeout = min(left, _LONGEST_SLEEP) if left > 0 else 0 if left <= 0 or _NAN_IS_DUE else left
     fall_asleep(turning, began, timeout, scheduled, len(queue))
     found = turning._poll(timeout, len(keys) or 1)
     now = clock()
