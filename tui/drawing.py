@@ -46,7 +46,7 @@ class Drawing:
         self._parts: list[str] = []
         self._driver: PatientDriver | None = None
         self.goes_on = False
-        """Whether the frame is not whole yet: what was drawn of it so far is held back, to come with the rest."""
+        """To be set within ``with``, where the frame is not whole yet: what was drawn is held for the rest of it."""
         self.count = 0
         """How often anything was drawn."""
 
@@ -67,9 +67,10 @@ class Drawing:
     def __exit__(self, *_: object) -> None:
         """Bring it there, or hold it back."""
         driver, self._driver, Drawing.now = self._driver, None, None
+        goes_on, self.goes_on = self.goes_on, False
         if driver is None:
             return
-        bring = driver.hold if self.goes_on else driver.write
+        bring = driver.hold if goes_on else driver.write
         if self._parts:
             app = self._screen.app
             x, y = app.cursor_position
@@ -80,7 +81,6 @@ class Drawing:
             self.count += 1
         elif driver.holds:
             bring("")
-        self.goes_on = False
 
     def place_of(self, widget: Widget) -> "Place | None":
         """Return where on the screen a widget is; None if it is not, or something lies above it."""

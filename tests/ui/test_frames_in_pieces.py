@@ -93,6 +93,26 @@ def _cells(text: str) -> list[str]:
     return [piece for number, piece in enumerate(pieces) if number not in at]
 
 
+async def test_what_is_drawn_after_a_piece_that_could_not_go_straight_to_the_terminal_comes_at_once() -> None:
+    app = EchoApp(Lab(Settings(port=0)), "asyncio · epoll", refresh=0.1, picture=a_picture(connections=10))
+    async with app.run_test(size=(140, 45)) as pilot:
+        await pilot.pause()
+        headless = app._driver
+        with a_terminal() as (driver, reads):
+            driver._loop = NoLoop()
+            app._driver = driver
+            try:
+                driver._unwritten = b"the terminal is behind"
+                with app.view.drawing as drawing:
+                    drawing.goes_on = True
+                driver._unwritten = b""
+                with app.view.drawing:
+                    app.live.events.label("Events", "at once")
+                assert "at once" in drawn(reads)
+            finally:
+                app._driver = headless
+
+
 async def test_new_words_in_a_frame_are_drawn_as_textual_draws_them() -> None:
     app = EchoApp(Lab(Settings(port=0)), "asyncio · epoll", refresh=0.1, picture=a_picture(connections=10))
     async with app.run_test(size=(140, 45)) as pilot:
