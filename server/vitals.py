@@ -24,6 +24,10 @@ BEAT = 0.25
 #: Of how many seconds the histories are kept.
 HISTORY = 300
 
+#: Its size is how many descriptors are open, since Linux 6.2 (proc(5)); 0 before. To list it, as `psutil` does, takes
+#: as long as there are descriptors: milliseconds, with thousands of connections.
+_DESCRIPTORS = Path("/proc/self/fd")
+
 
 @dataclass(slots=True)
 class Rates:
@@ -36,9 +40,6 @@ class Rates:
     """The share of the second it was running, from 0 to 1; None where that is not observed."""
     history: deque[int] = field(default_factory=lambda: deque(maxlen=HISTORY))
     """`reads`, a number a second, newest last."""
-
-
-_DESCRIPTORS = Path("/proc/self/fd")
 
 
 @dataclass(slots=True)
@@ -171,10 +172,16 @@ class Pulse:
         self._remember()
 
     def _sample_memory(self) -> None:
-        self.vitals.rss = self._memory()
+        try:
+            self.vitals.rss = self._process.memory_info().rss
+        except OSError:  # even asking takes a descriptor
+            self.vitals.rss = None
 
     def _sample_descriptors(self) -> None:
-        self.vitals.fds = self._descriptors()
+        try:
+            self.vitals.fds = _size(_DESCRIPTORS) or self._process.num_fds()
+        except OSError:
+            self.vitals.fds = None
 
     def _sample_turns(self) -> None:
         vitals, turns = self.vitals, self._turns()
@@ -190,24 +197,6 @@ class Pulse:
             self.vitals.turns.append(turns.longest)
             self.vitals.loads.append((turns.ran - self._ran_before) / seconds)
         self._ran_before = turns.ran
-
-    def _memory(self) -> int | None:
-        """Return the resident memory, in bytes; None where even asking takes a descriptor, and none is left."""
-        try:
-            return int(self._process.memory_info().rss)
-        except OSError:
-            return None
-
-    def _descriptors(self) -> int | None:
-        """Return how many descriptors are open; None where even asking takes one, and none is left.
-
-        Linux says it at once, since 6.2, as the size of this folder (proc(5)). To list it takes as long as there are
-        descriptors: milliseconds, with thousands of connections.
-        """
-        try:
-            return _size(_DESCRIPTORS) or self._process.num_fds()
-        except OSError:
-            return None
 
     def _remember(self) -> None:
         self._before = {

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from .alarm import Alarm, new_alarm
 from .events import StallBegan, StallEnded
 from .places import BOTTOMS, MACHINERY, Mark, Place, name_of, place_of
-from .ticking import Patience
+from .ticking import StallLimit
 
 if TYPE_CHECKING:
     from .observation import Observation
@@ -128,7 +128,7 @@ class _Watch:
             self.alarm.close()
 
 
-class Stalls(Patience):
+class Stalls(StallLimit):
     """The stall that lasts, if one does, and the latest that are over."""
 
     name = "stalls"

@@ -7,7 +7,7 @@ from echotui.server.native cimport clock
 from echotui.server.observe.timing cimport TimerCounts
 
 
-cdef class Patience:
+cdef class StallLimit:
     cdef public double limit
     cdef public double put_off_at
 
@@ -22,7 +22,7 @@ cdef class Ticking:
     cdef public object _ring
     cdef public object _observation
     cdef public TimerCounts _timers
-    cdef public Patience _stalls
+    cdef public StallLimit _stalls
     cdef public object _letters
     cdef public object _loop
     cdef public bint _woke
@@ -40,7 +40,7 @@ cdef class Ticking:
 
 cpdef fall_asleep(Ticking tick, double began, object timeout, list scheduled, long long work)
 
-@cython.locals(patience=Patience)
+@cython.locals(stalls=StallLimit)
 cpdef wake(Ticking tick, double now, list ready, long long count)
 
 @cython.locals(ran=double)

@@ -20,7 +20,7 @@ KEPT = 1_000
 READY_KEPT = 8
 
 
-class Patience:
+class StallLimit:
     """For how long the loop may not turn, and when those who watch it have to be told again that it does."""
 
     __slots__ = ("limit", "put_off_at")
@@ -140,12 +140,12 @@ def wake(tick: Ticking, now: float, ready: list[tuple[int, int]], count: int) ->
     tick._ready = tuple(ready)
     tick._ready_count = count
     tick._work += count - tick._timers.fired
-    patience = tick._stalls
-    if now >= patience.put_off_at:
+    stalls = tick._stalls
+    if now >= stalls.put_off_at:
         try:
-            patience.put_off(now)
+            stalls.put_off(now)
         except Exception as error:  # noqa: BLE001 - as above
-            tick._observation.disable(patience, error)
+            tick._observation.disable(stalls, error)
 
 
 def finish(tick: Ticking, now: float) -> None:

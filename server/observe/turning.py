@@ -31,27 +31,19 @@ MANY_CANCELLED = 50
 #: For how long at most asyncio sleeps, in seconds.
 _LONGEST_SLEEP: float = asyncio.base_events.MAXIMUM_SELECT_TIMEOUT  # type: ignore[attr-defined]
 
-#: The names that asyncio's own turn uses, from 3.11 to 3.14. One that uses others may do what is not known here.
-_KNOWN = {
-    *(
-        "_cancelled",
-        "_clock_resolution",
-        "_current_handle",
-        "_debug",
-        "_process_events",
-        "_ready",
-        "_run",
-        "_scheduled",
-    ),
-    *("_selector", "_stopping", "_timer_cancelled_count", "_when", "append", "heapify", "heappop", "heapq", "popleft"),
-    *("select", "slow_callback_duration", "time"),
-    *("_MIN_CANCELLED_TIMER_HANDLES_FRACTION", "_MIN_SCHEDULED_TIMER_HANDLES", "MAXIMUM_SELECT_TIMEOUT"),
-    *("_format_handle", "logger", "warning", "len", "max", "min", "range"),
-}
-#: Whether a timer that is set for no time at all is due at once: until 3.12. Later it ends the loop.
-_NAN_IS_DUE = "min" in _run_once.__code__.co_names
+_NAMES = frozenset(_run_once.__code__.co_names)
 
-_IS_KNOWN = _KNOWN.issuperset(_run_once.__code__.co_names)
+#: The names that asyncio's own turn uses, from 3.11 to 3.14. One that uses others may do what is not known here.
+_KNOWN = """
+    _cancelled _clock_resolution _current_handle _debug _process_events _ready _run _scheduled _selector _stopping
+    _timer_cancelled_count _when append heapify heappop heapq popleft select slow_callback_duration time
+    _MIN_CANCELLED_TIMER_HANDLES_FRACTION _MIN_SCHEDULED_TIMER_HANDLES MAXIMUM_SELECT_TIMEOUT _format_handle logger
+    warning len max min range
+"""
+
+#: Whether a timer that is set for NaN is due at once, as where asyncio asks for the greater of that and 0 (3.11). From
+#: 3.13 on it ends the loop.
+_NAN_IS_DUE = "max" in _NAMES
 
 
 class Turning(Ticking):
@@ -77,7 +69,7 @@ class Turning(Ticking):
         selector: BaseSelector = loop._selector
         self._poll = None
         if (
-            _IS_KNOWN
+            _NAMES.issubset(_KNOWN.split())
             and _loop_type._run_once is _run_once
             and getattr(loop.time, "__func__", None) is _time
             and getattr(loop._process_events, "__func__", None) is process_events

@@ -25,7 +25,7 @@ class Framed(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         # The lines of the frame that were drawn: how wide, the words in them, and as written to the terminal.
-        self._frames: dict[int, tuple[int, str, str]] = {}
+        self._drawn_frame: dict[int, tuple[int, str, str]] = {}
 
     def label(self, title: str, subtitle: str = "") -> None:
         """Put clean text into the frame: a title at the top, a subtitle at the bottom."""
@@ -53,7 +53,7 @@ class Framed(Widget):
             super().refresh(row)
             return
         self._set_dirty(row)
-        width, before, commands = self._frames.get(at, (0, "", ""))
+        width, before, commands = self._drawn_frame.get(at, (0, "", ""))
         # Textual puts a blank before and after them: no command to the terminal has one.
         before, now = f" {before} ", f" {words} "
         if width == row.width and cell_len(before) == cell_len(now) and commands.count(before) == 1:
@@ -61,13 +61,13 @@ class Framed(Widget):
         else:
             (strip,) = Widget.render_lines(self, Region(0, at, row.width, 1))
             commands = strip.render(self.app.console)
-        self._frames[at] = row.width, words, commands
+        self._drawn_frame[at] = row.width, words, commands
         frame.put(place.region.x, place.region.y + at, commands)
 
     def notify_style_update(self) -> None:
         """Draw the frame anew in other colours."""
         super().notify_style_update()
-        self._frames.clear()
+        self._drawn_frame.clear()
 
     def refresh(self, *regions: Region, **options: Any) -> Self:
         """Have the whole widget painted, or these regions of its content; nothing yet while a title is being set."""

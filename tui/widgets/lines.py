@@ -85,7 +85,7 @@ class LiveLines(Framed):
         """Return what is to be seen now: at most `height` lines. Called once a frame; make it cheap."""
         raise NotImplementedError
 
-    def pieces(self, width: int, height: int) -> Iterable[Line | None]:
+    def lines_and_breaks(self, width: int, height: int) -> Iterable[Line | None]:
         """Return the same, with None where something else may be done before the next line, which takes long."""
         return self.lines(width, height)
 
@@ -130,9 +130,9 @@ class LiveLines(Framed):
         return True
 
     def _filled(self, width: int, height: int) -> Iterator[Line | None]:
-        """Yield as many lines as there is room for, and None as `pieces` does."""
+        """Yield as many lines as there is room for, and None as `lines_and_breaks` does."""
         left = height
-        for line in self.pieces(width, height):
+        for line in self.lines_and_breaks(width, height):
             if line is not None:
                 if not left:
                     return

@@ -24,7 +24,7 @@ WHEEL = 3
 #: Cells between two columns.
 GAP = 2
 
-#: How many columns of a row are worked out at once: see `LiveLines.pieces`.
+#: How many columns of a row are worked out at once: see `LiveLines.lines_and_breaks`.
 AT_ONCE = 3
 
 
@@ -287,9 +287,9 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
 
     def lines(self, width: int, height: int) -> Iterator[Line]:
         """Yield the titles, and the rows that are visible."""
-        return (line for line in self.pieces(width, height) if line is not None)
+        return (line for line in self.lines_and_breaks(width, height) if line is not None)
 
-    def pieces(self, width: int, height: int) -> Iterator[Line | None]:  # noqa: ARG002 - a table knows how high it is
+    def lines_and_breaks(self, width: int, height: int) -> Iterator[Line | None]:  # noqa: ARG002 - a table knows how high it is
         """Yield the same, some columns at a time."""
         if width != self._layout_for:
             self._layout_for = width
