@@ -15,6 +15,8 @@ from importlib.util import find_spec
 
 #: Their names, below `echotui.server`.
 MODULES = (
+    "bench.calling",
+    "bench.histogram",
     "conversation",
     "counting",
     "exchange",

@@ -21,3 +21,7 @@ cpdef object weak(object of)
 cpdef object call(object function, tuple args, dict named)
 
 cpdef bint holds(bytes data, bytes word) except -1
+
+cpdef bytes receive(int descriptor)
+
+cpdef long long give(int descriptor, bytes data, long long at, long long size) except -1

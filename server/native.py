@@ -1,5 +1,6 @@
 """What the compiled modules ask so often that they have it of C (``native.pyx``): here is the same, of Python."""
 
+import os
 import sys
 from collections.abc import Callable
 from operator import attrgetter
@@ -16,9 +17,11 @@ __all__ = [
     "calling_frame",
     "clock",
     "code_of",
+    "give",
     "globals_of",
     "holds",
     "offset_of",
+    "receive",
     "this_thread",
     "weak",
 ]
@@ -46,3 +49,21 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, A
 def holds(data: bytes, word: bytes) -> bool:
     """Return whether a word, which is not empty, is in there."""
     return data.find(word) >= 0  # ``in`` tries first whether the word is a number
+
+
+def receive(descriptor: int) -> bytes | None:
+    """Return what can be read from a descriptor, up to 64 KiB; None if there is nothing yet."""
+    try:
+        return os.read(descriptor, 64 * 1024)
+    except BlockingIOError:
+        return None
+
+
+def give(descriptor: int, data: bytes, at: int, size: int) -> int:
+    """Write so many bytes from a place on; return how many were taken, which is none if there is no room yet."""
+    if at < 0 or size < 0 or at + size > len(data):
+        raise ValueError("it takes bytes, and a part of them")
+    try:
+        return os.write(descriptor, memoryview(data)[at : at + size])
+    except BlockingIOError:
+        return 0

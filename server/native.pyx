@@ -1,12 +1,19 @@
 """What ``native.py`` has of Python, of C: the same, for the price of a call in C."""
 
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.object cimport PyObject, PyObject_Call
 from cpython.time cimport monotonic
 from cpython.weakref cimport PyWeakref_NewRef
+from libc.errno cimport EAGAIN, EINTR, errno
 
 
 cdef extern from "pythread.h":
     unsigned long PyThread_get_thread_ident()
+
+
+cdef extern from "<unistd.h>":
+    ssize_t read(int descriptor, void* into, size_t size)
+    ssize_t write(int descriptor, const void* data, size_t size)
 
 
 cdef extern from "Python.h":
@@ -110,3 +117,39 @@ cpdef bint holds(bytes data, bytes word) except -1:
     if data is None or not word:
         raise TypeError("it takes bytes, and a word")
     return echotui_holds(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
+
+
+cdef char _arrived[65536]
+
+
+cpdef bytes receive(int descriptor):
+    """Return what can be read from a descriptor, up to 64 KiB; None if there is nothing yet."""
+    cdef ssize_t size
+    while True:
+        size = read(descriptor, _arrived, sizeof(_arrived))
+        if size >= 0:
+            return _arrived[:size]
+        if errno == EAGAIN:
+            return None
+        _unless_interrupted()
+
+
+cpdef long long give(int descriptor, bytes data, long long at, long long size) except -1:
+    """Write so many bytes from a place on; return how many were taken, which is none if there is no room yet."""
+    cdef ssize_t taken
+    if data is None or at < 0 or size < 0 or at + size > PyBytes_GET_SIZE(data):
+        raise ValueError("it takes bytes, and a part of them")
+    while True:
+        taken = write(descriptor, PyBytes_AS_STRING(data) + at, size)
+        if taken >= 0:
+            return taken
+        if errno == EAGAIN:
+            return 0
+        _unless_interrupted()
+
+
+cdef int _unless_interrupted() except -1:
+    """Let the call be made again that a signal has interrupted; raise what the system says otherwise."""
+    if errno != EINTR:
+        PyErr_SetFromErrno(OSError)
+    return PyErr_CheckSignals()

@@ -2,6 +2,8 @@
 
 A value is counted in a bucket whose width is at most `PRECISION` of the value, so that a p99.9 of 40 µs and one of
 4 s are known equally well, in memory that does not grow with the number of values. Histograms add up exactly.
+
+It counts every message of a load: compiled where that is possible, as ``calling.py`` is.
 """
 
 import math
@@ -10,6 +12,7 @@ from collections.abc import Mapping
 
 #: How many leading bits of a value are kept.
 _BITS = 9
+_DISTINCT = 2**_BITS
 
 #: By how much, as a share of itself, a value that is read from a histogram may be above the one that was counted.
 PRECISION = 2 ** (1 - _BITS)
@@ -18,16 +21,18 @@ PRECISION = 2 ** (1 - _BITS)
 class Histogram:
     """How often each latency came, in nanoseconds."""
 
+    __slots__ = ("counts",)
+
     def __init__(self, counts: Mapping[int, int] | None = None) -> None:
         self.counts: Counter[int] = Counter(counts or {})
         """How many values by the number of their bucket."""
 
     def record(self, value: int) -> None:
         """Count a value of 0 or more."""
-        shift = value.bit_length() - _BITS
-        if shift > 0:
-            value = (value >> shift) + (shift << _BITS)
-        self.counts[value] += 1
+        shift = 0
+        while value >> shift >= _DISTINCT:
+            shift += 1
+        self.counts[(value >> shift) + shift * _DISTINCT] += 1
 
     def add(self, other: "Histogram") -> None:
         """Count everything that the other has counted."""

@@ -40,6 +40,7 @@ class Order:
         pipelining: how many messages of one connection may be on their way at the same time.
         seconds: for how long messages are sent; for those that are under way then, the client waits a little.
         upper: whether answers are expected in upper case.
+        spins: whether a client that sends by the clock may keep its core busy while it waits, to be on time.
     """
 
     address: tuple[str, int]
@@ -49,6 +50,7 @@ class Order:
     pipelining: int = 1
     seconds: float = 10.0
     upper: bool = False
+    spins: bool = False
 
     def split(self, processes: int) -> list["Order"]:
         """Return an order for each process; together they are this one."""
@@ -88,7 +90,8 @@ class Report:
     wrong: str = ""
     """The first wrong answer, in words."""
     client_cpu: float = 0.0
-    """CPU time of the busiest client process by wall time: near 1.0 the client was the bottleneck."""
+    """CPU time of the busiest client process by wall time, but for what it took to look at the clock: near 1.0 the
+    client was the bottleneck."""
     interrupted: bool = False
     """Whether it was stopped before its time."""
 

@@ -1,6 +1,9 @@
 """What the compiled modules have of C is what it is in Python."""
 
+import errno
 import inspect
+import os
+import socket
 import threading
 import time
 import weakref
@@ -93,3 +96,50 @@ def test_a_word_is_held_where_python_finds_it(data: bytes, word: bytes) -> None:
     assert native.holds(data, word) is (word in data)
     assert native.holds(data, b"boom") is (b"boom" in data)
     assert native.holds(data + word, word)
+
+
+def test_bytes_are_written_and_read_as_the_system_does_it() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        here.setblocking(False)
+        there.setblocking(False)
+        assert native.receive(there.fileno()) is None
+        assert native.give(here.fileno(), b"0123456789", 2, 5) == 5
+        assert native.receive(there.fileno()) == b"23456"
+        assert native.give(here.fileno(), b"", 0, 0) == 0
+        here.close()
+        assert native.receive(there.fileno()) == b""
+
+
+def test_what_finds_no_room_is_not_written_and_nothing_is_lost() -> None:
+    here, there = socket.socketpair()
+    data = bytes(range(256)) * 4096
+    with here, there:
+        here.setblocking(False)
+        there.setblocking(False)
+        given, heard = 0, b""
+        while taken := native.give(here.fileno(), data, given, len(data) - given):
+            given += taken
+        assert 0 < given < len(data)
+        while more := native.receive(there.fileno()):
+            assert len(more) <= 64 * 1024
+            heard += more
+        assert heard == data[:given]
+
+
+@pytest.mark.parametrize(("at", "size"), [(-1, 1), (0, -1), (0, 11), (10, 1), (11, 0)])
+def test_what_is_not_there_is_not_written(at: int, size: int) -> None:
+    with pytest.raises(ValueError, match="a part of them"):
+        native.give(-1, b"0123456789", at, size)
+
+
+def test_an_error_of_the_system_is_raised_as_what_it_is() -> None:
+    here, there = socket.socketpair()
+    there.close()
+    with here:
+        with pytest.raises(BrokenPipeError):
+            native.give(here.fileno(), b"a", 0, 1)
+        number = here.fileno()
+    for call in (lambda: native.receive(number), lambda: native.give(number, b"a", 0, 1)):
+        with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+            call()
