@@ -1,11 +1,13 @@
 """Who waits for a hand-written event loop: the app's loop, or a thread where that cannot be.
 
-The loop of ``selectors.py`` is a generator that yields its timeout where a program of its own would have called
+The loop of ``five_steps.py`` is a generator that yields its timeout where a program of its own would have called
 ``select(timeout)``. A host waits that long, or until something is ready, and sends in what ``select`` found:
 
 * `OnLoop`: an epoll or kqueue descriptor is itself readable when something registered in it is ready, so the
   app's loop watches that one descriptor, and a timer of its own wakes the generator when its timeout is over.
 * `InThread`: for selectors that are no descriptor (select, poll) a small thread selects, and hands over.
+
+`OnLoop` is there for every message: compiled where that is possible, as ``five_steps.py`` is.
 
 What is sent in: a list of what is ready; an empty list when the timeout is over; None when `wake` was called.
 """
@@ -16,45 +18,52 @@ import queue
 import selectors
 import socket
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
-from time import monotonic
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..native import clock
+from .five_steps import Ready, Turns
 
 #: How many of those that are ready a turn is given at once; the others wait until the app's loop has been round.
 #: With thousands of busy connections a turn for all of them would keep the loop, and with it the screen, waiting:
 #: a key takes the loop several rounds.
 AT_ONCE = 256
 
-Ready = list[tuple[selectors.SelectorKey, int]]
-Turns = Generator[float, Ready | None, None]
 
-
-class Host(ABC):
+class Host(Protocol):
     """Runs the turns of a hand-written loop on the thread of an asyncio loop."""
 
-    def __init__(self, turns: Turns, selector: selectors.BaseSelector) -> None:
-        self._turns = turns
-        self._selector = selector
-        self._loop = asyncio.get_running_loop()
-
-    @abstractmethod
     def start(self) -> None:
         """Run the first turn and begin to wait."""
 
-    @abstractmethod
     def wake(self) -> None:
         """Run a turn soon, although nothing is ready. Call it on the loop's thread."""
 
-    @abstractmethod
     def stop(self) -> None:
         """Stop waiting and close the generator. The selector stays open."""
 
 
-class OnLoop(Host):
+class OnLoop:
     """The app's loop waits, for `descriptor`: the selector itself."""
 
+    __slots__ = (
+        "_deadline",
+        "_descriptor",
+        "_going_on",
+        "_loop",
+        "_select",
+        "_send",
+        "_timer",
+        "_timer_due",
+        "_turns",
+        "_woken",
+    )
+
     def __init__(self, turns: Turns, selector: selectors.BaseSelector, descriptor: int) -> None:
-        super().__init__(turns, selector)
+        self._turns = turns
+        self._send: Any = turns.send
+        self._select: Any = selector.select
+        self._loop = asyncio.get_running_loop()
         self._descriptor = descriptor
         self._timer: asyncio.TimerHandle | None = None
         self._woken: asyncio.Handle | None = None
@@ -81,7 +90,7 @@ class OnLoop(Host):
     def _wait(self, timeout: float) -> None:
         # A timer that is due no later than ours stays: most turns end long before their timeout, and
         # cancelling a timer and making another in each of them costs more than one that fires early.
-        self._deadline = monotonic() + timeout
+        self._deadline = clock() + timeout
         if self._timer is not None:
             if self._timer_due <= self._deadline:
                 return
@@ -89,37 +98,42 @@ class OnLoop(Host):
         self._set_timer(timeout)
 
     def _set_timer(self, timeout: float) -> None:
-        self._timer_due = monotonic() + timeout
+        self._timer_due = clock() + timeout
         self._timer = self._loop.call_later(timeout, self._due)
 
     def _readable(self) -> None:
-        if self._going_on is None and (ready := self._selector.select(0)):
+        if self._going_on is None and (ready := self._select(0)):
             self._hand_over(ready)
 
     def _hand_over(self, ready: Ready) -> None:
         self._going_on = self._loop.call_soon(self._hand_over, ready[AT_ONCE:]) if len(ready) > AT_ONCE else None
-        self._wait(self._turns.send(ready[:AT_ONCE]))
+        self._wait(self._send(ready[:AT_ONCE]))
 
     def _due(self) -> None:
         self._timer = None
         if self._going_on is not None:
             return  # the turn that comes at once says how long to wait
-        left = self._deadline - monotonic()
+        left = self._deadline - clock()
         if left > 0:  # a turn has come in between, or the loop's timers are coarse and this one came early
             self._set_timer(left)
         else:
-            self._wait(self._turns.send(self._selector.select(0)))
+            self._wait(self._send(self._select(0)))
 
     def _called(self) -> None:
         self._woken = None
-        self._wait(self._turns.send(None))
+        self._wait(self._send(None))
 
 
-class InThread(Host):
+class InThread:
     """A thread waits, and is asked to wait again only when its findings have been worked off.
 
     So the selector is never changed while the thread selects: turns run only in between.
     """
+
+    def __init__(self, turns: Turns, selector: selectors.BaseSelector) -> None:
+        self._turns = turns
+        self._selector = selector
+        self._loop = asyncio.get_running_loop()
 
     def start(self) -> None:
         self._asleep, self._waker = socket.socketpair()
