@@ -142,7 +142,7 @@ _MARK = (_SERVER, 0)
 
 
 def _watched() -> Watched:
-    place = Place("/src/servers/sockets.py", 48, "SocketsServer._converse")
+    place = Place("/src/servers/sockets.py", 48, "SocketsServer._handle")
     cancellation = Cancellation(
         id=1,
         task_id=4,

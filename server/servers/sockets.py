@@ -58,22 +58,40 @@ class SocketsServer(AcceptingServer):
 
     # -- serving --------------------------------------------------------------------------------------------
 
-    async def _handle(  # noqa: C901, PLR0912 - a coroutine for a part of it would take a quarter KiB of every connection
+    async def _handle(  # noqa: C901, PLR0912, PLR0915 - a coroutine for a part takes a quarter KiB of every connection
         self, connection: Connection, sock: socket.socket
     ) -> None:
-        """The life of one connection's task."""
+        """The life of one connection's task: it echoes until its peer closes, or says boom."""
         outcome = "ended"
         exchange = Exchange(self.tally, connection)
+        loop = asyncio.get_running_loop()
+        limit = self.desk.settings.idle_timeout
+        deadline = None
+        boomed = False
         try:
             while True:
                 try:
-                    boomed = await self._converse(connection, sock, exchange)
+                    async with time_limit(limit) as deadline:
+                        if connection.link is not None:  # it may hold what was to be sent when a cancellation came
+                            await self._follow(connection.link, connection, sock)
+                            boomed = exchange.boomed
+                        while not boomed and (data := await loop.sock_recv(sock, RECEIVE_SIZE)):
+                            if answer := exchange.take(data):
+                                await loop.sock_sendall(sock, answer)
+                            if exchange.settle():
+                                boomed = await self._do_the_rest(connection, sock, exchange)
+                            if limit is not None:
+                                deadline.reschedule(loop.time() + limit)
+                    boomed = boomed or connection.id in self._booms
                     break
                 except asyncio.CancelledError:
                     if connection.manners is None or not await connection.manners.cancelled():
                         raise
                     self.cut_off(connection)
-                except OSError:
+                except OSError as error:
+                    # The system may have waited for its peer in vain: that is a TimeoutError as well.
+                    if isinstance(error, TimeoutError) and deadline is not None and deadline.expired():
+                        raise Idle(limit or 0) from None
                     boomed = connection.id in self._booms
                     if not boomed:
                         raise
@@ -81,6 +99,7 @@ class SocketsServer(AcceptingServer):
             if boomed:
                 # Raised out here, where no timeout is in the frame: an `asyncio.timeout` knows its task, the task
                 # its exception, and the exception its frames, and such a cycle delays the complaint of A8.
+                deadline = None
                 raise self._booms.pop(connection.id, None) or Boom()  # noqa: TRY301 - as if the peer's word raised
             outcome = self.half_closed(connection)
         except asyncio.CancelledError as cancelled:
@@ -129,29 +148,6 @@ class SocketsServer(AcceptingServer):
                 events.FailedSilently(self.name, connection.id, connection.peer, describe(error)), connection.struck_by
             )
         return outcome
-
-    async def _converse(self, connection: Connection, sock: socket.socket, exchange: Exchange) -> bool:
-        """Echo until the peer closes (False) or says boom (True)."""
-        loop = asyncio.get_running_loop()
-        limit = self.desk.settings.idle_timeout
-        try:
-            async with time_limit(limit) as deadline:
-                if connection.link is not None:  # it may hold what was to be sent when a cancellation was swallowed
-                    await self._follow(connection.link, connection, sock)
-                    if exchange.boomed:
-                        return True
-                while data := await loop.sock_recv(sock, RECEIVE_SIZE):
-                    if answer := exchange.take(data):
-                        await loop.sock_sendall(sock, answer)
-                    if exchange.settle() and await self._do_the_rest(connection, sock, exchange):
-                        return True
-                    if limit is not None:
-                        deadline.reschedule(loop.time() + limit)
-        except TimeoutError:
-            if not deadline.expired():
-                raise  # by the system, which has waited for its peer in vain
-            raise Idle(limit or 0) from None
-        return connection.id in self._booms
 
     async def _do_the_rest(self, connection: Connection, sock: socket.socket, exchange: Exchange) -> bool:
         """Do what there is to do after a read, where that is more than to answer. Return whether to raise."""
