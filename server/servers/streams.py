@@ -59,23 +59,55 @@ class StreamsServer(AcceptingServer):
 
     # -- one connection -------------------------------------------------------------------------------------
 
-    async def _handle(  # noqa: C901, PLR0912 - a coroutine for a part would take 250 B of every connection
+    async def _handle(  # noqa: C901, PLR0912, PLR0915 - a coroutine for a part would take 250 B of every connection
         self, connection: Connection, sock: socket.socket
     ) -> None:
         """The life of one connection's task."""
         outcome = "ended"
         exchange = Exchange(self.tally, connection, upper=True)
+        loop = asyncio.get_running_loop()
+        limit = self.desk.settings.idle_timeout
+        deadline = None
         reader = self._readers[connection.id] = _Reader(self, connection)
         try:
             writer = reader.writer = await _open(reader, sock)
             try:
                 while True:
                     try:
-                        await self._converse(connection, reader, writer, exchange)
+                        async with time_limit(limit) as deadline:
+                            if limit is not None:
+                                reader.deadline = deadline
+                            if connection.unsent:  # it was cancelled while it sent this, and that was swallowed
+                                await self._drain(connection, writer)
+                            if connection.link is not None:  # it may hold more
+                                await self._follow(connection.link, connection, writer)
+                            while True:
+                                try:
+                                    line = await reader.readline()
+                                except ValueError as error:
+                                    raise LineTooLong(LONGEST_LINE) from error
+                                if not line:
+                                    break
+                                if answer := exchange.converse(line):
+                                    try:  # `_write`, said here once more: this is each line's way
+                                        writer.write(answer)
+                                    except RuntimeError as error:
+                                        raise _lost(writer, error) from error
+                                    await writer.drain()
+                                if exchange.settle():
+                                    await self._do_the_rest(connection, writer, exchange)
+                                if limit is not None:
+                                    deadline.reschedule(loop.time() + limit)
                         break
                     except asyncio.CancelledError:
                         if connection.manners is None or not await connection.manners.cancelled():
                             raise
+                    except TimeoutError:
+                        if deadline is None or not deadline.expired():
+                            raise
+                        raise Idle(limit or 0) from None
+                    finally:
+                        reader.deadline = None
                 outcome = self.half_closed(connection)
             except asyncio.CancelledError:
                 if not (connection.unsent or connection.is_half_closed or connection.id in self._given_up):
@@ -146,48 +178,6 @@ class StreamsServer(AcceptingServer):
         await writer.drain()
         if connection.unsent:
             self.sent(connection, connection.unsent)
-
-    async def _converse(  # noqa: C901, PLR0912 - the hot path: calls would cost a fraction of each message
-        self,
-        connection: Connection,
-        reader: "_Reader",
-        writer: asyncio.StreamWriter,
-        exchange: Exchange,
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        limit = self.desk.settings.idle_timeout
-        try:
-            async with time_limit(limit) as deadline:
-                if limit is not None:
-                    reader.deadline = deadline
-                if connection.unsent:  # it was cancelled while it sent this, and that was swallowed
-                    await self._drain(connection, writer)
-                if connection.link is not None:  # it may hold more
-                    await self._follow(connection.link, connection, writer)
-                while True:
-                    try:
-                        line = await reader.readline()
-                    except ValueError as error:
-                        raise LineTooLong(LONGEST_LINE) from error
-                    if not line:
-                        break
-                    if answer := exchange.converse(line):
-                        try:  # `_write`, said here once more: this is each line's way
-                            writer.write(answer)
-                        except RuntimeError as error:
-                            raise _lost(writer, error) from error
-                        await writer.drain()
-                    if exchange.settle():
-                        await self._do_the_rest(connection, writer, exchange)
-                    if limit is not None:
-                        deadline.reschedule(loop.time() + limit)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            raise Idle(limit or 0) from None
-        finally:
-            if limit is not None:
-                reader.deadline = None
 
     async def _do_the_rest(self, connection: Connection, writer: asyncio.StreamWriter, exchange: Exchange) -> None:
         """Do what there is to do after a line, where that is more than to answer.
