@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import platform
+import statistics
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from echotui.server.compiled import how_built
 from echotui.server.events import duration
 
 from .ending import at_the_end
+from .numbers import share
 
 #: The columns of the table: a title, a measure of `Sample`, and whether its ratio to bare is shown beside it.
 MEASURES = [
@@ -75,6 +77,8 @@ def run(plan: Plan, arguments: Sequence[str], *, refresh: float, as_json: bool, 
         return 130
     finally:
         _note("")
+    if not as_json and samples:
+        print(f"\n{_below(samples)}")
     if as_json:
         print(json.dumps({**about, "samples": [dataclasses.asdict(sample) for sample in samples]}))
     errors = {why: count for sample in samples for why, count in sample.errors.items()}
@@ -111,6 +115,18 @@ def _about(plan: Plan, arguments: Sequence[str]) -> dict[str, Any]:
         "command": " ".join(["echotui bench", *arguments]),
         "plan": dataclasses.asdict(plan),
     }
+
+
+def _below(samples: Samples) -> str:
+    """Return in words what else may have had a part in the numbers."""
+    said = f"The client took at most {share(samples.most('client_cpu') or 0)} of its core, flat out."
+    stolen = [sample.stolen for sample in samples if sample.stolen is not None]
+    if stolen:
+        said += (
+            f" The machine's host gave {share(statistics.fmean(stolen))} of the time of its cores to others, and "
+            f"{share(max(stolen))} in the worst sample."
+        )
+    return said
 
 
 def _installed(name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from .load import Load
 from .order import UPPER, Order, Report
+from .stolen import Stolen
 from .subject import Subject
 
 #: How a server is run, in the order of the tables: plain; as `echotui serve` does; with the screen painting; plain
@@ -95,6 +96,8 @@ class Sample:
     """How many messages were due at `rate` and could not even be sent."""
     memory_per_connection: float | None = None
     """Resident bytes that came with the connections, each."""
+    stolen: float | None = None
+    """The share of the machine's time that its host gave to others meanwhile; None where that is not told."""
     errors: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def value(self, measure: str) -> float | None:
@@ -127,6 +130,10 @@ class Samples(list[Sample]):
         """Return what a variant came to by what another one did in the same round."""
         over, under = self._by_round(case, variant, measure), self._by_round(case, to, measure)
         return Spread.of([over[number] / under[number] for number in over if under.get(number)])
+
+    def most(self, measure: str) -> float | None:
+        """Return the greatest value of a measure, of all cases and variants; None where it was not measured."""
+        return max((value for sample in self if (value := sample.value(measure)) is not None), default=None)
 
     def _by_round(self, case: Case, variant: str, measure: str) -> dict[int, float]:
         return {
@@ -176,6 +183,7 @@ def _measure(subject: Subject, case: Case, plan: Plan, rate: float | None) -> di
         upper=case.server in UPPER,
     )
     _put(subject, dataclasses.replace(order, connections=WARM_UP_CONNECTIONS, seconds=WARM_UP))
+    taken = Stolen()
     report, cpu, memory = _put(subject, order)
     measured: dict[str, Any] = {
         "cpu_per_message": cpu / report.messages if report.messages else None,
@@ -184,6 +192,7 @@ def _measure(subject: Subject, case: Case, plan: Plan, rate: float | None) -> di
         "memory_per_connection": memory / case.connections,
         "errors": dict(report.errors),
         "rate": rate,
+        "stolen": taken.share,
     }
     if not plan.latencies or not report.messages:
         return measured
@@ -194,6 +203,7 @@ def _measure(subject: Subject, case: Case, plan: Plan, rate: float | None) -> di
         "cpu_per_message_at_rate": cpu / at_rate.messages if at_rate.messages else None,
         "latency": at_rate.percentiles,
         "behind": at_rate.behind,
+        "stolen": taken.share,
         "errors": dict(report.errors + at_rate.errors),
     }
 

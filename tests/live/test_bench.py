@@ -32,6 +32,7 @@ def test_every_variant_is_measured_and_told_with_what_one_has_to_know() -> None:
         assert sample["errors"] == {}
         assert sample["throughput"] > 0
         assert sample["latency"]["p50"] <= sample["latency"]["p99.9"]
+        assert sample["stolen"] is None or 0 <= sample["stolen"] < 1
         assert sample["rate"] == samples[0]["rate"] == samples[0]["throughput"] / 2
 
 
@@ -52,9 +53,10 @@ def test_a_signal_ends_it_and_the_server_it_has_started(number: signal.Signals) 
 def test_as_markdown_it_is_a_table() -> None:
     done = bench(*SMALL, "--variants", "bare,watched", "--no-latencies", "--markdown")
     assert (done.returncode, done.stderr) == (0, b"")
-    above, _, *table = done.stdout.decode().splitlines()
+    above, _, *table, _, below = done.stdout.decode().splitlines()
     assert f"echotui bench {' '.join(SMALL)}" in above
     assert [row.count("|") for row in table] == [14] * 4
+    assert below.startswith("The client took at most ")
 
 
 def test_too_many_connections_for_the_system_are_one_line() -> None:
