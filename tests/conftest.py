@@ -32,6 +32,9 @@ def pytest_sessionstart() -> None:
     # A shell starts what is in the background with SIGINT ignored, and every program that is started inherits that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # `nohup` does the same with SIGHUP. A handler is not inherited: those that are started here have the default again.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
     # The first loop of libuv opens descriptors that it keeps as long as the process lives: not a test's leak.
     for loop in EVERY_LOOP:
         with loop.runner() as runner:
