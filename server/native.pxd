@@ -16,6 +16,8 @@ cpdef object back_of(object frame)
 
 cpdef int offset_of(object frame) except -2
 
+cpdef object function_of(object bound)
+
 cpdef object weak(object of)
 
 cpdef object call(object function, tuple args, dict named)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from threading import get_ident as this_thread
 from time import monotonic as clock
-from types import FrameType
+from types import FrameType, MethodType
 from typing import Any
 from weakref import ref as weak
 
@@ -17,6 +17,7 @@ __all__ = [
     "calling_frame",
     "clock",
     "code_of",
+    "function_of",
     "give",
     "globals_of",
     "holds",
@@ -39,6 +40,11 @@ def calling_frame() -> FrameType | None:
         return sys._getframe(2)  # noqa: SLF001 - as `inspect` does
     except ValueError:
         return None
+
+
+def function_of(bound: Any) -> Any:
+    """Return what a bound method calls; None for what is none."""
+    return bound.__func__ if type(bound) is MethodType else None
 
 
 def call(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:

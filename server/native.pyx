@@ -25,6 +25,8 @@ cdef extern from "Python.h":
     object PyFrame_GetGlobals(PyFrameObject* frame)
     PyFrameObject* PyFrame_GetBack(PyFrameObject* frame)
     int PyFrame_GetLasti(PyFrameObject* frame)
+    bint PyMethod_Check(object bound)
+    PyObject* PyMethod_GET_FUNCTION(object bound)
     void Py_DECREF(PyObject* held)
     char* PyBytes_AS_STRING(bytes data)
     Py_ssize_t PyBytes_GET_SIZE(bytes data)
@@ -100,6 +102,11 @@ cpdef object back_of(object frame):
 
 cpdef int offset_of(object frame) except -2:
     return PyFrame_GetLasti(_frame(frame))
+
+
+cpdef object function_of(object bound):
+    """Return what a bound method calls; None for what is none."""
+    return <object>PyMethod_GET_FUNCTION(bound) if PyMethod_Check(bound) else None
 
 
 cpdef object weak(object of):

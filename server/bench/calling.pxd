@@ -36,6 +36,7 @@ cdef class Calling:
     cdef public long long owed
     cdef public double spin
     cdef public double spun
+    cdef public int stop_at
     cdef public bint stopped
 
 

@@ -71,6 +71,7 @@ class Calling:
         "size",
         "spin",
         "spun",
+        "stop_at",
         "stopped",
         "tape",
     )
@@ -96,6 +97,8 @@ class Calling:
         """From how many seconds before a message is due it spins, rather than sleeps."""
         self.spun = 0.0
         """For how long nothing was done but to look at the clock, in seconds."""
+        self.stop_at = -1
+        """The descriptor of whoever has started it: what can be read there means that they have had enough."""
         self.stopped = False
         """Whether whoever has started it has had enough."""
 
@@ -165,7 +168,7 @@ def by_the_clock(  # noqa: C901 - a call would be made for each message
                 calling.spun += now - before
         for fd, mask in found:
             heard = hear(calling, fd, mask)
-            while heard is not None and heard.due and len(heard.sent_at) < most:
+            while heard is not None and heard.due and len(heard.sent_at) < most and fd in callers:
                 heard.due -= 1
                 say(calling, heard, began + heard.next_due * interval, 1)
                 heard.next_due += many
@@ -206,8 +209,8 @@ def _send(calling: Calling, caller: Caller) -> None:
 def hear(calling: Calling, fd: int, mask: int) -> Caller | None:
     """Hear what has come on a connection. Return whose it is; None if it is no more."""
     caller = calling.callers.get(fd)
-    if caller is None:
-        calling.stopped = True  # not a connection, but whoever started us
+    if caller is None:  # whoever started us, or one that has ended: a kqueue tells of one descriptor twice
+        calling.stopped = calling.stopped or fd == calling.stop_at
         return None
     if mask & _OUT:
         calling.poller.want_room(fd, False)

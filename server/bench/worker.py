@@ -79,6 +79,7 @@ class Client(Calling):
 
     def listen_to(self, descriptor: int) -> None:
         """Stop as soon as there is something to read here."""
+        self.stop_at = descriptor
         self.poller.add(descriptor)
 
     def run(self, tell: Callable[[int], None]) -> Report:

@@ -2,7 +2,7 @@
 
 cimport cython
 
-from echotui.server.native cimport clock
+from echotui.server.native cimport clock, function_of
 from echotui.server.observe.scheduling cimport enqueue
 from echotui.server.observe.selecting cimport events_of
 from echotui.server.observe.ticking cimport Ticking, fall_asleep, wake
@@ -11,6 +11,9 @@ from echotui.server.observe.timing cimport TimedStep
 cdef object _run_once
 cdef object _heappop
 cdef object _popleft
+cdef object _time
+cdef object _time_module
+cdef object _monotonic
 cdef long long MANY_CANCELLED
 cdef object _LONGEST_SLEEP
 
@@ -20,7 +23,10 @@ cdef class Turning(Ticking):
     cdef public object _queue
     cdef public object _poll
     cdef public object _select
+    cdef public object _selector
 
+
+cdef bint _is_as_usual(Turning turning, object loop) except -1
 
 cdef _turn(object loop, Turning turning)
 

@@ -3,16 +3,19 @@
 A loop that is not busy turns once for every message; asyncio's own turn is Python, and takes longer than all that is
 noted of it. Here it does just what `asyncio.BaseEventLoop._run_once` does, where all is as usual: the loop's own
 selector, its own clock, no debug mode. All else is left to asyncio's own turn, and so is everything where an asyncio is
-found that does it in another way than those known here.
+found that does it in another way than those known here. It is looked at in each turn, since whoever tests with a clock
+of their own replaces it while the loop runs. Only in a turn in which debug mode is switched on does asyncio's own
+already time the callbacks that are left.
 """
 
 import asyncio
 import heapq
+import time
 from collections import deque
 from selectors import BaseSelector
 from typing import Any
 
-from ..native import clock
+from ..native import clock, function_of
 from .places import MACHINERY
 from .scheduling import enqueue, process_events
 from .selecting import EpollSelector, events_of
@@ -22,6 +25,8 @@ from .timing import TimedStep
 _loop_type: Any = asyncio.BaseEventLoop
 _run_once = _loop_type._run_once
 _time = _loop_type.time
+_time_module: Any = time
+_monotonic = time.monotonic
 _heappop = heapq.heappop
 _popleft: Any = deque.popleft
 
@@ -49,7 +54,7 @@ _NAN_IS_DUE = "max" in _NAMES
 class Turning(Ticking):
     """Turns an asyncio loop, and notes each tick."""
 
-    __slots__ = ("_keys", "_poll", "_queue", "_select")
+    __slots__ = ("_keys", "_poll", "_queue", "_select", "_selector")
 
     def __init__(self, observation: Any, loop: Any) -> None:
         super().__init__(observation, loop)
@@ -59,27 +64,41 @@ class Turning(Ticking):
         """What it calls in its next turn."""
         self._poll: Any = None
         """What it sleeps in; None if it turns as asyncio's own."""
+        self._selector: Any = None
+        """The selector that is."""
         self._select: Any = None
         """What its selector was given as `select`, that each tick is seen."""
 
     def find_out(self) -> None:
-        """Find out whether the loop turns as usual, before it runs."""
+        """Find out whether the loop may turn in our way, before it runs."""
         # Not by `vars`: whoever has asked a loop for its dictionary once makes all its attributes slower (3.11).
-        loop = self._loop
-        selector: BaseSelector = loop._selector
+        selector: BaseSelector = self._loop._selector
         self._poll = None
         if (
             _NAMES.issubset(_KNOWN.split())
             and _loop_type._run_once is _run_once
-            and getattr(loop.time, "__func__", None) is _time
-            and getattr(loop._process_events, "__func__", None) is process_events
             and type(selector) is EpollSelector
-            and selector.select is self._select
             and selector.get_map() is not None
         ):
+            self._selector = selector
             self._keys = selector._fd_to_key
-            self._queue = loop._ready
+            self._queue = self._loop._ready
             self._poll = selector._selector.poll
+
+
+def _is_as_usual(turning: Turning, loop: Any) -> bool:
+    """Whether a loop that may turn in our way has what it has had when it began."""
+    selector = turning._selector
+    return (
+        loop._selector is selector
+        and selector.select is turning._select
+        and loop._ready is turning._queue
+        and _time_module.monotonic is _monotonic
+        and function_of(loop.time) is _time
+        and function_of(loop._process_events) is process_events
+        and loop._timer_cancelled_count <= MANY_CANCELLED
+        and not loop._debug
+    )
 
 
 def run_once(self: Any) -> None:
@@ -88,7 +107,7 @@ def run_once(self: Any) -> None:
 
 
 def _turn(loop: Any, turning: Turning) -> None:
-    if turning._poll is None or not turning.on or loop._debug or loop._timer_cancelled_count > MANY_CANCELLED:
+    if turning._poll is None or not turning.on or not _is_as_usual(turning, loop):
         _run_once(loop)
         return
     queue = turning._queue
@@ -122,7 +141,11 @@ def _wait(turning: Turning, loop: Any, queue: deque[Any]) -> None:
         left = scheduled[0]._when - began
         timeout = min(left, _LONGEST_SLEEP) if left > 0 else 0 if left <= 0 or _NAN_IS_DUE else left
     fall_asleep(turning, began, timeout, scheduled, len(queue))
-    found = turning._poll(timeout, len(keys) or 1)
+    found: list[tuple[int, int]]
+    try:
+        found = turning._poll(timeout, len(keys) or 1)
+    except InterruptedError:  # a signal's handler has raised it, and asyncio's selectors take that for nothing found
+        found = []
     now = clock()
     ready: list[tuple[int, int]] = []
     count = 0

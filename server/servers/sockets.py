@@ -97,9 +97,6 @@ class SocketsServer(AcceptingServer):
                         raise
                     break
             if boomed:
-                # Raised out here, where no timeout is in the frame: an `asyncio.timeout` knows its task, the task
-                # its exception, and the exception its frames, and such a cycle delays the complaint of A8.
-                deadline = None
                 raise self._booms.pop(connection.id, None) or Boom()  # noqa: TRY301 - as if the peer's word raised
             outcome = self.half_closed(connection)
         except asyncio.CancelledError as cancelled:
@@ -116,6 +113,9 @@ class SocketsServer(AcceptingServer):
             if connection.state is ConnectionState.LEFT_OPEN:
                 raise
         finally:
+            # An `asyncio.timeout` knows its task, the task its exception, and the exception this frame: such a cycle
+            # would delay the complaint of A8.
+            deadline = None
             if connection.state is ConnectionState.OPEN:
                 self.cut_off(connection)
                 self.close(connection, outcome)

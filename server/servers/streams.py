@@ -100,6 +100,7 @@ class StreamsServer(AcceptingServer):
                                     deadline.reschedule(loop.time() + limit)
                         break
                     except asyncio.CancelledError:
+                        reader.deadline = None  # it is over, and what its peer says meanwhile puts nothing off
                         if connection.manners is None or not await connection.manners.cancelled():
                             raise
                     except TimeoutError:
@@ -134,6 +135,7 @@ class StreamsServer(AcceptingServer):
         except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its connection, and is told
             outcome = self._failed(connection, error)
         finally:
+            deadline = None  # it knows the task, and the task, by what it has raised, this frame
             if connection.state is ConnectionState.OPEN:
                 self.close(connection, outcome)
 

@@ -4,8 +4,10 @@ import json
 import re
 import signal
 import socket
+import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -252,6 +254,23 @@ def test_with_a_rate_latency_counts_from_when_a_message_was_due() -> None:
     late = sum(count for bucket, count in report.latencies.counts.items() if bucket >= _bucket_of(stop / 10))
     assert report.errors == {}
     assert late >= due_meanwhile * 0.8
+
+
+def test_who_hangs_up_while_messages_are_due_is_not_waited_for() -> None:
+    """What is due to a connection that has just failed is said to nobody."""
+
+    def answer_all_and_reset(sock: socket.socket) -> None:
+        sock.sendall(sock.recv(65536))
+        threading.Event().wait(0.3)  # messages fall due meanwhile
+        sock.sendall(sock.recv(65536))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with a_server(answer_all_and_reset) as port:
+        began = time.monotonic()
+        report = carry_out(port, connections=20, rate=20_000.0, seconds=1.0, pipelining=8)
+    assert sum(report.errors.values()) == 20
+    assert not report.interrupted
+    assert time.monotonic() - began < LAST_ANSWERS
 
 
 def _bucket_of(seconds: float) -> int:

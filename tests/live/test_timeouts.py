@@ -1,11 +1,15 @@
 """Time limits: a select that finds nothing, and a peer that says nothing."""
 
 import asyncio
+import gc
+import weakref
+from typing import Any
 
 import pytest
 from support import SOCKETS, Flavour, a_lab, a_peer, each_flavour, each_selecting, happens, told
 
 from echotui.server import events
+from echotui.server.faults.events import FaultStruck
 from echotui.server.journal import Journal
 
 
@@ -101,3 +105,38 @@ async def test_a_select_timeout_shorter_than_a_timer_can_be_is_no_trouble(flavou
     async with a_lab(flavour, select_timeout=0.0002) as lab, a_peer(lab, "selectors") as peer:
         for _ in range(200):
             assert await peer.echoes()
+
+
+async def test_a_peer_that_speaks_while_its_handler_cleans_up_puts_nothing_off() -> None:
+    """The time limit is over by then, and a timer that is over cannot be set anew."""
+    async with a_lab(idle_timeout=3600) as lab, a_peer(lab, "streams") as peer:
+        await peer.say(b"HELLO\r\n")
+        assert await peer.hear(7) == b"HELLO\r\n"
+        fault = lab.faults.inject("slow-cleanup", peer.connection.id, {"ms": 60_000})
+        await happens(lab, FaultStruck, connection=peer.connection.id)
+        before = peer.connection.reads
+        await peer.say(b"ANYBODY?\r\n")
+        async with asyncio.timeout(10):
+            while peer.connection.reads == before:  # noqa: ASYNC110 - a record is plain data and tells nobody
+                await asyncio.sleep(0)
+        fault.undo()
+        assert await peer.hear_out() == b"Connection dropped!\r\n"
+
+
+@pytest.mark.parametrize("server", ["sockets", "streams"])
+async def test_a_task_that_is_cancelled_under_a_time_limit_is_no_garbage(server: str) -> None:
+    async with a_lab(Flavour(server), idle_timeout=3600) as lab:
+        gc.collect()
+        gc.disable()
+        try:
+            async with a_peer(lab, server) as peer:
+                serving: Any = lab.servers[server]
+                task = weakref.ref(serving._tasks[peer.connection.id])
+                lab.interrupt(peer.connection.id)
+                await happens(lab, events.Closed, connection=peer.connection.id)
+                del serving
+            async with asyncio.timeout(10):
+                while task() is not None:  # noqa: ASYNC110 - nobody is told
+                    await asyncio.sleep(0)
+        finally:
+            gc.enable()

@@ -3,13 +3,17 @@
 import asyncio
 import math
 import os
+import signal
 import socket
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partialmethod
 from selectors import SelectSelector
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -22,6 +26,8 @@ on_epoll = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere asyncio
 
 Script = Callable[[Any], Any]
 
+_ASYNCIOS_TURN = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]
+
 
 def _run(loop: Any, seconds: float = 0.0) -> None:
     """Run until everything that is ready, or due within so many seconds, was called."""
@@ -32,7 +38,14 @@ def _run(loop: Any, seconds: float = 0.0) -> None:
 def _has_own_turn(loop: Any) -> bool:
     """Whether a loop turns in our way while it runs."""
     found: list[bool] = []
-    loop.call_soon(lambda: found.append(loop.ticks._poll is not None))
+
+    def look() -> None:
+        frame: FrameType | None = sys._getframe()
+        while frame is not None and frame.f_code is not _ASYNCIOS_TURN:
+            frame = frame.f_back
+        found.append(frame is None)
+
+    loop.call_soon(look)
     _run(loop)
     return found[0]
 
@@ -160,7 +173,6 @@ def test_a_loop_as_usual_turns_in_our_way() -> None:
     loop: Any = new_event_loop("asyncio")
     try:
         assert _has_own_turn(loop)
-        assert loop.ticks._poll is None  # it does not run
     finally:
         loop.close()
 
@@ -242,6 +254,77 @@ def test_a_subclass_may_do_something_around_each_turn() -> None:
         assert loop.turns > 0
     finally:
         loop.close()
+
+
+def _leap(now: Callable[[], float]) -> tuple[Callable[[], float], Callable[[], None]]:
+    """Return a clock, and what has it go on by an hour."""
+    ahead = [0.0]
+    return (lambda: now() + ahead[0]), lambda: ahead.__setitem__(0, 3600.0)
+
+
+def test_who_replaces_the_clock_of_a_running_loop_makes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def by_the_loop() -> None:
+        loop = asyncio.get_running_loop()
+        clock, leap = _leap(loop.time)
+        monkeypatch.setattr(loop, "time", clock)
+        loop.call_soon(leap)
+        await asyncio.sleep(3600)
+
+    async def by_the_system() -> None:
+        clock, leap = _leap(time.monotonic)
+        with monkeypatch.context() as patched:
+            patched.setattr(time, "monotonic", clock)
+            asyncio.get_running_loop().call_soon(leap)
+            await asyncio.sleep(3600)
+
+    for test in (by_the_loop, by_the_system):
+        with asyncio.Runner(loop_factory=AsyncioLoop) as runner:
+            runner.run(asyncio.wait_for(test(), 7200))
+
+
+def test_what_is_replaced_while_the_loop_runs_is_used() -> None:
+    async def test() -> None:
+        loop: Any = asyncio.get_running_loop()
+        said: list[str] = []
+        for name in ("select", "_process_events"):
+            holder = loop._selector if name == "select" else loop
+            own = getattr(holder, name)
+
+            def instead(given: Any, name: str = name, own: Any = own) -> Any:
+                said.append(name)
+                return own(given)
+
+            setattr(holder, name, instead)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert said.pop() == name
+            said.clear()
+            setattr(holder, name, own)
+        loop._ready = deque(loop._ready)
+        await asyncio.sleep(0.001)
+
+    with asyncio.Runner(loop_factory=AsyncioLoop) as runner:
+        runner.run(asyncio.wait_for(test(), 10))
+
+
+def test_an_interrupted_wait_is_one_that_has_found_nothing() -> None:
+    """As in asyncio's selectors, who is interrupted by a signal whose handler says so waits no more."""
+
+    def interrupt(_: int, __: object) -> None:
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with asyncio.Runner(loop_factory=AsyncioLoop) as runner:
+
+            async def test() -> None:
+                this = threading.get_ident()
+                threading.Timer(0.05, signal.pthread_kill, (this, signal.SIGUSR1)).start()
+                await asyncio.sleep(0.2)
+
+            runner.run(test())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_an_alarm_that_cannot_be_set_is_switched_off_and_reported() -> None:

@@ -51,6 +51,18 @@ def test_a_weak_reference_is_one_of_weakrefs_and_does_not_hold_what_it_is_to() -
     assert reference() is None
 
 
+def test_a_bound_method_tells_its_function_and_nothing_else_does() -> None:
+    class Thing:
+        def method(self) -> None:
+            pass
+
+    thing = Thing()
+    assert native.function_of(thing.method) is Thing.method
+    others: list[Any] = [Thing.method, len, [].append, thing, None]
+    for other in others:
+        assert native.function_of(other) is None
+
+
 def test_a_call_hands_over_what_it_is_given_and_raises_what_it_raises() -> None:
     def function(first: int, *, second: int) -> tuple[int, int]:
         if not second:
