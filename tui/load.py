@@ -6,10 +6,12 @@ import shutil
 import signal
 import socket
 import sys
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import Any, NoReturn
 
+from echotui.server.bench.cores import usable
 from echotui.server.bench.histogram import PRECISION
 from echotui.server.bench.limits import too_few_descriptors
 from echotui.server.bench.load import Load
@@ -62,6 +64,7 @@ def run(order: Order, processes: int, *, as_json: bool) -> int:
 
     if problem := too_few_descriptors(-(-order.connections // processes)):
         return _failed(problem)
+    order = replace(order, spins=processes < usable())
     bar = Bar(order.seconds)
     at_the_end(stop)
     try:

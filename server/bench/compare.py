@@ -181,6 +181,7 @@ def _measure(subject: Subject, case: Case, plan: Plan, rate: float | None) -> di
         size=plan.size,
         seconds=plan.seconds,
         upper=case.server in UPPER,
+        spins=subject.is_apart,
     )
     _put(subject, dataclasses.replace(order, connections=WARM_UP_CONNECTIONS, seconds=WARM_UP))
     taken = Stolen()

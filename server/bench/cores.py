@@ -17,24 +17,29 @@ def said() -> str:
     return APART if _can_be_apart() else ANYWHERE
 
 
+def usable() -> int:
+    """Return on how many cores this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
-def apart(server: int) -> Iterator[None]:
+def apart(server: int) -> Iterator[bool]:
     """Keep a process on the first core, and this one with all it starts meanwhile on the others.
 
-    Does nothing where there is one core only, or the system does not let itself be told.
+    Does nothing, and says so, where there is one core only, or the system does not let itself be told.
     """
     if not _can_be_apart():
-        yield
+        yield False
         return
     ours = os.sched_getaffinity(0)
     first = min(ours)
     os.sched_setaffinity(server, {first})
     os.sched_setaffinity(0, ours - {first})
     try:
-        yield
+        yield True
     finally:
         os.sched_setaffinity(0, ours)
 
 
 def _can_be_apart() -> bool:
-    return hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1
+    return hasattr(os, "sched_setaffinity") and usable() > 1

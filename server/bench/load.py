@@ -6,7 +6,6 @@ import selectors
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -28,8 +27,6 @@ class Load:
 
     def __init__(self, order: Order, processes: int = 1) -> None:
         self.order = order
-        # Where every core has a client of its own, one that spins would take the server's.
-        order = replace(order, spins=processes < (os.cpu_count() or 1))
         self._orders = order.split(processes)
         self._workers: list[subprocess.Popen[bytes]] = []
         self._unread: dict[int, bytes] = {}

@@ -52,6 +52,8 @@ class Subject:
         self._drew_it = threading.Event()
         self.drawn = 0
         """How many bytes it has drawn."""
+        self.is_apart = False
+        """Whether it has a core of its own."""
 
     def __enter__(self) -> Self:
         with ExitStack() as started:
@@ -90,7 +92,7 @@ class Subject:
         started.callback(self._process.wait)
         started.callback(self._process.kill)
         self._watched = psutil.Process(self._process.pid)
-        started.enter_context(apart(self._process.pid))
+        self.is_apart = started.enter_context(apart(self._process.pid))
 
     @property
     def cpu(self) -> float:
