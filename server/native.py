@@ -11,6 +11,7 @@ from typing import Any
 from weakref import ref as weak
 
 __all__ = [
+    "MOST_RECEIVED",
     "address",
     "back_of",
     "call",
@@ -26,6 +27,9 @@ __all__ = [
     "this_thread",
     "weak",
 ]
+
+#: How many bytes `receive` returns at most.
+MOST_RECEIVED = 64 * 1024
 
 address = id
 code_of = attrgetter("f_code")
@@ -58,9 +62,9 @@ def holds(data: bytes, word: bytes) -> bool:
 
 
 def receive(descriptor: int) -> bytes | None:
-    """Return what can be read from a descriptor, up to 64 KiB; None if there is nothing yet."""
+    """Return what can be read from a descriptor, up to `MOST_RECEIVED` bytes; None if there is nothing yet."""
     try:
-        return os.read(descriptor, 64 * 1024)
+        return os.read(descriptor, MOST_RECEIVED)
     except BlockingIOError:
         return None
 

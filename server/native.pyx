@@ -126,11 +126,17 @@ cpdef bint holds(bytes data, bytes word) except -1:
     return echotui_holds(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
 
 
-cdef char _arrived[65536]
+cdef enum:
+    _MOST_RECEIVED = 65536
+
+#: How many bytes `receive` returns at most.
+MOST_RECEIVED = _MOST_RECEIVED
+
+cdef char _arrived[_MOST_RECEIVED]
 
 
 cpdef bytes receive(int descriptor):
-    """Return what can be read from a descriptor, up to 64 KiB; None if there is nothing yet."""
+    """Return what can be read from a descriptor, up to `MOST_RECEIVED` bytes; None if there is nothing yet."""
     cdef ssize_t size
     while True:
         size = read(descriptor, _arrived, sizeof(_arrived))

@@ -119,7 +119,7 @@ def _about(plan: Plan, arguments: Sequence[str]) -> dict[str, Any]:
 
 def _below(samples: Samples) -> str:
     """Return in words what else may have had a part in the numbers."""
-    said = f"The client took at most {share(samples.most('client_cpu') or 0)} of its core, flat out."
+    said = f"The client took at most {share(max(sample.client_cpu for sample in samples))} of its core, flat out."
     stolen = [sample.stolen for sample in samples if sample.stolen is not None]
     if stolen:
         said += (

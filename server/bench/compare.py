@@ -131,10 +131,6 @@ class Samples(list[Sample]):
         over, under = self._by_round(case, variant, measure), self._by_round(case, to, measure)
         return Spread.of([over[number] / under[number] for number in over if under.get(number)])
 
-    def most(self, measure: str) -> float | None:
-        """Return the greatest value of a measure, of all cases and variants; None where it was not measured."""
-        return max((value for sample in self if (value := sample.value(measure)) is not None), default=None)
-
     def _by_round(self, case: Case, variant: str, measure: str) -> dict[int, float]:
         return {
             sample.round: value

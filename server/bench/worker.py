@@ -24,12 +24,10 @@ import sys
 from collections.abc import Callable
 from time import monotonic, process_time
 
+from ..native import MOST_RECEIVED
 from .calling import Caller, Calling, by_the_clock, flat_out, hear, say
 from .order import Order, Report
 from .polling import Poller
-
-#: How many bytes one read brings at most.
-READ = 64 * 1024
 
 #: How long connecting, and the first answer, may take, in seconds; and how long the last answers.
 PATIENCE = 10.0
@@ -163,7 +161,7 @@ def _tape(order: Order) -> tuple[bytes, bytes, int]:
     whole = bytes(letters)
     pieces = [whole[at : at + order.size - 1] for at in range(0, len(whole) - order.size + 1, order.size)]
     once = b"".join(piece + b"\n" for piece in pieces)
-    longest = max(READ, order.pipelining * order.size)
+    longest = max(MOST_RECEIVED, order.pipelining * order.size)
     tape = once * (1 + -(-longest // len(once)))
     return tape, tape.upper() if order.upper else tape, len(once)
 

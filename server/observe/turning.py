@@ -65,7 +65,7 @@ class Turning(Ticking):
         self._poll: Any = None
         """What it sleeps in; None if it turns as asyncio's own."""
         self._selector: Any = None
-        """The selector that is."""
+        """The selector that it began with."""
         self._select: Any = None
         """What its selector was given as `select`, that each tick is seen."""
 

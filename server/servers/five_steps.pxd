@@ -10,7 +10,6 @@ cdef double _WORTH_TELLING
 
 @cython.final
 cdef class FiveSteps:
-    cdef public object selector
     cdef public double now
     cdef public double busy
     cdef str _server
@@ -25,7 +24,7 @@ cdef class FiveSteps:
     @cython.locals(ready=list)
     cdef _run_ready(self)
 
-    cdef _register_new(self)
+    cdef _register_new(self, object selector)
 
     cdef double _calculate_timeout(self) except -1
 

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Generator
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from socket import socket
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .. import events
 from ..native import clock
@@ -24,8 +24,14 @@ Turns = Generator[float, Ready | None, None]
 _WORTH_TELLING = 0.001
 
 
-class Handler(Protocol):
-    """Somebody who is told that their socket is ready, that they failed, or that their deadline has come."""
+class Sleeper(Protocol):
+    """Somebody who is told that their deadline has come."""
+
+    def on_deadline(self) -> None: ...
+
+
+class Handler(Sleeper, Protocol):
+    """Somebody who is told as well that their socket is ready, or that they failed."""
 
     sock: socket
 
@@ -35,7 +41,6 @@ class Handler(Protocol):
 
     def on_ready(self) -> None: ...
     def on_failed(self, error: Exception) -> None: ...
-    def on_deadline(self) -> None: ...
 
 
 class FiveSteps:
@@ -59,12 +64,9 @@ class FiveSteps:
         "_server",
         "busy",
         "now",
-        "selector",
     )
 
     def __init__(self, server: str, journal: "Journal", longest: float, on_empty: Callable[[], None]) -> None:
-        self.selector: BaseSelector | None = None
-        """What it waits with; None before it began."""
         self.now = clock()
         """The time of this turn: read once, good enough for everything that happens in it."""
         self.busy = 0.0
@@ -75,23 +77,22 @@ class FiveSteps:
         self._on_empty = on_empty
         self._ready: list[Handler] = []
         self._new: list[Handler] = []
-        self._deadlines: list[tuple[float, int, Handler]] = []
+        self._deadlines: list[tuple[float, int, Sleeper]] = []
         self._order = itertools.count()
 
     def begin(self, selector: BaseSelector) -> Turns:
         """Forget what was, and return the turns: they wait with this selector."""
-        self.selector = selector
-        self._ready = []
-        self._new = []
+        self._ready.clear()
+        self._new.clear()
         self._deadlines.clear()
-        return self.turns()
+        return self.turns(selector)
 
-    def turns(self) -> Turns:
+    def turns(self, selector: BaseSelector) -> Turns:
         """The event loop: one turn after the other, until whoever runs them has enough."""
         since = clock()
         while True:
             self._run_ready()  # 1. run what is ready
-            self._register_new()  # 2. register new sockets
+            self._register_new(selector)  # 2. register new sockets
             timeout = self._calculate_timeout()  # 3. calculate the timeout
             self.busy += clock() - since
             found = yield timeout  # 4. select: our host waits, and tells what it found
@@ -107,13 +108,11 @@ class FiveSteps:
             except Exception as error:  # noqa: BLE001 - a handler's failure ends its connection, not the loop
                 handler.on_failed(error)
 
-    def _register_new(self) -> None:
-        if self._new:
-            selector: Any = self.selector
-            for handler in self._new:
-                if handler.sock.fileno() != -1:  # it may have been closed since
-                    selector.register(handler.sock, EVENT_READ, handler)
-            self._new.clear()
+    def _register_new(self, selector: BaseSelector) -> None:
+        for handler in self._new:
+            if handler.sock.fileno() != -1:  # it may have been closed since
+                selector.register(handler.sock, EVENT_READ, handler)
+        self._new.clear()
 
     def _calculate_timeout(self) -> float:
         self.now = clock()
@@ -153,9 +152,9 @@ class FiveSteps:
         """Register this handler's socket in the next step 2."""
         self._new.append(handler)
 
-    def call_at(self, when: float, handler: Handler) -> None:
-        """Tell this handler when its deadline has come. `when` is by the clock of `now`."""
-        heapq.heappush(self._deadlines, (when, next(self._order), handler))
+    def call_at(self, when: float, sleeper: Sleeper) -> None:
+        """Tell somebody when their deadline has come. `when` is by the clock of `now`."""
+        heapq.heappush(self._deadlines, (when, next(self._order), sleeper))
 
 
 def _what(found: tuple[SelectorKey, int]) -> str:

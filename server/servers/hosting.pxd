@@ -9,8 +9,7 @@ from echotui.server.native cimport clock
 cdef class OnLoop:
     cdef object __weakref__
     cdef object _turns
-    cdef object _send
-    cdef object _select
+    cdef object _selector
     cdef object _loop
     cdef int _descriptor
     cdef object _timer

@@ -19,7 +19,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from ..native import clock
 from .five_steps import Ready, Turns
@@ -51,8 +51,7 @@ class OnLoop:
         "_descriptor",
         "_going_on",
         "_loop",
-        "_select",
-        "_send",
+        "_selector",
         "_timer",
         "_timer_due",
         "_turns",
@@ -61,8 +60,7 @@ class OnLoop:
 
     def __init__(self, turns: Turns, selector: selectors.BaseSelector, descriptor: int) -> None:
         self._turns = turns
-        self._send: Any = turns.send
-        self._select: Any = selector.select
+        self._selector = selector
         self._loop = asyncio.get_running_loop()
         self._descriptor = descriptor
         self._timer: asyncio.TimerHandle | None = None
@@ -102,12 +100,12 @@ class OnLoop:
         self._timer = self._loop.call_later(timeout, self._due)
 
     def _readable(self) -> None:
-        if self._going_on is None and (ready := self._select(0)):
+        if self._going_on is None and (ready := self._selector.select(0)):
             self._hand_over(ready)
 
     def _hand_over(self, ready: Ready) -> None:
         self._going_on = self._loop.call_soon(self._hand_over, ready[AT_ONCE:]) if len(ready) > AT_ONCE else None
-        self._wait(self._send(ready[:AT_ONCE]))
+        self._wait(self._turns.send(ready[:AT_ONCE]))
 
     def _due(self) -> None:
         self._timer = None
@@ -117,11 +115,11 @@ class OnLoop:
         if left > 0:  # a turn has come in between, or the loop's timers are coarse and this one came early
             self._set_timer(left)
         else:
-            self._wait(self._send(self._select(0)))
+            self._wait(self._turns.send(self._selector.select(0)))
 
     def _called(self) -> None:
         self._woken = None
-        self._wait(self._send(None))
+        self._wait(self._turns.send(None))
 
 
 class InThread:

@@ -165,21 +165,9 @@ class _Alarm:
     """Wakes a talk that rests, when it has rested long enough."""
 
     def __init__(self, talk: Talk) -> None:
-        self.sock = talk.sock
         self._talk = talk
-
-    @property
-    def whose(self) -> str:
-        """Whose it is, for people."""
-        return self._talk.whose
 
     def on_deadline(self) -> None:
         """Let the talk have its turn."""
         if self._talk.connection.state is ConnectionState.OPEN:
             self._talk.server.look_at(self._talk)
-
-    def on_ready(self) -> None:
-        """Do nothing: it is not registered."""
-
-    def on_failed(self, error: Exception) -> None:
-        """Do nothing: it does not fail."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support import SOCKETS, Flavour, a_lab, a_peer, each_flavour, each_selecting, happens, told
+from support_faults import soon
 
 from echotui.server import events
 from echotui.server.faults.events import FaultStruck
@@ -30,9 +31,7 @@ async def test_a_select_that_finds_nothing_is_told_and_counted(flavour: Flavour)
 async def test_select_timeouts_are_counted_also_where_no_detail_is_recorded(flavour: Flavour) -> None:
     async with a_lab(flavour, select_timeout=0.01, journal=Journal(detail_rate=0)) as lab:
         record = lab.servers["selectors"].record
-        async with asyncio.timeout(10):
-            while not record.select_timeouts:  # noqa: ASYNC110 - a record is plain data and tells nobody
-                await asyncio.sleep(0)
+        await soon(lambda: bool(record.select_timeouts))
         assert told(lab, events.SelectTimeout) == []
         assert lab.journal.details_skipped
 
@@ -116,9 +115,7 @@ async def test_a_peer_that_speaks_while_its_handler_cleans_up_puts_nothing_off()
         await happens(lab, FaultStruck, connection=peer.connection.id)
         before = peer.connection.reads
         await peer.say(b"ANYBODY?\r\n")
-        async with asyncio.timeout(10):
-            while peer.connection.reads == before:  # noqa: ASYNC110 - a record is plain data and tells nobody
-                await asyncio.sleep(0)
+        await soon(lambda: peer.connection.reads > before)
         fault.undo()
         assert await peer.hear_out() == b"Connection dropped!\r\n"
 
@@ -135,8 +132,6 @@ async def test_a_task_that_is_cancelled_under_a_time_limit_is_no_garbage(server:
                 lab.interrupt(peer.connection.id)
                 await happens(lab, events.Closed, connection=peer.connection.id)
                 del serving
-            async with asyncio.timeout(10):
-                while task() is not None:  # noqa: ASYNC110 - nobody is told
-                    await asyncio.sleep(0)
+            await soon(lambda: task() is None)
         finally:
             gc.enable()
