@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from . import checks, measuring
+from . import checks, garbage, measuring
 from .chosen import add_config, add_options, choose, refuse_theme
 from .options import Parser, add_address, address, settings
 from .standard import never_refuse
@@ -60,6 +60,7 @@ def _screen(arguments: list[str]) -> int:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         parser.error("there is no terminal to draw on: use `echotui serve`")
     refuse_theme(parser, chosen)
+    garbage.hold()
     from . import run
 
     look = run.Look(
@@ -79,6 +80,7 @@ def _serve(arguments: list[str]) -> int:
         "--faults", type=checks.script, metavar="FILE", help="a fault script: its faults come when they are due"
     )
     options = choose(parser, parser.parse_args(arguments), known).options
+    garbage.hold()
     from . import serve
 
     return serve.run(settings(options), options.loop, all_events=options.events == "all", script=options.faults)
@@ -142,11 +144,10 @@ class _Version(argparse.Action):
     """Print the version, and how it was built; look it up only when somebody asks."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version
-
         from echotui.server.compiled import how_built
+        from echotui.server.version import VERSION
 
-        print(f"echotui {version('echotui')} ({how_built()})")
+        print(f"echotui {VERSION} ({how_built()})")
         parser.exit()
 
 

@@ -8,18 +8,14 @@ import argparse
 import codecs
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from echotui.server.naming import describe
-
 from .keys import BY_ID, BadKey, Keymap
 from .option_table import OPTIONS, Kind, Option
-from .text import REPEATED, quoted
+from .text import meant, quoted
 from .toml import as_toml
 
 #: The environment variable that names another file.
@@ -80,16 +76,22 @@ def read(named: str | None = None) -> Config:
     except (FileNotFoundError, NotADirectoryError) as error:
         if not expected:
             return Config(path, found=False)
-        raise BadConfig(path, f"{describe(error)}: `echotui config template` prints what could stand there") from None
+        raise BadConfig(path, f"{_described(error)}: `echotui config template` prints what could stand there") from None
     except IsADirectoryError:
         raise BadConfig(path, "that is a directory: name the file in it") from None
     except OSError as error:
-        raise BadConfig(path, f"it cannot be read, {describe(error)}") from None
+        raise BadConfig(path, f"it cannot be read, {_described(error)}") from None
     try:
         options, keymap = parse(data)
     except Wrong as wrong:
         raise BadConfig(path, str(wrong)) from None
     return Config(path, True, options, keymap)
+
+
+def _described(error: OSError) -> str:
+    from echotui.server.naming import describe
+
+    return describe(error)
 
 
 def parse(data: bytes) -> tuple[dict[str, object], Keymap]:
@@ -104,6 +106,8 @@ def parse(data: bytes) -> tuple[dict[str, object], Keymap]:
 
 
 def _table(data: bytes) -> dict[str, Any]:
+    import tomllib  # most people have no such file, and all of them wait for the program to start
+
     if len(data) > MOST:
         raise Wrong(f"it is larger than {MOST // 1024} KiB: that is not a configuration of echotui")
     try:
@@ -135,8 +139,7 @@ def _option(name: str, value: object) -> object:
 def _unknown_option(name: str) -> str:
     if name in {key.partition(".")[0] for key in BY_ID}:
         return f"{name}.… is a key: it belongs below [keys]"
-    near = get_close_matches(name[:REPEATED], [*OPTIONS, "keys"], 1)
-    hint = f"do you mean {near[0]!r}?" if near else "`echotui config template` has them all"
+    hint = meant(name, [*OPTIONS, "keys"], "`echotui config template` has them all")
     return f"there is no option {quoted(name)}: {hint}"
 
 

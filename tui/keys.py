@@ -7,10 +7,9 @@ of that name only. Two of them may share a key where they never meet.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 
-from .text import REPEATED, quoted
+from .text import meant, quoted
 
 #: How long may be what a key does, in characters.
 LONGEST = 53
@@ -139,8 +138,7 @@ def as_key(text: str) -> str:
     *modifiers, name = text.lower().split("+")
     known = name in _NAMES or (bool(modifiers) and len(name) == 1 and name.isascii() and name.isalnum())
     if not known or not set(modifiers) <= {"alt", "ctrl", "shift"} or len(set(modifiers)) != len(modifiers):
-        near = get_close_matches(text.lower(), _NAMES, 1)
-        hint = f"do you mean {near[0]!r}?" if near else 'write a character, or a name such as "space", "f5", "ctrl+d"'
+        hint = meant(text.lower(), _NAMES, 'write a character, or a name such as "space", "f5", "ctrl+d"')
         raise BadKey(f"{quoted(text)} is no key: {hint}")
     if modifiers == ["shift"] and name not in _NAMES:
         raise BadKey(f'{text!r} is no key of its own: write "{name.upper()}"')
@@ -199,8 +197,7 @@ class Keymap(Mapping[str, tuple[str, ...]]):
 
 def _checked(name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
     if name not in BY_ID:
-        near = get_close_matches(name[:REPEATED], BY_ID, 1)
-        hint = f"do you mean {near[0]!r}?" if near else "`echotui config template` has them all"
+        hint = meant(name, BY_ID, "`echotui config template` has them all")
         raise BadKey(f"there is no {quoted(name)} to give a key to: {hint}")
     try:
         checked = tuple(dict.fromkeys(map(as_key, keys)))

@@ -5,6 +5,7 @@ So whatever is not printable is shown escaped. The result is plain text: it is n
 """
 
 import re
+from collections.abc import Iterable
 
 #: How much of a text is repeated in an error, in characters.
 REPEATED = 40
@@ -37,6 +38,14 @@ def shortened(text: str) -> str:
 def quoted(text: str) -> str:
     """Return text in quotes, as an error repeats it: of what is longer than `REPEATED` only the beginning."""
     return repr(text if len(text) <= REPEATED else f"{text[: REPEATED - 1]}…")
+
+
+def meant(text: str, known: Iterable[str], otherwise: str) -> str:
+    """Return the hint of an error about a name that is not known: the nearest one, or `otherwise` if none is near."""
+    from difflib import get_close_matches  # for errors only: it takes longer than what is right is read in
+
+    near = get_close_matches(text[:REPEATED], list(known), 1)
+    return f"do you mean {near[0]!r}?" if near else otherwise
 
 
 def _escaped(character: str) -> str:

@@ -1,7 +1,5 @@
 """Values as TOML writes them: what `config show` and `config template` print, and errors suggest."""
 
-import json
-
 
 def as_toml(value: object) -> str:
     """Return a text, number, flag or list of texts as TOML writes it, on one line."""
@@ -9,6 +7,8 @@ def as_toml(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
+            import json
+
             # JSON's escapes are TOML's, too. Only a DEL may stand in JSON as it is, and not in TOML.
             return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
         case int():
