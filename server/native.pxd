@@ -1,5 +1,16 @@
 # What ``native.pyx`` gives to what is compiled.
 
+cimport cython
+from cpython.object cimport PyObject
+
+cdef extern from "Python.h":
+    ctypedef object (*getter)(object of, void* closure)
+    ctypedef struct PyGetSetDef:
+        getter get
+        void* closure
+    ctypedef object (*PyCFunction)(object of, PyObject* nothing)
+
+
 cpdef double clock() noexcept
 
 cpdef unsigned long this_thread() noexcept
@@ -18,6 +29,8 @@ cpdef int offset_of(object frame) except -2
 
 cpdef object function_of(object bound)
 
+cpdef object self_of(object bound)
+
 cpdef object weak(object of)
 
 cpdef object call(object function, tuple args, dict named)
@@ -27,3 +40,24 @@ cpdef bint holds(bytes data, bytes word) except -1
 cpdef bytes receive(int descriptor)
 
 cpdef long long give(int descriptor, bytes data, long long at, long long size) except -1
+
+
+@cython.final
+cdef class Attribute:
+    cdef type owner
+    cdef str name
+    cdef Py_ssize_t offset
+    cdef PyGetSetDef* getter
+
+    cpdef object of(self, object thing)
+
+    cdef _look_up(self, type kind)
+
+
+@cython.final
+cdef class Question:
+    cdef object method
+    cdef type owner
+    cdef PyCFunction function
+
+    cpdef object of(self, object thing)

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from operator import attrgetter
 from threading import get_ident as this_thread
 from time import monotonic as clock
-from types import FrameType, MethodType
+from types import BuiltinFunctionType, FrameType, MethodType
 from typing import Any
 from weakref import ref as weak
 
 __all__ = [
     "MOST_RECEIVED",
+    "Attribute",
+    "Question",
     "address",
     "back_of",
     "call",
@@ -24,6 +26,7 @@ __all__ = [
     "holds",
     "offset_of",
     "receive",
+    "self_of",
     "this_thread",
     "weak",
 ]
@@ -49,6 +52,25 @@ def calling_frame() -> FrameType | None:
 def function_of(bound: Any) -> Any:
     """Return what a bound method calls; None for what is none."""
     return bound.__func__ if type(bound) is MethodType else None
+
+
+def self_of(bound: Any) -> Any:
+    """Return what a builtin method is bound to; None for what is none."""
+    return bound.__self__ if type(bound) is BuiltinFunctionType else None
+
+
+class Attribute:
+    """An attribute, asked for so often that C looks up once where it is: in the first object's class."""
+
+    def __init__(self, name: str) -> None:
+        self.of = attrgetter(name)
+
+
+class Question:
+    """A method that takes nothing but whom it is asked of."""
+
+    def __init__(self, method: Callable[[Any], Any]) -> None:
+        self.of = method
 
 
 def call(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:

@@ -28,6 +28,9 @@ cdef extern from "Python.h":
     bint PyMethod_Check(object bound)
     PyObject* PyMethod_GET_FUNCTION(object bound)
     void Py_DECREF(PyObject* held)
+    bint PyCFunction_Check(object builtin)
+    PyObject* PyCFunction_GET_SELF(object builtin)
+    bint PyObject_TypeCheck(object of, type kind)
     char* PyBytes_AS_STRING(bytes data)
     Py_ssize_t PyBytes_GET_SIZE(bytes data)
 
@@ -35,6 +38,36 @@ cdef extern from "Python.h":
 cdef extern from *:
     """
     #include <string.h>
+    #include <structmember.h>
+    #include <time.h>
+
+    /* Nanoseconds of the clock that Python has for monotonic; negative where that may be another one. */
+    static long long echotui_nanoseconds(void) {
+    #ifdef __linux__
+        struct timespec now;
+        if (clock_gettime(CLOCK_MONOTONIC, &now) == 0) return now.tv_sec * 1000000000LL + now.tv_nsec;
+    #endif
+        return -1;
+    }
+
+    /* Where the object lies that a slot holds; 0 for what is no such slot. */
+    static Py_ssize_t echotui_offset(PyObject *descriptor) {
+        if (!Py_IS_TYPE(descriptor, &PyMemberDescr_Type)) return 0;
+        PyMemberDef *member = ((PyMemberDescrObject *)descriptor)->d_member;
+        return member->type == T_OBJECT_EX ? member->offset : 0;
+    }
+
+    /* What C asks for an attribute, and with what; NULL for what is no attribute of that kind. */
+    static PyGetSetDef *echotui_getter(PyObject *descriptor) {
+        return Py_IS_TYPE(descriptor, &PyGetSetDescr_Type) ? ((PyGetSetDescrObject *)descriptor)->d_getset : NULL;
+    }
+
+    /* What C calls for a method that takes nothing; NULL for what is no such method. */
+    static PyCFunction echotui_method(PyObject *descriptor) {
+        if (!Py_IS_TYPE(descriptor, &PyMethodDescr_Type)) return NULL;
+        PyMethodDef *method = ((PyMethodDescrObject *)descriptor)->d_method;
+        return method->ml_flags == METH_NOARGS ? method->ml_meth : NULL;
+    }
 
     /* memmem is not in every C library. */
     static int echotui_holds(const char *data, size_t size, const char *word, size_t length) {
@@ -49,12 +82,17 @@ cdef extern from *:
         return 0;
     }
     """
+    long long echotui_nanoseconds()
+    Py_ssize_t echotui_offset(object descriptor)
+    PyGetSetDef* echotui_getter(object descriptor)
+    PyCFunction echotui_method(object descriptor)
     bint echotui_holds(const char* data, size_t size, const char* word, size_t length)
 
 
 cpdef double clock() noexcept:
-    """Return what `time.monotonic` returns."""
-    return monotonic()
+    """Return what `time.monotonic` returns, to the last bit."""
+    cdef long long nanoseconds = echotui_nanoseconds()
+    return nanoseconds / 1e9 if nanoseconds >= 0 else monotonic()
 
 
 cpdef unsigned long this_thread() noexcept:
@@ -107,6 +145,57 @@ cpdef int offset_of(object frame) except -2:
 cpdef object function_of(object bound):
     """Return what a bound method calls; None for what is none."""
     return <object>PyMethod_GET_FUNCTION(bound) if PyMethod_Check(bound) else None
+
+
+cpdef object self_of(object bound):
+    """Return what a builtin method is bound to; None for what is none."""
+    cdef PyObject* found = PyCFunction_GET_SELF(bound) if PyCFunction_Check(bound) else NULL
+    return None if found is NULL else <object>found
+
+
+cdef class Attribute:
+    """An attribute, asked for so often that where it is is looked up once: in the first object's class, if it is there.
+
+    That is so where the class has it in a slot, or C gives it.
+    """
+
+    def __init__(self, str name):
+        self.name = name
+
+    cpdef object of(self, object thing):
+        """Return what `getattr` returns."""
+        cdef PyObject* found
+        if self.owner is None:
+            self._look_up(type(thing))
+        if type(thing) is self.owner:
+            if self.offset:
+                found = (<PyObject**>(<char*><PyObject*>thing + self.offset))[0]
+                if found is not NULL:
+                    return <object>found
+            elif self.getter is not NULL:
+                return self.getter.get(thing, self.getter.closure)
+        return getattr(thing, self.name)
+
+    cdef _look_up(self, type kind):
+        self.owner = kind
+        descriptor = next((vars(base)[self.name] for base in kind.__mro__ if self.name in vars(base)), None)
+        self.offset = echotui_offset(descriptor)
+        self.getter = echotui_getter(descriptor)
+
+
+cdef class Question:
+    """A method that takes nothing but whom it is asked of."""
+
+    def __init__(self, method):
+        self.method = method
+        self.owner = getattr(method, "__objclass__", None)
+        self.function = NULL if self.owner is None else echotui_method(method)
+
+    cpdef object of(self, object thing):
+        """Return what it returns."""
+        if self.function is not NULL and PyObject_TypeCheck(thing, self.owner):
+            return self.function(thing, NULL)
+        return self.method(thing)
 
 
 cpdef object weak(object of):

@@ -126,6 +126,8 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         selector: what it waits with; the platform's best unless told otherwise.
     """
 
+    __slots__ = ("tasks",)  # asked for with each call: this is quicker than its dictionary
+
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
         self.observation = Observation(self, lambda: self._scheduled, self.call_later, ticks=True)
         self.tasks = self.observation.tasks

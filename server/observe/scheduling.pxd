@@ -2,7 +2,9 @@
 
 cimport cython
 
-from echotui.server.native cimport address, back_of, call, calling_frame, code_of, globals_of, offset_of, this_thread
+from echotui.server.native cimport (
+    Attribute, address, back_of, call, calling_frame, code_of, globals_of, offset_of, self_of, this_thread,
+)
 from echotui.server.observe.timing cimport TaskData, Turn, enter_task, same_mark, timed_step
 
 cdef object FIRST_STEP
@@ -11,6 +13,8 @@ cdef object Task
 cdef object TaskRecord
 cdef object _CREATE_TASK
 cdef dict _asyncio_names
+cdef Attribute _tasks
+cdef Attribute _future_waited_for
 cdef int EVENT_READ
 cdef int EVENT_WRITE
 

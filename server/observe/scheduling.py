@@ -9,7 +9,18 @@ from contextvars import Context, copy_context
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 from typing import TYPE_CHECKING, Any
 
-from ..native import address, back_of, call, calling_frame, code_of, globals_of, offset_of, this_thread
+from ..native import (
+    Attribute,
+    address,
+    back_of,
+    call,
+    calling_frame,
+    code_of,
+    globals_of,
+    offset_of,
+    self_of,
+    this_thread,
+)
 from .places import MACHINERY, cut_off_ours, program_mark
 from .steps import FIRST_STEP, WAKEUP, Task
 from .task_record import TaskRecord
@@ -18,6 +29,8 @@ from .timing import enter_task, same_mark, timed_step
 if TYPE_CHECKING:
     from .tasks import Tasks
 
+_tasks = Attribute("tasks")
+_future_waited_for = Attribute("_fut_waiter")
 _asyncio_names: Any = vars(asyncio.tasks)
 
 #: The task class that ours is one of. Where somebody has put another in its place, that one is made, and not observed.
@@ -78,14 +91,14 @@ def stepping_task(callback: Any, args: tuple[Any, ...]) -> Any:
         task = callback.__self__
         return task if type(task) is Task else None
     if kind is WAKEUP and len(args) == 1:
-        task = callback.__self__
-        return task if type(task) is Task and args[0] is task._fut_waiter else None
+        task = self_of(callback)
+        return task if type(task) is Task and args[0] is _future_waited_for.of(task) else None
     return None
 
 
 def call_soon(self: Any, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
     """Have something called in the next turn of an asyncio loop. A step of a task is timed."""
-    return _call_soon(self, self.tasks, callback, args, context)
+    return _call_soon(self, _tasks.of(self), callback, args, context)
 
 
 def _call_soon(

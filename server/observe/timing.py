@@ -13,7 +13,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from ..native import address, clock, weak
+from ..native import Attribute, Question, address, clock, weak
 from .places import BOTTOMS, MACHINERY, Mark, name_of
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ class TaskData:
         """The cancellations whose outcome is open, oldest first."""
 
 
-_is_done: Any = asyncio.Task.done
+_record = Attribute("record")
+_is_done = Question(asyncio.Task.done)
 _was_cancelled: Any = asyncio.Task.cancelled
 _append: Any = deque.append
 
@@ -272,7 +273,7 @@ def end_step(record: "TaskRecord", task: Any) -> None:
         record.longest = took
     if took > record.look_above:
         turn.look_at_step(task, took)
-    if _is_done(task):
+    if _is_done.of(task):
         end_task(turn, task, record)
 
 
@@ -391,7 +392,7 @@ class TimedStep(Called):
         """Run it in its context, as `asyncio.Handle._run` does, and note what it took."""
         task, callback, args = self.task, self._callback, self._args
         context: Any = self._context
-        record = task.record
+        record = _record.of(task)
         begin_step(record, task, args)
         try:
             if args:

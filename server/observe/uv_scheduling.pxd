@@ -2,7 +2,7 @@
 
 cimport cython
 
-from echotui.server.native cimport clock, this_thread
+from echotui.server.native cimport Attribute, clock, this_thread
 from echotui.server.observe.scheduling cimport stepping_task
 from echotui.server.observe.timing cimport (
     Called, TaskData, TimerCounts, Turn, begin_step, end_step, note_cancelled, note_fired, stand_in,
@@ -11,6 +11,8 @@ from echotui.server.observe.timing cimport (
 cdef object FIRST_STEP
 cdef object _bare_call_soon
 cdef object _bare_call_later
+cdef Attribute _record
+cdef Attribute _tasks
 
 
 @cython.final

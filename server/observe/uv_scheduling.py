@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from ..native import clock, this_thread
+from ..native import Attribute, clock, this_thread
 from .places import BOTTOMS, MACHINERY
 from .scheduling import stepping_task
 from .steps import FIRST_STEP
@@ -20,6 +20,8 @@ from .timing import Called, TimerCounts, begin_step, end_step, note_cancelled, n
 if TYPE_CHECKING:
     from .tasks import Tasks
 
+_record = Attribute("record")
+_tasks = Attribute("tasks")
 _bare_call_soon: Any = uvloop.Loop.call_soon
 _bare_call_later: Any = uvloop.Loop.call_later
 
@@ -36,7 +38,7 @@ class UvStep:
     def __call__(self) -> None:
         """Run it, and note what it took."""
         task, callback, args = self.task, self.callback, self.args
-        record = task.record
+        record = _record.of(task)
         begin_step(record, task, args)
         try:
             if args:
@@ -53,7 +55,7 @@ class UvStep:
 
 def uv_call_soon(self: Any, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
     """Have something called in the next turn of a uvloop loop. A step of a task is timed."""
-    return _uv_call_soon(self, self.tasks, callback, args, context)
+    return _uv_call_soon(self, _tasks.of(self), callback, args, context)
 
 
 def _uv_call_soon(

@@ -1,5 +1,6 @@
 """What the compiled modules have of C is what it is in Python."""
 
+import asyncio
 import errno
 import inspect
 import os
@@ -18,10 +19,11 @@ from echotui.server import native
 
 
 def test_the_clock_is_the_one_of_time_monotonic() -> None:
-    before = time.monotonic()
-    now = native.clock()
-    assert type(now) is float
-    assert before <= now <= time.monotonic()
+    assert type(native.clock()) is float
+    for _ in range(1000):
+        before = time.monotonic()
+        now = native.clock()
+        assert before <= now <= time.monotonic()
 
 
 def test_a_thread_has_the_number_that_threading_gives_it() -> None:
@@ -61,6 +63,79 @@ def test_a_bound_method_tells_its_function_and_nothing_else_does() -> None:
     others: list[Any] = [Thing.method, len, [].append, thing, None]
     for other in others:
         assert native.function_of(other) is None
+
+
+def test_a_builtin_method_tells_what_it_is_bound_to_and_nothing_else_does() -> None:
+    things: list[int] = []
+    assert native.self_of(things.append) is things
+    others: list[Any] = [list.append, native, lambda: None, things, None]
+    for other in others:
+        assert native.self_of(other) is None
+
+
+class Slotted:
+    __slots__ = ("empty", "thing")
+
+
+class Grandchild(Slotted):
+    __slots__ = ("other",)
+
+
+class Unslotted:
+    thing = "of the class"
+
+
+@pytest.mark.parametrize("first", [Slotted, Grandchild, Unslotted, asyncio.Future])
+def test_an_attribute_is_what_getattr_returns_of_the_first_it_is_asked_of_and_of_any_other(first: type) -> None:
+    loop = asyncio.new_event_loop()
+    things: list[Any] = [Slotted(), Grandchild(), Unslotted(), asyncio.Future(loop=loop)]
+    for slotted in things[:2]:
+        slotted.thing = object()
+    things.sort(key=lambda thing: type(thing) is not first)
+    attributes = {
+        name: native.Attribute(name) for name in ("thing", "empty", "other", "_callbacks", "_state", "__doc__")
+    }
+    for name, attribute in attributes.items():
+        for thing in things * 2:
+            missing = object()
+            expected = getattr(thing, name, missing)
+            if expected is missing:
+                with pytest.raises(AttributeError):
+                    attribute.of(thing)
+            else:
+                assert attribute.of(thing) == expected
+    things[0].thing = changed = object()
+    assert attributes["thing"].of(things[0]) is changed
+    loop.close()
+
+
+def test_what_an_attribute_raises_is_raised() -> None:
+    class Broken:
+        @property
+        def thing(self) -> int:
+            raise ZeroDivisionError("thing")
+
+    with pytest.raises(ZeroDivisionError, match="thing"):
+        native.Attribute("thing").of(Broken())
+
+
+def test_a_question_is_answered_as_the_method_answers_it() -> None:
+    loop = asyncio.new_event_loop()
+    future: asyncio.Future[None] = asyncio.Future(loop=loop)
+    done, result = native.Question(asyncio.Future.done), native.Question(asyncio.Future.result)
+    assert done.of(future) is False
+    with pytest.raises(asyncio.InvalidStateError):
+        result.of(future)
+    future.set_result(None)
+    assert done.of(future) is True
+    assert result.of(future) is None
+    others: list[Any] = [None, object(), loop]
+    for other in others:
+        with pytest.raises(TypeError):
+            done.of(other)
+    assert native.Question(len).of([1, 2]) == 2
+    assert native.Question(lambda thing: thing + 1).of(1) == 2
+    loop.close()
 
 
 def test_a_call_hands_over_what_it_is_given_and_raises_what_it_raises() -> None:
