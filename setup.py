@@ -20,7 +20,9 @@ from setuptools.errors import BaseError, CCompilerError
 # ``.pxd`` cannot say so for the class it describes.
 get_directive_defaults()["freelist"] = 256
 
-MODULES: tuple[str, ...] = runpy.run_path("server/compiled.py")["MODULES"]
+_known = runpy.run_path("server/compiled.py")
+MODULES: tuple[str, ...] = _known["MODULES"]
+METHODS: frozenset[str] = _known["METHODS"]
 
 
 class CompileIfPossible(build_ext):
@@ -50,16 +52,21 @@ def translated() -> list[Extension]:
         package.mkdir()
         (package / "server").symlink_to(Path("server").resolve(), target_is_directory=True)
         try:
-            modules: list[Extension] = cythonize(
-                [Extension(f"echotui.server.{name}", [source(name)]) for name in MODULES],
-                include_path=[names],
-                build_dir="build",
-                compiler_directives={"language_level": 3, "annotation_typing": False},
-            )
+            return [extension for bound in (False, True) for extension in in_c(names, bound=bound)]
         except NotTranslated as error:
             warn(error)
             return []
-    return modules
+
+
+def in_c(names: str, *, bound: bool) -> list[Extension]:
+    """Return the modules whose functions are, or are not, bound when they are attributes of a class in Python."""
+    extensions: list[Extension] = cythonize(
+        [Extension(f"echotui.server.{name}", [source(name)]) for name in MODULES if (name in METHODS) is bound],
+        include_path=[names],
+        build_dir="build",
+        compiler_directives={"language_level": 3, "annotation_typing": False, "binding": bound},
+    )
+    return extensions
 
 
 def warn(error: Exception) -> None:

@@ -32,6 +32,10 @@ MODULES = (
     "servers.talk",
 )
 
+#: Those of them whose functions are methods of classes that are not compiled. A function that is not bound when it is
+#: asked of an object is called for less, as those that Python has of C are; these have to be.
+METHODS = frozenset({"observe.scheduling", "observe.turning", "observe.uv_scheduling"})
+
 
 def how_built() -> str:
     """Return in a word whether the modules are compiled: ``compiled``, ``not compiled`` or, of some, ``partly``."""
