@@ -2,10 +2,11 @@
 
 cimport cython
 
-from echotui.server.native cimport address, clock, weak
+from echotui.server.native cimport Attribute, Question, address, clock, weak
 
 
-cdef object _is_done
+cdef Attribute _record
+cdef Question _is_done
 cdef object _was_cancelled
 cdef object _append
 
@@ -43,9 +44,16 @@ cdef class Turn:
     cpdef sweep(self)
 
 
+# What is touched in each step comes first, to lie in one line of the processor's memory, or two.
 cdef class TaskData:
-    cdef public object _task
     cdef public Turn tasks
+    cdef public tuple unsettled
+    cdef public double since
+    cdef public long long steps
+    cdef public double busy
+    cdef public double longest
+    cdef public double look_above
+    cdef public object _task
     cdef public long long id
     cdef public object code
     cdef public object made
@@ -55,12 +63,6 @@ cdef class TaskData:
     cdef public object owner_then
     cdef public bint eager
     cdef public object rare
-    cdef public double since
-    cdef public long long steps
-    cdef public double busy
-    cdef public double longest
-    cdef public double look_above
-    cdef public tuple unsettled
 
 
 cdef class TimerCounts:
