@@ -262,21 +262,30 @@ class StreamsProtocol(asyncio.StreamReaderProtocol):
     def __init__(self, reader: _Reader) -> None:
         super().__init__(reader)
         self._reader = reader
+        self._connection = reader.connection
+        self._received = reader.server.received
 
     def data_received(self, data: bytes) -> None:
-        reader = self._reader
-        reader.server.received(reader.connection, data)
-        deadline = reader.deadline
+        self._received(self._connection, data)
+        self._reader.feed_data(data)
+
+
+class ImpatientProtocol(StreamsProtocol):
+    """The same under an idle limit: who sends a part of a line is not idle."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        deadline = self._reader.deadline
         if deadline is not None and not deadline.expired():
-            limit = reader.server.desk.settings.idle_timeout or 0
+            limit = self._reader.server.desk.settings.idle_timeout or 0
             deadline.reschedule(asyncio.get_running_loop().time() + limit)
-        reader.feed_data(data)
 
 
 async def _open(reader: _Reader, sock: socket.socket) -> asyncio.StreamWriter:
     """Give an accepted socket to a reader; return its writer."""
     loop = asyncio.get_running_loop()
-    protocol = StreamsProtocol(reader)
+    limited = reader.server.desk.settings.idle_timeout is not None
+    protocol = (ImpatientProtocol if limited else StreamsProtocol)(reader)
     transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
     transport.set_write_buffer_limits(high=0)  # drain waits until all is taken
     return asyncio.StreamWriter(transport, protocol, reader, loop)
