@@ -26,5 +26,7 @@ cdef class Exchange(Conversation):
     @cython.locals(connection=Traffic)
     cpdef bint settle(self)
 
+    cpdef bint is_sent(self, long long size)
+
     @cython.locals(then=cython.longlong)
     cpdef bint has_had_its_share(self, long long reads)

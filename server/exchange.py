@@ -70,6 +70,16 @@ class Exchange(Conversation):
             self.tally.sent(connection, connection.unsent)
         return connection.link is not None or self.boomed or connection.has_to_boom or self._times % _FAIR_SHARE == 0
 
+    def is_sent(self, size: int) -> bool:
+        """Count what was written as sent, unless some of it is unsent.
+
+        Return whether there is no more to do: all is sent, and its peer has not said boom.
+        """
+        if self.connection.unsent:
+            return False
+        self.tally.sent(self.connection, size)
+        return not self.boomed
+
     def has_had_its_share(self, reads: int) -> bool:
         """Whether it is time for others.
 

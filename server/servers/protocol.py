@@ -112,27 +112,27 @@ class _Talk(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Echo what came in."""
-        connection, server, transport = self.connection, self.server, self.transport
+        transport = self.transport
         if transport is None or self.ended_by is not None:
             return
         exchange = self.exchange
         try:
             if answer := exchange.take(data):
                 transport.write(answer)
-                if connection.unsent:
+                if exchange.is_sent(len(answer)):
+                    return
+                if self.connection.unsent:
                     self._count_written(len(answer), transport)
-                else:
-                    server.sent(connection, len(answer))
-            elif connection.link is not None:
+            elif (link := self.connection.link) is not None:
                 if exchange.answer:
-                    connection.link.answer(exchange.answer)
+                    link.answer(exchange.answer)
                     exchange.answer = b""
-                self._follow(connection.link)
+                self._follow(link)
                 return
         except Exception as error:  # noqa: BLE001 - left to the loop it would be logged, and unsent answers dropped
             self.end(error)
         else:
-            if self.exchange.boomed:
+            if exchange.boomed:
                 self.end(Boom())
 
     def _count_written(self, size: int, transport: asyncio.Transport) -> None:

@@ -46,6 +46,22 @@ def test_what_is_returned_is_unsent_until_it_is_settled() -> None:
     assert exchange.connection.bytes_out == 6
 
 
+def test_what_a_transport_has_taken_is_sent_unless_it_keeps_some_and_a_boom_is_something_more_to_do() -> None:
+    exchange = an_exchange(awaits=False)
+    connection = exchange.connection
+    assert exchange.take(b"hello\n") == b"hello\n"
+    assert (connection.unsent, connection.bytes_out) == (0, 0)
+    assert exchange.is_sent(6)
+    assert (connection.unsent, connection.bytes_out) == (0, 6)
+    connection.unsent = 2  # as a transport says that has to keep some of it
+    assert not exchange.is_sent(6)
+    assert (connection.unsent, connection.bytes_out) == (2, 6)
+    connection.unsent = 0
+    assert exchange.take(b"ab\nboom\n") == b"ab\n"
+    assert not exchange.is_sent(3)
+    assert (connection.unsent, connection.bytes_out) == (0, 9)
+
+
 def test_what_was_cut_off_and_counted_meanwhile_is_not_counted_again() -> None:
     exchange = an_exchange()
     exchange.take(b"hello\n")
