@@ -63,7 +63,7 @@ def in_c(names: str, *, bound: bool) -> list[Extension]:
     extensions: list[Extension] = cythonize(
         [Extension(f"echotui.server.{name}", [source(name)]) for name in MODULES if (name in METHODS) is bound],
         include_path=[names],
-        build_dir="build",
+        build_dir=f"build/{'bound' if bound else 'unbound'}",  # it sees by itself only which files have changed
         compiler_directives={"language_level": 3, "annotation_typing": False, "binding": bound},
     )
     return extensions

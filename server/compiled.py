@@ -32,9 +32,10 @@ MODULES = (
     "servers.talk",
 )
 
-#: Those of them whose functions are methods of classes that are not compiled. A function that is not bound when it is
-#: asked of an object is called for less, as those that Python has of C are; these have to be.
-METHODS = frozenset({"observe.scheduling", "observe.turning", "observe.uv_scheduling"})
+#: Those of them whose functions are methods of classes that are not compiled, or stand in the loop's own lists, where
+#: they are asked for their lines. All others are called for less, as those that Python has of C are: they are not bound
+#: when they are asked of an object, and know no line.
+METHODS = frozenset({"observe.scheduling", "observe.turning", "observe.uv_scheduling", "servers.hosting"})
 
 
 def how_built() -> str:

@@ -28,7 +28,7 @@ cdef extern from "Python.h":
     bint PyMethod_Check(object bound)
     PyObject* PyMethod_GET_FUNCTION(object bound)
     void Py_DECREF(PyObject* held)
-    bint PyCFunction_Check(object builtin)
+    bint PyCFunction_CheckExact(object builtin)
     PyObject* PyCFunction_GET_SELF(object builtin)
     bint PyObject_TypeCheck(object of, type kind)
     char* PyBytes_AS_STRING(bytes data)
@@ -50,16 +50,24 @@ cdef extern from *:
         return -1;
     }
 
+    /* Whether objects of this class have what a descriptor of this kind, a type of C's, is for, as they have all else. */
+    static int echotui_is_for(PyTypeObject *kind, PyObject *descriptor, PyTypeObject *wanted) {
+        return kind->tp_getattro == PyObject_GenericGetAttr && Py_IS_TYPE(descriptor, wanted)
+            && PyType_IsSubtype(kind, PyDescr_TYPE(descriptor));
+    }
+
     /* Where the object lies that a slot holds; 0 for what is no such slot. */
-    static Py_ssize_t echotui_offset(PyObject *descriptor) {
-        if (!Py_IS_TYPE(descriptor, &PyMemberDescr_Type)) return 0;
+    static Py_ssize_t echotui_offset(PyTypeObject *kind, PyObject *descriptor) {
+        if (!echotui_is_for(kind, descriptor, &PyMemberDescr_Type)) return 0;
         PyMemberDef *member = ((PyMemberDescrObject *)descriptor)->d_member;
         return member->type == T_OBJECT_EX ? member->offset : 0;
     }
 
     /* What C asks for an attribute, and with what; NULL for what is no attribute of that kind. */
-    static PyGetSetDef *echotui_getter(PyObject *descriptor) {
-        return Py_IS_TYPE(descriptor, &PyGetSetDescr_Type) ? ((PyGetSetDescrObject *)descriptor)->d_getset : NULL;
+    static PyGetSetDef *echotui_getter(PyTypeObject *kind, PyObject *descriptor) {
+        if (!echotui_is_for(kind, descriptor, &PyGetSetDescr_Type)) return NULL;
+        PyGetSetDef *found = ((PyGetSetDescrObject *)descriptor)->d_getset;
+        return found->get == NULL ? NULL : found;
     }
 
     /* What C calls for a method that takes nothing; NULL for what is no such method. */
@@ -83,8 +91,8 @@ cdef extern from *:
     }
     """
     long long echotui_nanoseconds()
-    Py_ssize_t echotui_offset(object descriptor)
-    PyGetSetDef* echotui_getter(object descriptor)
+    Py_ssize_t echotui_offset(type kind, object descriptor)
+    PyGetSetDef* echotui_getter(type kind, object descriptor)
     PyCFunction echotui_method(object descriptor)
     bint echotui_holds(const char* data, size_t size, const char* word, size_t length)
 
@@ -149,14 +157,14 @@ cpdef object function_of(object bound):
 
 cpdef object self_of(object bound):
     """Return what a builtin method is bound to; None for what is none."""
-    cdef PyObject* found = PyCFunction_GET_SELF(bound) if PyCFunction_Check(bound) else NULL
+    cdef PyObject* found = PyCFunction_GET_SELF(bound) if PyCFunction_CheckExact(bound) else NULL
     return None if found is NULL else <object>found
 
 
 cdef class Attribute:
     """An attribute, asked for so often that where it is is looked up once: in the first object's class, if it is there.
 
-    That is so where the class has it in a slot, or C gives it.
+    That is so where the class has it in a slot, or C gives it. It is taken for granted that the class keeps it there.
     """
 
     def __init__(self, str name):
@@ -179,8 +187,8 @@ cdef class Attribute:
     cdef _look_up(self, type kind):
         self.owner = kind
         descriptor = next((vars(base)[self.name] for base in kind.__mro__ if self.name in vars(base)), None)
-        self.offset = echotui_offset(descriptor)
-        self.getter = echotui_getter(descriptor)
+        self.offset = echotui_offset(kind, descriptor)
+        self.getter = echotui_getter(kind, descriptor)
 
 
 cdef class Question:

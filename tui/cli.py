@@ -60,7 +60,7 @@ def _screen(arguments: list[str]) -> int:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         parser.error("there is no terminal to draw on: use `echotui serve`")
     refuse_theme(parser, chosen)
-    garbage.hold()
+    garbage.collect_less()
     from . import run
 
     look = run.Look(
@@ -80,7 +80,7 @@ def _serve(arguments: list[str]) -> int:
         "--faults", type=checks.script, metavar="FILE", help="a fault script: its faults come when they are due"
     )
     options = choose(parser, parser.parse_args(arguments), known).options
-    garbage.hold()
+    garbage.collect_less()
     from . import serve
 
     return serve.run(settings(options), options.loop, all_events=options.events == "all", script=options.faults)

@@ -15,6 +15,8 @@ from echotui.server import new_event_loop
 from echotui.server.loops import LoopKind
 from echotui.server.observe import ticking
 from echotui.server.observe.timing import TIMERS_KEPT
+from echotui.server.servers.five_steps import Turns
+from echotui.server.servers.hosting import host_for
 
 
 def nothing() -> None:
@@ -51,6 +53,21 @@ async def test_live_timers_soonest_first_with_what_they_are_for() -> None:
     await asyncio.wait(tasks)
     assert timers.soonest(10) == []
     assert (timers.live, timers.cancelled) == (0, 3)
+
+
+async def test_a_timer_of_what_is_compiled_knows_its_line_as_well() -> None:
+    def turns() -> Turns:
+        while True:
+            yield 30.0
+
+    with selectors.DefaultSelector() as selector:  # one that is a descriptor
+        host = host_for(turns(), selector)
+        host.start()
+        (timer,) = observed().timers.soonest(1)
+        host.stop()
+    assert timer.callback == "OnLoop._due"
+    assert timer.place is not None
+    assert timer.place.file.endswith("hosting.py")
 
 
 @pytest.mark.parametrize("delay", [-(10**400), -1, 0, 1e300, float("inf")])

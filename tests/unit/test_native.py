@@ -109,6 +109,26 @@ def test_an_attribute_is_what_getattr_returns_of_the_first_it_is_asked_of_and_of
     loop.close()
 
 
+class Foreign:
+    __slots__ = ("x",)
+    thing = Slotted.__dict__["thing"]
+    _callbacks = asyncio.Future.__dict__["_callbacks"]
+
+
+class Intercepting(Slotted):
+    def __getattribute__(self, name: str) -> str:
+        return f"intercepted {name}"
+
+
+def test_what_is_not_the_classs_own_is_asked_for_as_getattr_asks() -> None:
+    for name in ("thing", "_callbacks"):
+        attribute = native.Attribute(name)
+        for _ in range(2):
+            with pytest.raises(TypeError):
+                attribute.of(Foreign())
+    assert native.Attribute("thing").of(Intercepting()) == "intercepted thing"
+
+
 def test_what_an_attribute_raises_is_raised() -> None:
     class Broken:
         @property
