@@ -87,8 +87,7 @@ class Pulse:
         turns: called once a second, tells what the loop has done since it was called before.
 
     What there is to do at a beat is done one thing a turn of the loop: done all at once it would take some tenths of a
-    millisecond, for which everybody who is ready had to wait. Where nobody has said anything in the last second it is
-    done at once: the turns would cost as much as what is done in them.
+    millisecond, for which everybody who is ready had to wait.
     """
 
     def __init__(
@@ -145,12 +144,9 @@ class Pulse:
         self._beats += 1
         self._next()
         is_a_second = self._beats % round(1 / BEAT) == 0
-        things = [*[partial(call, BEAT + late) for call in self._on_beat], *(self._samples if is_a_second else ())]
-        if any(rates.reads for rates in self.vitals.rates.values()):
-            self._go_on(iter(things))
-        else:
-            for thing in things:
-                thing()
+        self._go_on(
+            iter([*[partial(call, BEAT + late) for call in self._on_beat], *(self._samples if is_a_second else ())])
+        )
 
     def _go_on(self, things: Iterator[Callable[[], None]]) -> None:
         """Do one thing now, and in the next turn of the loop go on with the others."""
