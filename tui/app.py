@@ -46,6 +46,9 @@ HOMES = {key.action: key.home for key in KEYS if key.home}
 #: How long it is said in full that other machines can connect, in seconds; a word in the header goes on saying it.
 EXPOSED_TIME = 10.0
 
+#: How long drawing waits for a view that was looked at before, in seconds; for a new one Textual waits 50 ms.
+AT_ONCE = 0.001
+
 
 def _itself(view: View) -> View:
     return view
@@ -345,6 +348,11 @@ class EchoApp(OrderlyApp[int]):
             await self.switch_mode(key)
             if view.picture is not picture:
                 view.look_at(picture)
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Draw nothing for a while: a view that one goes to has to be composed. One that is, is drawn at once."""
+        is_there = isinstance(self.screen, View) and self.view.is_mounted
+        super().delay_update(AT_ONCE if is_there else delay)
 
     @on(View.Left)
     async def go_back(self) -> None:

@@ -3,8 +3,9 @@
     python tests/benchmarks/usable.py [--connections 10000] [--seconds 10] [--loop uvloop]
 
 *idle*: the share of a core that the app on a pty of 140×45 takes with 100 connections that say nothing, beside a plain
-server's and `echotui serve`'s. *busy*: all of many connections are served, and how long it takes from a key to the
-screen: least, median, 95th percentile, most.
+server's and `echotui serve`'s. *busy*: all of many connections are served, the share of a core that takes (near the
+whole of it, keys queue up as messages do), and how long it takes from a key to the screen: least, median, 95th
+percentile, most.
 """
 
 import argparse
@@ -51,6 +52,7 @@ def busy(case: Case, seconds: float, rate: float | None) -> None:
         )
         with Load(order) as load:
             served = load.connect()
+            began, cpu = perf_counter(), subject.cpu
             reports: list[Report] = []
             running = threading.Thread(target=lambda: reports.append(load.run()))
             running.start()
@@ -61,13 +63,14 @@ def busy(case: Case, seconds: float, rate: float | None) -> None:
                     if (answer := key_to_screen(subject, key, shows)) is not None and running.is_alive():
                         took.append(answer * 1e3)
             running.join()
+            share = (subject.cpu - cpu) / (perf_counter() - began)
     took.sort()
     (report,) = reports
     late = took[round(len(took) * 0.95) - 1] if took else math.inf
     keys = f"{took[0]:.0f} {statistics.median(took):.0f} {late:.0f} {took[-1]:.0f} ms" if took else "never"
     print(
         f"{case.server:9} busy  {served:,} of {case.connections:,} served, {report.messages:,} messages, errors "
-        f"{dict(report.errors)}; {len(took)} keys, to the screen {keys}",
+        f"{dict(report.errors)}, {share:.0%} of a core; {len(took)} keys, to the screen {keys}",
         flush=True,
     )
 
