@@ -25,8 +25,8 @@ NOTES = """\
 lag        how long the loop let wait what was ready, at worst, in the last second: its longest turn; on uvloop, whose
            turns cannot be seen, how late a timer came, which is up to 50 ms less
 painting   share of the last second that went into drawing this screen, and how often it was drawn: ten times a
-           second, and at once after a key; while the loop is busy, and nobody presses a key, once in two seconds or so,
-           a line at a time
+           second while something happens, and at once after a key; while the loop is busy, and nobody presses a key,
+           once in two seconds or so, a line at a time
 
 A filter is words, field:value, field=value (the whole of it), !not, and "several words" in quotes.
 A word is looked for in what the rows show; a field finds what is named, shown or not.

@@ -1,7 +1,8 @@
 """The frame clock: when the screen is painted, what that costs, and when it waits.
 
 One clock paints everything. Between two frames nothing is drawn however much happens; a frame in which nothing has
-changed paints nothing. While the terminal has not taken the last frame the next one is held back.
+changed paints nothing, and while few have news there are fewer of them. While the terminal has not taken the last frame
+the next one is held back.
 
 A frame takes the loop for a millisecond or more, in which it serves nobody. While the servers keep the loop busy, every
 message that comes meanwhile would be late; so a frame is drawn a few lines at a time then, with room for others in
@@ -52,6 +53,10 @@ SLOWEST = 2.0
 
 #: How long after a key frames come as fast as they can, in seconds.
 ATTENTION = 1.0
+
+#: How long from one frame to the next, in seconds, at the least while not each has news: to look in vain ten times a
+#: second takes a third of a percent of a core.
+UNHURRIED = 0.25
 
 #: Over how many seconds the cost is measured.
 WINDOW = 1.0
@@ -129,6 +134,8 @@ class FrameClock:
         self._drawing = drawing
         self._is_quiet = is_quiet
         self._brought = 0
+        self._has_news = False
+        self._news_in_a_row = 0
         self.attend()
 
     def attend(self) -> None:
@@ -139,21 +146,29 @@ class FrameClock:
     def _is_attentive(self) -> bool:
         return perf_counter() < self._attentive_until
 
+    @property
+    def pause(self) -> float:
+        """How long the next frame has to wait, in seconds: the period, or longer while not each frame has news."""
+        hurries = self._news_in_a_row > 1 or self._is_attentive
+        return self.period if hurries else max(self.period, UNHURRIED)
+
     async def run(self) -> None:
         """Draw until cancelled."""
         while True:
-            await asyncio.sleep(self.period)
+            await asyncio.sleep(self.pause)
             if self._meter.affords(self.period) or self._is_attentive:
                 await self._draw()
 
     async def _draw(self) -> None:
         """Draw a frame, at once or with room for others between its steps."""
         frame, done = self._frame(), False
+        self._has_news = False
         while not done:
             at_once = self._is_attentive or not self._meter.loop_is_busy
             if not at_once:
                 await self._breathe()
             done = self._advance(frame, at_once=at_once)
+        self._news_in_a_row = self._news_in_a_row + 1 if self._has_news else 0
 
     async def _breathe(self) -> None:
         """Leave the loop to others until nobody waits for it, or has waited for long."""
@@ -169,6 +184,7 @@ class FrameClock:
         done, before = True, drawing.count
         with drawing:
             for _ in frame:
+                self._has_news = True
                 if not at_once and perf_counter() >= until:
                     done, drawing.goes_on = False, True
                     break

@@ -19,6 +19,7 @@ from echotui.tui.frames import (
     SAVED,
     SLICE,
     SLOWEST,
+    UNHURRIED,
     WINDOW,
     FrameClock,
     PaintMeter,
@@ -176,6 +177,34 @@ async def test_who_has_pressed_no_key_for_a_while_waits(time: Time) -> None:
 
     await until_asked(5, frame, owed=60.0)
     assert len(begun) == 1
+
+
+async def test_frames_hurry_while_each_has_news_and_somebody_is_there(time: Time) -> None:
+    news = [True]
+
+    def frame() -> Iterator[None]:
+        if news[0]:
+            yield
+
+    async def pauses_after(*frames: bool) -> float:
+        for has_news in frames:
+            news[0] = has_news
+            await asyncio.wait_for(clock._draw(), PATIENCE)
+        return clock.pause
+
+    drawing: Any = NoDrawing()
+    clock = FrameClock(1 / PERIOD, PaintMeter(), frame, lambda: drawing, lambda: True)
+    assert await pauses_after(False) == PERIOD  # a clock begins with somebody who has just come
+    time.pass_(ATTENTION)
+    assert await pauses_after(False) == UNHURRIED
+    assert await pauses_after(True) == UNHURRIED  # a clock that shows seconds has news once in a second
+    assert await pauses_after(True) == PERIOD
+    assert await pauses_after(False) == UNHURRIED
+    clock.attend()
+    assert clock.pause == PERIOD
+    slow = FrameClock(1.0, PaintMeter(), frame, lambda: drawing, lambda: True)
+    time.pass_(ATTENTION)
+    assert slow.pause == 1.0
 
 
 @pytest.mark.parametrize(("quiet", "asked"), [(True, 2), (False, 2 * BREATHS)])

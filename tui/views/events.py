@@ -54,6 +54,7 @@ class EventsPane(Linked):
             follows=True,
             id="event-table",
             titles=False,
+            lasting=True,
         )
 
     @property

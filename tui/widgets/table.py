@@ -65,6 +65,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         follows: whether the cursor keeps to the last row as long as it is there.
         titles: whether there is a line with the titles of the columns.
         across: for a row that has one thing to say, what: it stands in the place of all but its first three columns.
+        lasting: whether a row always says what it has said at first, so that it need not be asked again.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -108,6 +109,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         id: str | None = None,
         titles: bool = True,
         across: Callable[[Row], Piece | None] = lambda _: None,
+        lasting: bool = False,
     ) -> None:
         super().__init__(id=id)
         self.columns = columns
@@ -120,6 +122,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
         self._key = key
         self._titles = titles
         self._across = across
+        self._lasting = lasting
         self._rows: Sequence[Row] = ()
         self._cursor: Hashable = None
         self._remembered: Hashable = None
@@ -315,6 +318,10 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
 
     def _row_line(self, at: int, width: int) -> Iterator[Line | None]:
         row, here = self._rows[at], at == self._at
+        known_by = ("row", self._key(row), here, width) if self._lasting else None
+        if known_by is not None and (known := self._made.get(known_by)) is not None:
+            yield known
+            return
         across = self._across(row)
         pieces: list[Piece] = []
         gap = "▸ " if here else "  "
@@ -327,7 +334,10 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
                 yield None
         if across:
             pieces.append((gap + across[0], across[1]))
-        yield self.line(pieces, width, "cursor" if here else "", fits=self._fits and not across)
+        line = self.line(pieces, width, "cursor" if here else "", fits=self._fits and not across)
+        if known_by is not None:
+            self._made[known_by] = line
+        yield line
 
 
 def _widths(columns: Sequence[Column[Row]], room: int) -> list[tuple[Column[Row], int]]:
