@@ -50,10 +50,6 @@ EXPOSED_TIME = 10.0
 AT_ONCE = 0.001
 
 
-def _itself(view: View) -> View:
-    return view
-
-
 def _key(name: str, action: str, label: str = "") -> Binding:
     """Return a binding of the app.
 
@@ -77,6 +73,7 @@ class EchoApp(OrderlyApp[int]):
     """
 
     CSS_PATH = "echotui.tcss"
+    DEFAULT_MODE = "1"
     TITLE = "echotui"
     NOTIFICATION_TIMEOUT = 2.5  # they cover the newest events
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual declares it so
@@ -149,13 +146,24 @@ class EchoApp(OrderlyApp[int]):
         """The view one looks at."""
         self.navigator = Navigator(self)
         for key, view in self.views.items():
-            self.add_mode(key, partial(_itself, view))
+            if view is not self.live:
+                self.add_mode(key, partial(self._laid_out, view))
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Return the Live view, which one looks at first."""
+        return self._laid_out(self.live)
+
+    def _laid_out(self, view: View) -> View:
+        """Return a view with the classes that Textual gives it for its size, but only once it has styled all of it."""
+        for size, breakpoints in zip(self.size, (self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), strict=True):
+            view.add_class(max(reached for reached in breakpoints if reached[0] <= size)[1])
+        return view
 
     async def on_mount(self) -> None:
-        """Go to the Live view, start the clock, and leave when a signal from outside has stopped the servers."""
+        """Start the clock, and leave when a signal from outside has stopped the servers."""
         self.set_keymap(textual_keymap(self.keymap))
-        # Not as the default mode: where tasks are eager, a view would begin to run before it is on a stack.
-        await self.switch_mode("1")
+        # Only now: as a mode that is known already, a view would begin to run before it is on a stack, where tasks are eager.
+        self.add_mode(self.DEFAULT_MODE, partial(self._laid_out, self.live))
         if any(record.exposed for record in self.lab.records):
             self.notify(clean(exposed(self.lab.settings.host)), severity="warning", markup=False, timeout=EXPOSED_TIME)
         self.run_worker(self._clock.run(), name="frame-clock")

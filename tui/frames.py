@@ -206,7 +206,7 @@ class Patience(AnsweredOnce):
 
     def _compositor_refresh(self) -> None:
         meter = getattr(self.app, "paint_meter", None)
-        if self._terminal_is_behind:
+        if self._terminal_is_behind or self.app._batch_count:
             self._owed = True
             return
         began = perf_counter()
