@@ -12,8 +12,9 @@ Text that came from a peer is kept as it came: whoever makes it visible cleans i
 JSON by escaping everything that is not ASCII).
 """
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar
+
+from .value import fields_of, value
 
 
 def as_text(data: bytes) -> str:
@@ -30,20 +31,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-_Kind = TypeVar("_Kind")
-
-
-@dataclass_transform(frozen_default=True)
-def event(kind: type[_Kind]) -> type[_Kind]:
-    """Make a type of event: a dataclass that nobody changes.
-
-    That nobody does is for the type checker to see. To forbid it when it runs would take half a millisecond of each
-    type when echotui starts, and more than all the rest of each event.
-    """
-    return dataclass(slots=True, eq=False, repr=False)(kind)
-
-
-@event
+@value
 class Event:
     """Something that happened.
 
@@ -73,29 +61,16 @@ class Event:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields that are set, bytes as text, ready for JSON."""
         row: dict[str, Any] = {"kind": self.kind}
-        for name, value in self._fields().items():
-            if value is not None:
-                row[name] = as_text(value) if isinstance(value, bytes) else value
+        for name, field in fields_of(self).items():
+            if field is not None:
+                row[name] = as_text(field) if isinstance(field, bytes) else field
         return row
-
-    def _fields(self) -> dict[str, Any]:
-        itself: Any = self
-        return {field.name: getattr(self, field.name) for field in fields(itself)}
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Event) and type(other) is type(self) and other._fields() == self._fields()
-
-    def __hash__(self) -> int:
-        return hash((type(self), *self._fields().values()))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._fields().items())})"
 
 
 # -- servers ---------------------------------------------------------------------------------------------------
 
 
-@event
+@value
 class Listening(Event):
     kind = "listening"
     server: str
@@ -107,7 +82,7 @@ class Listening(Event):
         return f"listening on {self.host}:{self.port}"
 
 
-@event
+@value
 class ListenFailed(Event):
     kind = "listen_failed"
     alarming = True
@@ -121,7 +96,7 @@ class ListenFailed(Event):
         return f"cannot listen on {self.host}:{self.port}: {self.reason}"
 
 
-@event
+@value
 class ListenerClosed(Event):
     kind = "listener_closed"
     server: str
@@ -133,7 +108,7 @@ class ListenerClosed(Event):
         return f"accepts no more on {self.host}:{self.port}"
 
 
-@event
+@value
 class ServerStopped(Event):
     kind = "server_stopped"
     server: str
@@ -143,7 +118,7 @@ class ServerStopped(Event):
         return "stopped"
 
 
-@event
+@value
 class AcceptFailed(Event):
     kind = "accept_failed"
     alarming = True
@@ -156,7 +131,7 @@ class AcceptFailed(Event):
         return f"cannot accept: {self.reason}; trying again in {duration(self.retry_after)}, the others are served"
 
 
-@event
+@value
 class TreatmentSwitched(Event):
     kind = "treatment_switched"
     server: str
@@ -170,7 +145,7 @@ class TreatmentSwitched(Event):
 # -- connections -----------------------------------------------------------------------------------------------
 
 
-@event
+@value
 class Accepted(Event):
     kind = "accepted"
     server: str
@@ -183,7 +158,7 @@ class Accepted(Event):
         return f"connection {self.connection}: accepted {self.peer} as fd {self.fd}"
 
 
-@event
+@value
 class Closed(Event):
     kind = "closed"
     server: str
@@ -202,7 +177,7 @@ class Closed(Event):
         )
 
 
-@event
+@value
 class HalfClosed(Event):
     kind = "half_closed"
     server: str
@@ -214,7 +189,7 @@ class HalfClosed(Event):
         return f"connection {self.connection}: {self.peer} will send no more, all it sent is answered"
 
 
-@event
+@value
 class HandlerFailed(Event):
     """A handler raised. `cause` is who made it: ``peer`` said boom, or the ``keyboard`` did."""
 
@@ -232,7 +207,7 @@ class HandlerFailed(Event):
         return f"connection {self.connection}: {self.error} (by {self.cause}) → {self.outcome}"
 
 
-@event
+@value
 class IdleTimeout(Event):
     kind = "idle_timeout"
     server: str
@@ -245,7 +220,7 @@ class IdleTimeout(Event):
         return f"connection {self.connection}: {self.peer} said nothing for {duration(self.limit)}"
 
 
-@event
+@value
 class LineRefused(Event):
     """A peer has sent more than `limit` bytes without ending its line."""
 
@@ -261,7 +236,7 @@ class LineRefused(Event):
         return f"connection {self.connection}: {self.peer} sent a line of more than {self.limit:,} B, it is closed"
 
 
-@event
+@value
 class CancelAsked(Event):
     kind = "cancel_asked"
     server: str
@@ -274,7 +249,7 @@ class CancelAsked(Event):
         return f"connection {self.connection}: {self.by} asks to end it"
 
 
-@event
+@value
 class ClientStarted(Event):
     kind = "client_started"
     server: str
@@ -285,7 +260,7 @@ class ClientStarted(Event):
         return f"built-in client {self.peer} starts to chat"
 
 
-@event
+@value
 class ClientEnded(Event):
     kind = "client_ended"
     server: str
@@ -300,7 +275,7 @@ class ClientEnded(Event):
 # -- the loop and its complaints -------------------------------------------------------------------------------
 
 
-@event
+@value
 class FailedSilently(Event):
     """A task ended with an exception that nobody will hear of while something still holds the task."""
 
@@ -316,7 +291,7 @@ class FailedSilently(Event):
         return f"connection {self.connection}: {self.error}, unheard: somebody keeps the task"
 
 
-@event
+@value
 class InstrumentDisabled(Event):
     """Something that watches raised; it is switched off, and what it watched goes on."""
 
@@ -330,7 +305,7 @@ class InstrumentDisabled(Event):
         return f"{self.instrument} raised {self.error} and is switched off"
 
 
-@event
+@value
 class DetailsSkipped(Event):
     """How many details were not recorded since the last of these events, because there were too many to read."""
 
@@ -345,7 +320,7 @@ class DetailsSkipped(Event):
 # -- signals and shutdown --------------------------------------------------------------------------------------
 
 
-@event
+@value
 class SignalReceived(Event):
     kind = "signal"
     alarming = True
@@ -357,7 +332,7 @@ class SignalReceived(Event):
         return f"{self.signal} received, sent from {self.origin}"
 
 
-@event
+@value
 class Stopping(Event):
     kind = "stopping"
     open: int
@@ -369,7 +344,7 @@ class Stopping(Event):
         return f"stopping: {self.open} open, they have {duration(self.drain)} to finish"
 
 
-@event
+@value
 class Straggler(Event):
     """A connection that had not finished when the drain time was over, and where it hangs."""
 
@@ -385,7 +360,7 @@ class Straggler(Event):
         return f"connection {self.connection}: {self.peer} has not finished ({self.doing}), it is ended"
 
 
-@event
+@value
 class CutShort(Event):
     """A second signal ends the time to finish, `after` seconds of `drain`. `owed`: bytes of answers that are lost."""
 
@@ -405,7 +380,7 @@ class CutShort(Event):
         return f"cut short by {self.by} after {duration(self.after)} of {duration(self.drain)}: {lost}"
 
 
-@event
+@value
 class Resumed(Event):
     """The process was stopped, by ctrl+z or SIGSTOP, and goes on: `gap` is known to about `give_or_take` seconds."""
 
@@ -419,7 +394,7 @@ class Resumed(Event):
         return f"the process was stopped for about {duration(self.gap)}: nothing was served meanwhile"
 
 
-@event
+@value
 class CleaningUp(Event):
     kind = "clean_up"
     finished: int
@@ -434,7 +409,7 @@ class CleaningUp(Event):
         )
 
 
-@event
+@value
 class Stopped(Event):
     kind = "stopped"
     took: float
@@ -447,7 +422,7 @@ class Stopped(Event):
         return f"stopped after {duration(self.took)}{rest}"
 
 
-@event
+@value
 class LabClosed(Event):
     kind = "closed_down"
 
@@ -459,7 +434,7 @@ class LabClosed(Event):
 # -- details ---------------------------------------------------------------------------------------------------
 
 
-@event
+@value
 class Selected(Event):
     kind = "select"
     detail = True
@@ -474,7 +449,7 @@ class Selected(Event):
         return f"{self.ready} ready after {duration(self.waited)}: {self.first}{more}"
 
 
-@event
+@value
 class SelectTimeout(Event):
     kind = "select_timeout"
     detail = True
@@ -486,7 +461,7 @@ class SelectTimeout(Event):
         return f"no events for {duration(self.waited)}, waiting a bit more"
 
 
-@event
+@value
 class Received(Event):
     """One read. `text` is at most the first 64 bytes of what it brought."""
 
@@ -504,7 +479,7 @@ class Received(Event):
         return f"connection {self.connection}: {self.size} B in  {as_text(self.text)}{more}"
 
 
-@event
+@value
 class LineWhole(Event):
     """The pieces of several reads have become a line. `text` is at most its first 64 bytes."""
 
@@ -522,7 +497,7 @@ class LineWhole(Event):
         return f"connection {self.connection}: the whole, {self.size} B  {as_text(self.text)}{more}"
 
 
-@event
+@value
 class Sent(Event):
     """One write. `unsent` bytes did not fit into the socket's buffer and wait until it is writable."""
 

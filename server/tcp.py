@@ -4,7 +4,8 @@ import contextlib
 import socket
 import struct
 import sys
-from dataclasses import dataclass
+
+from .value import value
 
 #: The names of the states, by their number in ``linux/tcp_states.h``.
 _STATES = {
@@ -35,7 +36,7 @@ _TRIES = 10
 _LISTEN = 10
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TcpInfo:
     """One connection, as the system sees it."""
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from time import monotonic
 
-from .events import Event, duration, event
+from .events import Event, duration
 from .journal import Journal
+from .value import value
 
 #: How many shutdowns stay visible.
 SHUTDOWNS_KEPT = 10
@@ -38,7 +39,7 @@ class What(StrEnum):
     """The loop is closed."""
 
 
-@event
+@value
 class ShutdownStep(Event):
     """One step of a shutdown. `began` and `ended` are seconds since the shutdown began."""
 

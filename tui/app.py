@@ -162,7 +162,7 @@ class EchoApp(OrderlyApp[int]):
     async def on_mount(self) -> None:
         """Start the clock, and leave when a signal from outside has stopped the servers."""
         self.set_keymap(textual_keymap(self.keymap))
-        # Only now: as a mode that is known already, a view would begin to run before it is on a stack, where tasks are eager.
+        # Not before: of a mode that is known, a view begins to run before it is on a stack, where tasks are eager.
         self.add_mode(self.DEFAULT_MODE, partial(self._laid_out, self.live))
         if any(record.exposed for record in self.lab.records):
             self.notify(clean(exposed(self.lab.settings.host)), severity="warning", markup=False, timeout=EXPOSED_TIME)

@@ -3,9 +3,10 @@
 import argparse
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn
+
+from echotui.server.value import value
 
 from .config import BadConfig, Config, read
 from .option_table import Kind, Option
@@ -20,7 +21,7 @@ class Source(Enum):
     COMMAND_LINE = "command line"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Chosen:
     """What is in effect of one command's options, and why."""
 

@@ -9,9 +9,11 @@ import codecs
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
+
+from echotui.server.value import value
 
 from .keys import BY_ID, BadKey, Keymap
 from .option_table import OPTIONS, Kind, Option
@@ -41,7 +43,7 @@ class Wrong(Exception):
     """What is wrong with the content of a file."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Config:
     """What a configuration file says."""
 

@@ -8,7 +8,8 @@ column, with hyphens where it has spaces (``waits-at:sock_recv``).
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from echotui.server.value import value
 
 #: A field, a sign, and what to look for in it.
 _NAMED = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)([:=])(.*)", re.DOTALL)
@@ -33,7 +34,7 @@ def _no_column(field: str) -> str:
     raise KeyError(field)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Filter:
     """A parsed filter. An empty one matches everything."""
 

@@ -206,7 +206,7 @@ class Patience(AnsweredOnce):
 
     def _compositor_refresh(self) -> None:
         meter = getattr(self.app, "paint_meter", None)
-        if self._terminal_is_behind or self.app._batch_count:
+        if self._terminal_is_behind or self.app._batch_count:  # noqa: SLF001 - what is drawn now would be thrown away
             self._owed = True
             return
         began = perf_counter()

@@ -6,8 +6,9 @@ of that name only. Two of them may share a key where they never meet.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from echotui.server.value import value
 
 from .text import meant, quoted
 
@@ -19,7 +20,7 @@ class BadKey(ValueError):
     """A key, or a keymap, that is not possible. Its message says why, and what is."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Key:
     """What keys there are for one thing, unless the user says otherwise, and what it is."""
 

@@ -1,10 +1,10 @@
 """Every option that can be set twice: on the command line, and for good in the configuration file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
 from echotui.server.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_NAMES
+from echotui.server.value import value
 
 from . import checks
 
@@ -19,7 +19,7 @@ class Kind(Enum):
     LIST = "a list of texts"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Option:
     """An option, by the name it has in both places.
 

@@ -3,7 +3,6 @@
 import copy
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from echotui.server.faults.active import ActiveFault
 from echotui.server.journal import Journal
 from echotui.server.lab import Lab
 from echotui.server.records import Connections, ServerRecord
+from echotui.server.value import value
 from echotui.server.vitals import Vitals
 from echotui.server.waterfall import Shutdown
 
@@ -27,7 +27,7 @@ class Painting(NamedTuple):
     """How often something was brought to the terminal, a second."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Picture:
     """Everything there is to draw, from one source at one time."""
 

@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from importlib.util import find_spec
 from time import monotonic
 
@@ -14,6 +13,7 @@ from echotui.server.lab import Lab
 from echotui.server.loops import LoopKind, new_event_loop
 from echotui.server.settings import Settings
 from echotui.server.shutdown import leave_after
+from echotui.server.value import value
 
 from . import numbers
 from .app import EchoApp
@@ -31,7 +31,7 @@ SETTLED = 1.0
 LEAVE_TIME = 0.3
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Look:
     """How the screen is, as `EchoApp` has it, and whether it takes the mouse."""
 

@@ -3,7 +3,6 @@
 import copy
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from echotui.server.observe.ticks import KeptRegistration, Registration, Tick
 from echotui.server.observe.timers import LiveTimer
 from echotui.server.observe.timing import TaskState
 from echotui.server.observe.waiting import Wait
+from echotui.server.value import value
 
 #: How many timers are looked at.
 TIMERS = 200
@@ -75,7 +75,7 @@ class TaskRow(Protocol):
 _TASK_FIELDS = tuple(name for name in vars(TaskRow) if isinstance(vars(TaskRow)[name], property))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Problems:
     """What went wrong, as it is kept: the newest last."""
 

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from ..value import value
 from .catalogue import Kind, On
 from .parameters import Values
 from .radius import BlastRadius
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
     """What a fault is injected into: a connection by id, a server by name, or the loop."""
 

@@ -1,9 +1,10 @@
 """What the journal is told of faults: injected, what they did, ended, and when everything served again."""
 
-from ..events import Event, duration, event
+from ..events import Event, duration
+from ..value import value
 
 
-@event
+@value
 class FaultInjected(Event):
     """A fault begins. With `seed` the same fault makes the same random decisions again."""
 
@@ -23,7 +24,7 @@ class FaultInjected(Event):
         return f"{self.name}{settings} into {self.target}{limit}"
 
 
-@event
+@value
 class FaultStruck(Event):
     """A fault has done something that is not undone with it."""
 
@@ -41,7 +42,7 @@ class FaultStruck(Event):
         return _about(self.name, self.connection, f"{self.what}: {self.measured}" if self.measured else self.what)
 
 
-@event
+@value
 class FaultActed(Event):
     """A fault has done what it does with every answer."""
 
@@ -58,7 +59,7 @@ class FaultActed(Event):
         return _about(self.name, self.connection, self.what)
 
 
-@event
+@value
 class FaultEnded(Event):
     """A fault is over, and what can be restored is."""
 
@@ -75,7 +76,7 @@ class FaultEnded(Event):
         return f"{self.name} in {self.target} is over after {duration(self.lasted)} ({self.why}); it has struck {times}"
 
 
-@event
+@value
 class Recovered(Event):
     """Every server that served before a fault has answered a probe since it ended, the last after `after` seconds."""
 
@@ -89,7 +90,7 @@ class Recovered(Event):
         return f"{self.servers} answered {duration(self.after)} after {self.name} ended"
 
 
-@event
+@value
 class NotRecovered(Event):
     """A server that served before a fault does not answer after it."""
 

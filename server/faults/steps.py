@@ -1,16 +1,16 @@
 """What a connection is to do, as data. Each server does it its own way of waiting; nothing in here does anything."""
 
-from dataclasses import dataclass
+from ..value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Send:
     """Send these bytes."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wait:
     """Do nothing, and read nothing, for so many seconds; None: until the faults of the connection change."""
 
@@ -18,14 +18,14 @@ class Wait:
     fault: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HalfClose:
     """Send no more (FIN); go on reading, and answer nothing."""
 
     fault: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Close:
     """Close the connection."""
 
@@ -33,7 +33,7 @@ class Close:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reset:
     """Close the connection with a reset (RST): what is under way is lost."""
 

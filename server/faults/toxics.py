@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
+from ..value import value
 from .steps import Close, HalfClose, Reset, Send, Step, Wait
 
 #: Into how many pieces a second the answers of a limited bandwidth are cut, at most.
 PIECES_A_SECOND = 20
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Part:
     """A fault's part in one connection."""
 
@@ -27,7 +28,7 @@ class Part:
     """Told, in words, whenever it has done something."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Toxic:
     """What all have in common: they let everything pass."""
 
@@ -49,7 +50,7 @@ class Toxic:
         yield Send(data)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Latency(Toxic):
     """Sends every answer later: by `seconds`, more or less up to `jitter`."""
 
@@ -63,7 +64,7 @@ class Latency(Toxic):
         yield Send(data)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Bandwidth(Toxic):
     """Sends no more than so many bytes a second."""
 
@@ -82,7 +83,7 @@ class Bandwidth(Toxic):
 AT_ONCE = 16
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Slicer(Toxic):
     """Sends every answer in segments of `size` bytes, more or less up to `spread`, `pause` seconds apart."""
 
@@ -106,7 +107,7 @@ class Slicer(Toxic):
             start += size
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Corrupt(Toxic):
     """Changes one byte of each of the next `answers` answers; 0 for all of them."""
 
@@ -124,7 +125,7 @@ class Corrupt(Toxic):
         yield Send(data[:at] + bytes((other,)) + data[at + 1 :])
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class StopReading(Toxic):
     """Reads nothing more: what the peer sends fills the buffers between, and then the peer has to wait."""
 
@@ -136,7 +137,7 @@ class StopReading(Toxic):
         yield Send(data)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class After(Toxic):
     """Ends the connection in its way after so many bytes of answers."""
 
@@ -164,7 +165,7 @@ class After(Toxic):
         raise NotImplementedError
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class LimitData(After):
     """Closes after so many bytes."""
 
@@ -174,7 +175,7 @@ class LimitData(After):
         return Close(self.fault, f"closed after its limit of data (fault {self.fault})")
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ResetPeer(After):
     """Resets after so many bytes."""
 
@@ -184,7 +185,7 @@ class ResetPeer(After):
         return Reset(self.fault, f"reset (fault {self.fault})")
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class HalfClosePeer(After):
     """Sends FIN after so many bytes, and nothing from then on."""
 
@@ -194,7 +195,7 @@ class HalfClosePeer(After):
         return HalfClose(self.fault)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SlowClose(Toxic):
     """Closes the connection `seconds` after it has ended."""
 

@@ -3,10 +3,11 @@
 `task` is a task's name, for people; `task_id` its number among the tasks of its loop, by which its record is found.
 """
 
-from ..events import Event, duration, event
+from ..events import Event, duration
+from ..value import value
 
 
-@event
+@value
 class CancellationAsked(Event):
     """Somebody asked a task to end. `by` is the task that asked, if a task did; `reason` how it asked."""
 
@@ -28,7 +29,7 @@ class CancellationAsked(Event):
         return f"{self.task} is asked to end, {self.reason}{by}{place}{message}"
 
 
-@event
+@value
 class CancellationDelivered(Event):
     """A request to end has reached its task, as CancelledError at an await, `after` seconds."""
 
@@ -48,7 +49,7 @@ class CancellationDelivered(Event):
         return f"{self.task} gets CancelledError at {self.place}, {duration(self.after)} after it was asked"
 
 
-@event
+@value
 class CancellationSettled(Event):
     """What became of a request to end, and how long the task took over it (`clean_up`, seconds)."""
 
@@ -68,7 +69,7 @@ class CancellationSettled(Event):
         return f"cancellation of {self.task}: {self.outcome}{error}{took}"
 
 
-@event
+@value
 class Complained(Event):
     """Something is wrong with the program: `about` names the kind, see `complaints.KINDS`.
 
@@ -93,7 +94,7 @@ class Complained(Event):
         return " · ".join(part for part in (self.message, self.task, self.error, self.place) if part)
 
 
-@event
+@value
 class LettersLost(Event):
     """How much there was to tell of the loop, by other threads or garbage, that it did not turn in time to hear."""
 
@@ -106,7 +107,7 @@ class LettersLost(Event):
         return f"{self.count:,} complaints or other news of the loop are lost: too many came within one turn"
 
 
-@event
+@value
 class StallBegan(Event):
     """The loop does not turn: something on it has not come back for `lasted` seconds.
 
@@ -128,7 +129,7 @@ class StallBegan(Event):
         return f"the loop is blocked for {duration(self.lasted)} now, at {place}{who}"
 
 
-@event
+@value
 class StallEnded(Event):
     """The loop turns again after `lasted` seconds, with what had to wait for it meanwhile. Its time is the end."""
 

@@ -6,11 +6,11 @@ another one put before it: every wait for a socket calls its other methods sever
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
+from ..value import value
 from .places import MACHINERY, bound_to, name_of
 from .ticking import finish
 from .turning import Turning
@@ -93,7 +93,7 @@ class LiveRegistration:
         return _whose(self._loop, self._key.data)[1]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeptRegistration:
     """A registration as it was when it was looked at."""
 

@@ -4,10 +4,10 @@ import asyncio
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context, copy_context
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..records import Connection
+from ..value import value
 from .places import MACHINERY, Place, bound_to, cut_off_ours, name_of, place_of
 from .timing import TimerCounts, note_cancelled, note_fired
 from .waiting import tasks_waiting_for
@@ -34,7 +34,7 @@ class PastTimer(NamedTuple):
     """The id of the task that set it; None if no task did."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LiveTimer:
     """A timer that is set. `due` is by the loop's clock, in seconds."""
 

@@ -7,14 +7,14 @@ import functools
 import gc
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import CoroutineType, FrameType, FunctionType
 from typing import Any
 
+from ..value import value
 from .places import MACHINERY, Place, await_chain, bound_to, frame_of, place_of
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wait:
     """Where a task is suspended."""
 

@@ -14,7 +14,7 @@ import socket
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from time import monotonic
 from typing import ClassVar, cast
 
@@ -28,6 +28,7 @@ from ..naming import address, beyond_loopback, describe, family_of, why_not_list
 from ..records import Connection, Connections, ConnectionState, ServerRecord, ServerState
 from ..settings import Settings, port_of
 from ..tcp import TcpInfo, bytes_arrived, bytes_taken, tcp_info, waited_in_queue
+from ..value import value
 
 #: How many bytes one read asks for. Larger reads save system calls when a peer sends much at once.
 RECEIVE_SIZE = 64 * 1024
@@ -68,7 +69,7 @@ class KeyboardBoom(Boom):
     """A boom the person at the keyboard said in the peer's place."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Desk:
     """What the servers of one lab share."""
 

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -14,6 +14,7 @@ from echotui.server.observe.complaints import Complaint
 from echotui.server.observe.places import Place
 from echotui.server.observe.stalls import Stall
 from echotui.server.observe.task_record import TaskRecord
+from echotui.server.value import value
 
 from .. import numbers
 from ..bindings import bound, hint, key_of
@@ -35,7 +36,7 @@ UNHEARD_MEANS = "A task failed, and asyncio says nothing: somebody keeps it, and
 UNHEARD_FIX = "Await the task, or look at its exception() in a done callback, or put it into a TaskGroup."
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Problem:
     """Complaints of the same kind about the same line, or stalls at the same line: how many, and the latest."""
 

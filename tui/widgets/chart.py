@@ -6,7 +6,6 @@ whole number of seconds and keeps its seconds as it moves to the left: what one 
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import ceil
 
 from rich.segment import Segment
@@ -14,11 +13,13 @@ from textual.app import ComposeResult
 from textual.strip import Strip
 from textual.widgets import Sparkline
 
+from echotui.server.value import value
+
 from .framed import Framed
 from .lines import fit
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Series:
     """What a chart shows: a number for each second."""
 
@@ -114,6 +115,6 @@ def bars(values: Sequence[float], samples: int, a_bar: int) -> list[float]:
     `samples` is how many numbers there were in all: a number belongs to the same bar for as long as it is shown.
     """
     heights: dict[int, float] = {}
-    for number, value in enumerate(values, samples - len(values)):
-        heights[number // a_bar] = max(heights.get(number // a_bar, value), value)
+    for number, one in enumerate(values, samples - len(values)):
+        heights[number // a_bar] = max(heights.get(number // a_bar, one), one)
     return [*heights.values()]

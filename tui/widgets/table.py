@@ -5,12 +5,13 @@ its record only when it is seen. The cursor belongs to an item, not to a place: 
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textual.binding import BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
+
+from echotui.server.value import value
 
 from ..bindings import bound
 from .lines import Line, LiveLines, Piece, fit
@@ -28,7 +29,7 @@ GAP = 2
 AT_ONCE = 3
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Column(Generic[Row]):
     """One column of a table."""
 
