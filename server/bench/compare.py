@@ -1,16 +1,19 @@
 """What watching costs: the same traffic for plain servers and for ours, one after the other, in one run.
 
 The measure is CPU time per message, of the server's process and from outside: it does not care how busy the rest of
-the machine is, as throughput does. The variants of one case alternate (ABC, BCA, CAB…), each in a new process, and
-ratios are taken within a round, so that what changes slowly on the machine changes all of them.
+the machine is, as throughput does. In each round the variants of a case run at the same time, each in a new process,
+and are put under load in turn, for a second each (ABC, BCA, CAB…). Ratios are taken within a round. So what changes on
+the machine from one second to the next changes all of them; and what a process has by luck, another one has the next
+time.
 """
 
 import dataclasses
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
+from .cores import one_kept_free
 from .load import Load
 from .order import UPPER, Order, Report
 from .stolen import Stolen
@@ -20,9 +23,13 @@ from .subject import Subject
 #: in asyncio's debug mode, which is what one would pay otherwise to be told what the loop does.
 VARIANTS = ("bare", "watched", "painting", "debug")
 
-#: How long a new process is warmed up, in seconds, and by how many connections.
-WARM_UP = 0.5
-WARM_UP_CONNECTIONS = 10
+#: For about how long one variant is under load before it is the next one's turn, in seconds.
+SLICE = 1.0
+
+#: How long it is under the same load before that without being measured, in seconds: it has done nothing meanwhile, and
+#: does in its first moments what it does not do later. A new process needs longer.
+RUN_UP = 0.3
+WARM_UP = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Plan:
     variants: tuple[str, ...] = VARIANTS
     runs: int = 5
     seconds: float = 3.0
-    """How long each load takes; each sample takes two."""
+    """How long each load takes, without its run-ups; each sample takes two."""
     size: int = 64
     latencies: bool = True
     """Whether latencies are measured, at half of the rate that the bare server can take."""
@@ -71,7 +78,13 @@ class Plan:
     def estimate(self) -> float:
         """About how long it takes, in seconds."""
         samples = self.runs * sum(len(self.variants_of(case)) for case in self.cases())
-        return samples * (self.seconds * (1 + self.latencies) + 2.5)
+        loads = 1 + self.latencies
+        return samples * (loads * (self.seconds + self.slices * RUN_UP) + WARM_UP + 1.5)
+
+    @property
+    def slices(self) -> int:
+        """In how many slices each load comes."""
+        return max(1, round(self.seconds / SLICE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,61 +169,91 @@ def compare(
     samples = Samples()
     for case in plan.cases():
         rate: float | None = None
-        variants = plan.variants_of(case)
         for number in range(plan.runs):
-            turn = number % len(variants)
-            for variant in variants[turn:] + variants[:turn]:
-                tell(f"{case}: {variant}, {number + 1} of {plan.runs}")
-                with Subject(commands[variant](case), paints=variant == "painting") as subject:
-                    measured = _measure(subject, case, plan, rate)
-                rate = measured["rate"]
-                samples.append(Sample(case=case, variant=variant, round=number, **measured))
+            with ExitStack() as running:
+                core = running.enter_context(one_kept_free())
+                turns = []
+                for variant in plan.variants_of(case):
+                    tell(f"{case}: {variant} comes for round {number + 1} of {plan.runs}")
+                    subject = Subject(commands[variant](case), paints=variant == "painting", core=core)
+                    turns.append(_Turns(variant, running.enter_context(subject), case, plan, running))
+                tell(f"{case}: round {number + 1} of {plan.runs}")
+                _take(turns, plan, number, None)
+                rate = rate or turns[0].flat_out.throughput / 2
+                if plan.latencies and rate:
+                    _take(turns, plan, number, rate)
+            samples += [turn.sample(number, rate if plan.latencies else None) for turn in turns]
         on_case(case, samples)
     return samples
 
 
-def _measure(subject: Subject, case: Case, plan: Plan, rate: float | None) -> dict[str, Any]:
-    """Return the fields of a `Sample`. Latencies are measured at `rate`, or at half of what was just got through."""
-    order = Order(
-        address=("127.0.0.1", subject.port),
-        connections=case.connections,
-        size=plan.size,
-        seconds=plan.seconds,
-        upper=case.server in UPPER,
-        spins=subject.is_apart,
-    )
-    _put(subject, dataclasses.replace(order, connections=WARM_UP_CONNECTIONS, seconds=WARM_UP))
-    taken = Stolen()
-    report, cpu, memory = _put(subject, order)
-    measured: dict[str, Any] = {
-        "cpu_per_message": cpu / report.messages if report.messages else None,
-        "throughput": report.throughput,
-        "client_cpu": report.client_cpu,
-        "memory_per_connection": memory / case.connections,
-        "errors": dict(report.errors),
-        "rate": rate,
-        "stolen": taken.share,
-    }
-    if not plan.latencies or not report.messages:
-        return measured
-    measured["rate"] = rate or report.throughput / 2
-    at_rate, cpu, _ = _put(subject, dataclasses.replace(order, rate=measured["rate"]))
-    return {
-        **measured,
-        "cpu_per_message_at_rate": cpu / at_rate.messages if at_rate.messages else None,
-        "latency": at_rate.percentiles,
-        "behind": at_rate.behind,
-        "stolen": taken.share,
-        "errors": dict(report.errors + at_rate.errors),
-    }
+def _take(turns: Sequence["_Turns"], plan: Plan, number: int, rate: float | None) -> None:
+    """Put each under a load in a round, in slices and in turn."""
+    for slice_ in range(plan.slices):
+        first = (number + slice_) % len(turns)
+        for turn in [*turns[first:], *turns[:first]]:
+            turn.take(plan.seconds / plan.slices, rate)
 
 
-def _put(subject: Subject, order: Order) -> tuple[Report, float, int]:
-    """Put a subject under load. Returns what came of it, the CPU time it took, and the memory the connections took."""
-    memory = subject.rss
-    with Load(order) as load:
-        load.connect()
-        memory = subject.rss - memory
-        cpu = subject.cpu
-        report = load.run()
-        return report, subject.cpu - cpu, memory
+class _Turns:
+    """A variant that runs, and what it has done in its turns of a round.
+
+    Args:
+        variant: its name.
+        subject: its process.
+        case: what is compared.
+        plan: how.
+        running: ends its traffic with it.
+    """
+
+    def __init__(self, variant: str, subject: Subject, case: Case, plan: Plan, running: ExitStack) -> None:
+        self._variant = variant
+        self._subject = subject
+        self._case = case
+        self._order = Order(
+            address=("127.0.0.1", subject.port),
+            connections=case.connections,
+            size=plan.size,
+            upper=case.server in UPPER,
+            spins=subject.is_apart,
+        )
+        memory = subject.rss
+        self._load = running.enter_context(Load(self._order))
+        self._load.connect()
+        self._memory = (subject.rss - memory) / case.connections
+        self._cpu: dict[bool, float] = {False: 0.0, True: 0.0}
+        self._stolen: list[float] = []
+        self.flat_out, self.at_rate = Report(), Report()
+        self._run(WARM_UP, None)
+
+    def take(self, seconds: float, rate: float | None) -> None:
+        """Be under load for so long, and measure."""
+        self._run(RUN_UP, rate)
+        cpu, taken = self._subject.cpu, Stolen()
+        report = self._run(seconds, rate)
+        self._cpu[rate is None] += self._subject.cpu - cpu
+        (self.flat_out if rate is None else self.at_rate).go_on(report)
+        if taken.share is not None:
+            self._stolen.append(taken.share)
+
+    def _run(self, seconds: float, rate: float | None) -> Report:
+        return self._load.run(order=dataclasses.replace(self._order, seconds=seconds, rate=rate))
+
+    def sample(self, number: int, rate: float | None) -> Sample:
+        """Return what it has come to in this round."""
+        flat_out, at_rate = self.flat_out, self.at_rate
+        return Sample(
+            case=self._case,
+            variant=self._variant,
+            round=number,
+            cpu_per_message=self._cpu[True] / flat_out.messages if flat_out.messages else None,
+            throughput=flat_out.throughput,
+            client_cpu=flat_out.client_cpu,
+            rate=rate,
+            cpu_per_message_at_rate=self._cpu[False] / at_rate.messages if at_rate.messages else None,
+            latency=at_rate.percentiles if rate else {},
+            behind=at_rate.behind,
+            memory_per_connection=self._memory,
+            stolen=statistics.fmean(self._stolen) if self._stolen else None,
+            errors=dict(flat_out.errors + at_rate.errors),
+        )

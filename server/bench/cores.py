@@ -23,20 +23,19 @@ def usable() -> int:
 
 
 @contextmanager
-def apart(server: int) -> Iterator[bool]:
-    """Keep a process on the first core, and this one with all it starts meanwhile on the others.
+def one_kept_free() -> Iterator[int | None]:
+    """Keep this process, with all it starts meanwhile, off the first core; yield which that is.
 
-    Does nothing, and says so, where there is one core only, or the system does not let itself be told.
+    Does nothing, and yields None, where there is one core only, or the system does not let itself be told.
     """
     if not _can_be_apart():
-        yield False
+        yield None
         return
     ours = os.sched_getaffinity(0)
     first = min(ours)
-    os.sched_setaffinity(server, {first})
     os.sched_setaffinity(0, ours - {first})
     try:
-        yield True
+        yield first
     finally:
         os.sched_setaffinity(0, ours)
 

@@ -1,5 +1,6 @@
 """Traffic from several processes: starts the workers, gives the sign, and adds up what they report."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -12,6 +13,7 @@ from typing import Any, Self
 
 from .order import Order, Report
 from .undisturbed import undisturbed
+from .worker import GO
 
 #: How much longer than asked a worker may take before it is given up, in seconds.
 GRACE = 30.0
@@ -59,17 +61,22 @@ class Load:
         self._hear(lambda: len(self._ready) == len(self._workers), GRACE, lambda _: None)
         return sum(self._ready.values())
 
-    def run(self, on_progress: Callable[[int], None] = lambda _: None) -> Report:
+    def run(self, on_progress: Callable[[int], None] = lambda _: None, order: Order | None = None) -> Report:
         """Give the sign, and return what came of it. `on_progress` is told how many messages came back so far.
 
-        At a KeyboardInterrupt it stops, and returns what there was until then.
+        It can be given again, also with another `order`, of which only time and rate count: the connections stay.
+        At a KeyboardInterrupt it stops for good, and returns what there was until then.
         """
-        report = Report()
+        report, order = Report(), order or self.order
+        self._reports.clear()
+        self._messages.clear()
         try:
-            self._say(b"go\n")
-            self._hear(self._all_reported, self.order.seconds + GRACE, on_progress)
+            for worker, part in zip(self._workers, order.split(len(self._workers)), strict=True):
+                _say(worker, GO + json.dumps(part.as_dict()).encode() + b"\n")
+            self._hear(self._all_reported, order.seconds + GRACE, on_progress)
         except KeyboardInterrupt:
-            self._say(b"stop\n")
+            for worker in self._workers:
+                _say(worker, b"stop\n")
             self._hear(self._all_reported, GRACE, on_progress)
             report.interrupted = True
         for one in self._reports.values():
@@ -81,14 +88,6 @@ class Load:
 
     def _all_reported(self) -> bool:
         return len(self._reports) == len(self._workers)
-
-    def _say(self, word: bytes) -> None:
-        for worker in self._workers:
-            assert worker.stdin is not None  # noqa: S101 - opened above
-            try:
-                worker.stdin.write(word)
-            except BrokenPipeError:
-                continue  # it has ended, and its report is on its way
 
     def _hear(self, until: Callable[[], bool], patience: float, on_progress: Callable[[int], None]) -> None:
         """Read the workers' lines until something is true, all have ended, or `patience` is over."""
@@ -115,6 +114,12 @@ class Load:
         else:
             self._reports[worker] = Report.from_dict(words["report"])
             self._messages[worker] = self._reports[worker].messages
+
+
+def _say(worker: subprocess.Popen[bytes], line: bytes) -> None:
+    assert worker.stdin is not None  # noqa: S101 - opened above
+    with contextlib.suppress(BrokenPipeError):  # it has ended, and its report is on its way
+        worker.stdin.write(line)
 
 
 def _worker(order: Order) -> subprocess.Popen[bytes]:

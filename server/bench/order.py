@@ -107,6 +107,12 @@ class Report:
         self.client_cpu = max(self.client_cpu, other.client_cpu)
         self.interrupted |= other.interrupted
 
+    def go_on(self, later: "Report") -> None:
+        """Take in what was done on the same connections after it."""
+        seconds = self.seconds + later.seconds
+        self.add(later)
+        self.seconds = seconds
+
     @property
     def throughput(self) -> float:
         """Messages a second, there and back, in `seconds`."""

@@ -4,9 +4,9 @@ It runs in a process of its own, so that it is never on the loop that is looked 
 what is measured: sockets, one epoll (or kqueue), a tape of messages cut beforehand, and what is done for each message
 in C where that is possible (``calling.py``).
 
-It talks to whoever started it in lines of JSON: first how many connections are *ready* (each has got one answer),
-then, after the line ``go``, how many *messages* came back so far, and at the end its *report*. It stops by itself;
-the line ``stop``, or the end of its input, stops it sooner.
+It talks to whoever started it in lines of JSON: first how many connections are *ready* (each has got one answer). Each
+line ``go`` with an order has it carry that out, on the same connections: it tells how many *messages* came back so far,
+and at the end its *report*. Any other line, or the end of its input, stops it, also before its time.
 
 With a rate it sends by the clock, however the server copes (open loop), and a latency counts from the moment a
 message was *due*. A client that waited for the server, and counted from when it got around to sending, would leave
@@ -26,8 +26,13 @@ from time import monotonic, process_time
 
 from ..native import MOST_RECEIVED
 from .calling import Caller, Calling, by_the_clock, flat_out, hear, say
+from .histogram import Histogram
 from .order import Order, Report
 from .polling import Poller
+
+#: What a line begins with that has it carry out an order, and how long it is at the most.
+GO = b"go "
+LONGEST_LINE = 10_000
 
 #: How long connecting, and the first answer, may take, in seconds; and how long the last answers.
 PATIENCE = 10.0
@@ -69,10 +74,6 @@ class Client(Calling):
             self.poller.add(caller.fd)
             say(self, caller, monotonic(), 1)
         self._until_silent(PATIENCE)
-        self.messages = 0
-        self.latencies.counts.clear()
-        for number, caller in enumerate(self.callers.values()):
-            caller.next_due = number
         return len(self.callers)
 
     def listen_to(self, descriptor: int) -> None:
@@ -80,23 +81,24 @@ class Client(Calling):
         self.stop_at = descriptor
         self.poller.add(descriptor)
 
-    def run(self, tell: Callable[[int], None]) -> Report:
+    def run(self, order: Order, tell: Callable[[int], None]) -> Report:
         """Send and hear until the time is over. `tell` is called now and then with how many came back."""
+        report, self.messages, self.latencies, self.spun = self.report, 0, Histogram(), 0.0
+        for number, caller in enumerate(self.callers.values()):
+            caller.next_due, caller.due = number, 0
         began, busy = monotonic(), process_time()
-        end = began + self.order.seconds
-        report = self.report
-        if self.order.rate is None:
+        end = began + order.seconds
+        if order.rate is None:
             last = flat_out(self, end, tell)
         else:
-            last = by_the_clock(self, began, end, 1 / self.order.rate, tell)
+            last = by_the_clock(self, began, end, 1 / order.rate, tell)
             report.behind = sum(caller.due for caller in self.callers.values())
         report.interrupted = self.stopped
         report.client_cpu = (process_time() - busy - self.spun) / max(monotonic() - began, 1e-9)
         last = max(last, self._until_silent(0 if self.stopped else LAST_ANSWERS))
         report.seconds = last - began
         report.messages, report.latencies = self.messages, self.latencies
-        for caller in list(self.callers.values()):
-            caller.sock.close()
+        self.report = Report()
         return report
 
     def _until_silent(self, patience: float) -> float:
@@ -177,11 +179,11 @@ def main() -> int:
     client = Client(Order.from_dict(json.loads(sys.argv[1])))
     try:
         _tell(ready=client.connect())
-        if os.read(0, 100).startswith(b"go"):
-            client.listen_to(0)
-            gc.freeze()
-            client.run(lambda messages: _tell(messages=messages))
-        _tell(report=client.report.as_dict())
+        client.listen_to(0)
+        gc.freeze()
+        while not client.stopped and (line := os.read(0, LONGEST_LINE)).startswith(GO):
+            order = Order.from_dict(json.loads(line[len(GO) :]))
+            _tell(report=client.run(order, lambda messages: _tell(messages=messages)).as_dict())
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0
