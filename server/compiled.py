@@ -27,6 +27,7 @@ MODULES = (
     "observe.timing",
     "observe.turning",
     "observe.uv_scheduling",
+    "servers.answering",
     "servers.five_steps",
     "servers.hosting",
     "servers.talk",
