@@ -9,6 +9,7 @@ time.
 
 import dataclasses
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -223,6 +224,7 @@ class _Turns:
         self._memory = (subject.rss - memory) / case.connections
         self._cpu: dict[bool, float] = {False: 0.0, True: 0.0}
         self._stolen: list[float] = []
+        self._errors = Counter[str]()
         self.flat_out, self.at_rate = Report(), Report()
         self._run(WARM_UP, None)
 
@@ -237,7 +239,9 @@ class _Turns:
             self._stolen.append(taken.share)
 
     def _run(self, seconds: float, rate: float | None) -> Report:
-        return self._load.run(order=dataclasses.replace(self._order, seconds=seconds, rate=rate))
+        report = self._load.run(order=dataclasses.replace(self._order, seconds=seconds, rate=rate))
+        self._errors += report.errors
+        return report
 
     def sample(self, number: int, rate: float | None) -> Sample:
         """Return what it has come to in this round."""
@@ -255,5 +259,5 @@ class _Turns:
             behind=at_rate.behind,
             memory_per_connection=self._memory,
             stolen=statistics.fmean(self._stolen) if self._stolen else None,
-            errors=dict(flat_out.errors + at_rate.errors),
+            errors=dict(self._errors),
         )

@@ -126,7 +126,17 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         selector: what it waits with; the platform's best unless told otherwise.
     """
 
-    __slots__ = ("tasks",)  # asked for with each call: this is quicker than its dictionary
+    # Asked for with each turn, or each call: this is quicker than its dictionary.
+    __slots__ = (
+        "_clock_resolution",
+        "_debug",
+        "_ready",
+        "_scheduled",
+        "_selector",
+        "_stopping",
+        "_timer_cancelled_count",
+        "tasks",
+    )
 
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
         self.observation = Observation(self, lambda: self._scheduled, self.call_later, ticks=True)

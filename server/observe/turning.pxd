@@ -2,7 +2,7 @@
 
 cimport cython
 
-from echotui.server.native cimport clock, function_of
+from echotui.server.native cimport Attribute, clock, function_of
 from echotui.server.observe.scheduling cimport enqueue
 from echotui.server.observe.selecting cimport events_of
 from echotui.server.observe.ticking cimport Ticking, fall_asleep, wake
@@ -14,6 +14,13 @@ cdef object _popleft
 cdef object _time
 cdef object _time_module
 cdef object _monotonic
+cdef Attribute _selector_of
+cdef Attribute _ready_of
+cdef Attribute _scheduled_of
+cdef Attribute _is_stopping
+cdef Attribute _debug_of
+cdef Attribute _resolution_of
+cdef Attribute _cancelled_of
 cdef long long MANY_CANCELLED
 cdef object _LONGEST_SLEEP
 
@@ -28,12 +35,12 @@ cdef class Turning(Ticking):
 
 cdef bint _is_as_usual(Turning turning, object loop) except -1
 
+@cython.locals(scheduled=list)
 cdef _turn(object loop, Turning turning)
 
 cdef _run_step(TimedStep step)
 
-@cython.locals(began=double, now=double, scheduled=list, mask=int, fd=int, event=int, count=cython.longlong)
-cdef _wait(Turning turning, object loop, object queue)
+@cython.locals(began=double, now=double, mask=int, fd=int, event=int, count=cython.longlong)
+cdef _wait(Turning turning, object loop, object queue, list scheduled)
 
-@cython.locals(scheduled=list)
-cdef _queue_due(object loop, object queue, object end)
+cdef _queue_due(list scheduled, object queue, object end)

@@ -15,7 +15,7 @@ from collections import deque
 from selectors import BaseSelector
 from typing import Any
 
-from ..native import clock, function_of
+from ..native import Attribute, clock, function_of
 from .places import MACHINERY
 from .scheduling import enqueue, process_events
 from .selecting import EpollSelector, events_of
@@ -29,6 +29,15 @@ _time_module: Any = time
 _monotonic = time.monotonic
 _heappop = heapq.heappop
 _popleft: Any = deque.popleft
+
+# What each turn asks of its loop, which has it in slots.
+_selector_of = Attribute("_selector")
+_ready_of = Attribute("_ready")
+_scheduled_of = Attribute("_scheduled")
+_is_stopping = Attribute("_stopping")
+_debug_of = Attribute("_debug")
+_resolution_of = Attribute("_clock_resolution")
+_cancelled_of = Attribute("_timer_cancelled_count")
 
 #: From how many cancelled timers on asyncio asks whether it should throw them out: from 3.11 on more than half of 100.
 MANY_CANCELLED = 50
@@ -90,14 +99,14 @@ def _is_as_usual(turning: Turning, loop: Any) -> bool:
     """Whether a loop that may turn in our way has what it has had when it began."""
     selector = turning._selector
     return (
-        loop._selector is selector
+        _selector_of.of(loop) is selector
         and selector.select is turning._select
-        and loop._ready is turning._queue
+        and _ready_of.of(loop) is turning._queue
         and _time_module.monotonic is _monotonic
         and function_of(loop.time) is _time
         and function_of(loop._process_events) is process_events
-        and loop._timer_cancelled_count <= MANY_CANCELLED
-        and not loop._debug
+        and _cancelled_of.of(loop) <= MANY_CANCELLED
+        and not _debug_of.of(loop)
     )
 
 
@@ -110,9 +119,9 @@ def _turn(loop: Any, turning: Turning) -> None:
     if turning._poll is None or not turning.on or not _is_as_usual(turning, loop):
         _run_once(loop)
         return
-    queue = turning._queue
-    _wait(turning, loop, queue)
-    _queue_due(loop, queue, turning.awake_since + loop._clock_resolution)
+    queue, scheduled = turning._queue, _scheduled_of.of(loop)
+    _wait(turning, loop, queue, scheduled)
+    _queue_due(scheduled, queue, turning.awake_since + _resolution_of.of(loop))
     for _ in range(len(queue)):  # what they put into the queue is the next turn's
         handle = _popleft(queue)
         if type(handle) is TimedStep:
@@ -126,16 +135,15 @@ def _run_step(step: TimedStep) -> None:
         step._run()
 
 
-def _wait(turning: Turning, loop: Any, queue: deque[Any]) -> None:
+def _wait(turning: Turning, loop: Any, queue: deque[Any], scheduled: list[Any]) -> None:
     """Sleep until something is to be done, and put into the queue what is ready."""
-    scheduled = loop._scheduled
     while scheduled and scheduled[0]._cancelled:
         loop._timer_cancelled_count -= 1
         _heappop(scheduled)._scheduled = False
     letters, keys = turning._letters, turning._keys
     began = clock()
     timeout: float | None = None
-    if queue or letters or loop._stopping:
+    if queue or letters or _is_stopping.of(loop):
         timeout = 0
     elif scheduled:
         left = scheduled[0]._when - began
@@ -162,9 +170,8 @@ def _wait(turning: Turning, loop: Any, queue: deque[Any]) -> None:
         turning._observation.open_letters()
 
 
-def _queue_due(loop: Any, queue: deque[Any], end: float) -> None:
+def _queue_due(scheduled: list[Any], queue: deque[Any], end: float) -> None:
     """Put into the queue what is due before `end`, a time of the loop's clock."""
-    scheduled = loop._scheduled
     while scheduled:
         if scheduled[0]._when >= end:
             break

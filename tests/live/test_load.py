@@ -1,5 +1,6 @@
 """``echotui load``: every byte checked, honest latencies, one clear line, and an end to everything."""
 
+import dataclasses
 import json
 import re
 import signal
@@ -338,6 +339,26 @@ def test_a_signal_prints_what_there_was_so_far(number: signal.Signals) -> None:
     assert complained == b""
     assert running.returncode == 128 + number
     assert re.search(rb"until it was stopped.*\n  messages +[1-9]", printed)
+
+
+def test_the_same_connections_carry_out_one_order_after_the_other() -> None:
+    accepted: list[socket.socket] = []
+
+    def serve(sock: socket.socket) -> None:
+        accepted.append(sock)
+        echo(sock)
+
+    with a_server(serve) as port:
+        order = Order(address=("127.0.0.1", port), connections=3, seconds=0.2)
+        with Load(order, 2) as traffic:
+            assert traffic.connect() == 3
+            flat_out = traffic.run()
+            by_the_clock = traffic.run(order=dataclasses.replace(order, rate=300.0))
+    assert len(accepted) == 3
+    for report in (flat_out, by_the_clock):
+        assert report.errors == {}
+        assert report.messages == sum(report.latencies.counts.values()) > 0
+    assert by_the_clock.messages + by_the_clock.behind <= 60 + 2  # the first of each process is due at once
 
 
 def test_the_client_is_never_left_behind() -> None:
