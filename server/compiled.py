@@ -36,7 +36,9 @@ MODULES = (
 #: Those of them whose functions are methods of classes that are not compiled, or stand in the loop's own lists, where
 #: they are asked for their lines. All others are called for less, as those that Python has of C are: they are not bound
 #: when they are asked of an object, and know no line.
-METHODS = frozenset({"observe.scheduling", "observe.turning", "observe.uv_scheduling", "servers.hosting"})
+METHODS = frozenset(
+    {"observe.scheduling", "observe.turning", "observe.uv_scheduling", "servers.answering", "servers.hosting"}
+)
 
 
 def how_built() -> str:

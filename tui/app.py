@@ -154,7 +154,11 @@ class EchoApp(OrderlyApp[int]):
         return self._laid_out(self.live)
 
     def _laid_out(self, view: View) -> View:
-        """Return a view with the classes that Textual gives it for its size, but only once it has styled all of it."""
+        """Return a view with what Textual finds out about it only once it has styled and laid out all of it.
+
+        These are the classes for its size, and that no styles have changed since they were read.
+        """
+        view._css_update_count = self._css_update_count  # noqa: SLF001 - there is no public way
         for size, breakpoints in zip(self.size, (self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), strict=True):
             view.add_class(max(reached for reached in breakpoints if reached[0] <= size)[1])
         return view
@@ -356,6 +360,8 @@ class EchoApp(OrderlyApp[int]):
             await self.switch_mode(key)
             if view.picture is not picture:
                 view.look_at(picture)
+            else:
+                view.repaint()  # it is drawn at once, and has to be what is true now
 
     def delay_update(self, delay: float = 0.05) -> None:
         """Draw nothing for a while: a view that one goes to has to be composed. One that is, is drawn at once."""

@@ -11,6 +11,7 @@ key wants to see what becomes of it, and does not wait.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from time import perf_counter, thread_time
 
@@ -57,6 +58,9 @@ ATTENTION = 1.0
 #: How long from one frame to the next, in seconds, at the least while not each has news: to look in vain ten times a
 #: second takes a third of a percent of a core.
 UNHURRIED = 0.25
+
+#: How long a clock that rests waits with the next frame after a key or the mouse, in seconds: it shows what came of it.
+PROMPT = 0.03
 
 #: Over how many seconds the cost is measured.
 WINDOW = 1.0
@@ -136,11 +140,13 @@ class FrameClock:
         self._brought = 0
         self._has_news = False
         self._news_in_a_row = 0
+        self._attended = asyncio.Event()
         self.attend()
 
     def attend(self) -> None:
         """Somebody is there, who has pressed a key or has just come: for a while, wait for nothing."""
         self._attentive_until = perf_counter() + ATTENTION
+        self._attended.set()
 
     @property
     def _is_attentive(self) -> bool:
@@ -155,9 +161,20 @@ class FrameClock:
     async def run(self) -> None:
         """Draw until cancelled."""
         while True:
-            await asyncio.sleep(self.pause)
+            await self._rest()
             if self._meter.affords(self.period) or self._is_attentive:
                 await self._draw()
+
+    async def _rest(self) -> None:
+        """Wait for the next frame; who comes meanwhile does not wait for longer than the period."""
+        if self.pause == self.period:
+            await asyncio.sleep(self.period)
+            return
+        self._attended.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.pause):
+                await self._attended.wait()
+            await asyncio.sleep(min(PROMPT, self.period))
 
     async def _draw(self) -> None:
         """Draw a frame, at once or with room for others between its steps."""

@@ -166,6 +166,7 @@ def compare(
 
     Raises:
         SubjectFailed: if a server does not come up.
+        KeyboardInterrupt: at ctrl+c.
     """
     samples = Samples()
     for case in plan.cases():
@@ -240,6 +241,8 @@ class _Turns:
 
     def _run(self, seconds: float, rate: float | None) -> Report:
         report = self._load.run(order=dataclasses.replace(self._order, seconds=seconds, rate=rate))
+        if report.interrupted:
+            raise KeyboardInterrupt
         self._errors += report.errors
         return report
 

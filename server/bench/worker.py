@@ -21,7 +21,7 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic, process_time
 
 from ..native import MOST_RECEIVED
@@ -30,9 +30,8 @@ from .histogram import Histogram
 from .order import Order, Report
 from .polling import Poller
 
-#: What a line begins with that has it carry out an order, and how long it is at the most.
+#: What a line begins with that has it carry out an order.
 GO = b"go "
-LONGEST_LINE = 10_000
 
 #: How long connecting, and the first answer, may take, in seconds; and how long the last answers.
 PATIENCE = 10.0
@@ -173,16 +172,29 @@ def _tell(**words: object) -> None:
     sys.stdout.flush()
 
 
+def _orders(client: Client) -> Iterator[Order]:
+    """Yield the orders that come, until whoever gives them has had enough. Then the client is `stopped`."""
+    unread = b""
+    while not client.stopped:
+        while b"\n" not in unread:
+            more = os.read(0, 10_000)
+            if not more:
+                return
+            unread += more
+        line, _, unread = unread.partition(b"\n")
+        client.stopped = bool(unread) or not line.startswith(GO)
+        yield Order.from_dict(json.loads(line.removeprefix(GO))) if line.startswith(GO) else client.order
+
+
 def main() -> int:
-    """Carry out the order on the command line."""
+    """Carry out the order on the command line, and those that come."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     client = Client(Order.from_dict(json.loads(sys.argv[1])))
     try:
         _tell(ready=client.connect())
         client.listen_to(0)
         gc.freeze()
-        while not client.stopped and (line := os.read(0, LONGEST_LINE)).startswith(GO):
-            order = Order.from_dict(json.loads(line[len(GO) :]))
+        for order in _orders(client):
             _tell(report=client.run(order, lambda messages: _tell(messages=messages)).as_dict())
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

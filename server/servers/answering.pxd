@@ -9,7 +9,7 @@ from echotui.server.exchange cimport Exchange
 @cython.final
 cdef class Answering:
     cdef object server
-    cdef Traffic connection
+    cdef readonly Traffic connection
     cdef Exchange exchange
     cdef object transport
     cdef object ended_by

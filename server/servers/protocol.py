@@ -1,7 +1,7 @@
 """The `protocol` server: nobody waits. The loop calls, and what it calls has to return at once.
 
-Each connection has an `asyncio.Protocol`: the loop reads from the socket and hands over what came in
-(`data_received`), a transport writes and keeps what the socket does not take yet.
+Each connection has what the loop takes for an `asyncio.Protocol` (``answering.py``): the loop reads from the socket and
+hands over what came in (`data_received`), a transport writes and keeps what the socket does not take yet.
 
 What is promised:
 

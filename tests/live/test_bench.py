@@ -1,9 +1,11 @@
 """``echotui bench``: it compares what it says it compares, and ends with one clear line where it cannot."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -48,6 +50,15 @@ def test_a_signal_ends_it_and_the_server_it_has_started(number: signal.Signals) 
     assert complained == b""
     assert running.returncode == 128 + number
     assert psutil.wait_procs(started, timeout=PATIENCE)[1] == []
+
+
+def test_a_limit_for_who_is_idle_in_the_users_file_is_none_for_who_waits_for_its_turn(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("idle-timeout = 0.2\n")
+    done = bench(
+        *SMALL, "--variants", "bare,watched", "--no-latencies", env={**os.environ, "ECHOTUI_CONFIG": str(config)}
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_as_markdown_it_is_a_table() -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from echotui.server.bench.load import Load
 from echotui.server.bench.order import Order, Report
 from echotui.server.bench.plain import PLAIN
 from echotui.server.bench.subject import Subject
-from echotui.server.bench.worker import LAST_ANSWERS
+from echotui.server.bench.worker import GO, LAST_ANSWERS
 from echotui.server.loops import LoopKind
 from echotui.server.settings import SERVER_NAMES
 from echotui.tui.bench import commands
@@ -359,6 +360,19 @@ def test_the_same_connections_carry_out_one_order_after_the_other() -> None:
         assert report.errors == {}
         assert report.messages == sum(report.latencies.counts.values()) > 0
     assert by_the_clock.messages + by_the_clock.behind <= 60 + 2  # the first of each process is due at once
+
+
+@pytest.mark.parametrize("orders", [0, 1])
+def test_a_client_that_is_stopped_as_soon_as_it_begins_still_reports(orders: int) -> None:
+    with a_server(echo) as port:
+        order = json.dumps(Order(address=("127.0.0.1", port), connections=2, seconds=600.0).as_dict()).encode()
+        command = [sys.executable, "-m", "echotui.server.bench.worker", order.decode()]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
+            told, complained = worker.communicate((GO + order + b"\n") * orders + b"stop\n", timeout=PATIENCE)
+    assert (worker.returncode, complained) == (0, b"")
+    ready, *_, last = map(json.loads, told.splitlines())
+    assert ready == {"ready": 2}
+    assert last["report"]["interrupted"]
 
 
 def test_the_client_is_never_left_behind() -> None:

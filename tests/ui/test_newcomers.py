@@ -370,7 +370,12 @@ async def test_the_selectors_servers_own_timer_and_descriptor_say_so_and_lead_to
     async with a_lab(SELECTORS) as lab, a_screen(lab) as (pilot, app):
         view = await look_at(pilot, app, "2")
         assert isinstance(view, LoopView)
-        assert "selectors: its timeout" in text_of(view.timers.table)
+
+        def timers() -> str:
+            view.repaint()
+            return text_of(view.timers.table)
+
+        await until(lambda: "selectors: its timeout" in timers())  # while it turns it has none
         if view.picture.watched is not None and view.picture.watched.why_no_ticks is None:
             assert "selectors: its selector" in text_of(view.registrations.table)
             view.registrations.table.select(

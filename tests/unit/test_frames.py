@@ -207,6 +207,32 @@ async def test_frames_hurry_while_each_has_news_and_somebody_is_there(time: Time
     assert slow.pause == 1.0
 
 
+async def test_who_presses_a_key_does_not_wait_for_a_clock_that_rests(
+    time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "UNHURRIED", 3600.0)
+    begun = asyncio.Event()
+
+    def frame() -> Iterator[None]:
+        begun.set()
+        yield
+
+    drawing: Any = NoDrawing()
+    clock = FrameClock(1000.0, PaintMeter(), frame, lambda: drawing, lambda: True)
+    time.pass_(ATTENTION)
+    running = asyncio.get_running_loop().create_task(clock.run(), name="clock")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while clock._attended.is_set():  # noqa: ASYNC110 - it tells nobody that it rests
+                await asyncio.sleep(0)
+            assert not begun.is_set()
+            clock.attend()
+            await begun.wait()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
 @pytest.mark.parametrize(("quiet", "asked"), [(True, 2), (False, 2 * BREATHS)])
 async def test_a_piece_of_a_frame_waits_for_a_moment_in_which_nobody_waits_but_not_for_ever(
     quiet: bool,  # noqa: FBT001
