@@ -12,7 +12,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .cores import one_kept_free
 from .load import Load
@@ -104,7 +104,7 @@ class Sample:
     rate: float | None = None
     """Messages a second that were asked for while latencies were measured."""
     cpu_per_message_at_rate: float | None = None
-    latency: dict[str, float | None] = dataclasses.field(default_factory=dict)
+    latency: dict[str, float | None] = field(default_factory=dict)
     """Percentiles at `rate`, from when a message was due."""
     behind: int = 0
     """How many messages were due at `rate` and could not even be sent."""
@@ -112,7 +112,7 @@ class Sample:
     """Resident bytes that came with the connections, each."""
     stolen: float | None = None
     """The share of the machine's time that its host gave to others meanwhile; None where that is not told."""
-    errors: dict[str, int] = dataclasses.field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
 
     def value(self, measure: str) -> float | None:
         """Return a field, or a percentile, by its name."""
@@ -181,7 +181,7 @@ def compare(
                     turns.append(_Turns(variant, running.enter_context(subject), case, plan, running))
                 tell(f"{case}: round {number + 1} of {plan.runs}")
                 _take(turns, plan, number, None)
-                rate = rate or turns[0].flat_out.throughput / 2
+                rate = rate or turns[0].throughput / 2
                 if plan.latencies and rate:
                     _take(turns, plan, number, rate)
             samples += [turn.sample(number, rate if plan.latencies else None) for turn in turns]
@@ -195,6 +195,24 @@ def _take(turns: Sequence["_Turns"], plan: Plan, number: int, rate: float | None
         first = (number + slice_) % len(turns)
         for turn in [*turns[first:], *turns[:first]]:
             turn.take(plan.seconds / plan.slices, rate)
+
+
+@dataclass(slots=True)
+class _Done:
+    """What came of one kind of load, over all its slices."""
+
+    report: Report = field(default_factory=Report)
+    cpu: float = 0.0
+    """CPU time of the server, in seconds."""
+
+    def take_in(self, report: Report, cpu: float) -> None:
+        """Take in another slice."""
+        self.report.go_on(report)
+        self.cpu += cpu
+
+    @property
+    def cpu_per_message(self) -> float | None:
+        return self.cpu / self.report.messages if self.report.messages else None
 
 
 class _Turns:
@@ -223,10 +241,9 @@ class _Turns:
         self._load = running.enter_context(Load(self._order))
         self._load.connect()
         self._memory = (subject.rss - memory) / case.connections
-        self._cpu: dict[bool, float] = {False: 0.0, True: 0.0}
         self._stolen: list[float] = []
         self._errors = Counter[str]()
-        self.flat_out, self.at_rate = Report(), Report()
+        self._flat_out, self._at_rate = _Done(), _Done()
         self._run(WARM_UP, None)
 
     def take(self, seconds: float, rate: float | None) -> None:
@@ -234,8 +251,7 @@ class _Turns:
         self._run(RUN_UP, rate)
         cpu, taken = self._subject.cpu, Stolen()
         report = self._run(seconds, rate)
-        self._cpu[rate is None] += self._subject.cpu - cpu
-        (self.flat_out if rate is None else self.at_rate).go_on(report)
+        (self._flat_out if rate is None else self._at_rate).take_in(report, self._subject.cpu - cpu)
         if taken.share is not None:
             self._stolen.append(taken.share)
 
@@ -246,20 +262,25 @@ class _Turns:
         self._errors += report.errors
         return report
 
+    @property
+    def throughput(self) -> float:
+        """Messages a second, flat out."""
+        return self._flat_out.report.throughput
+
     def sample(self, number: int, rate: float | None) -> Sample:
         """Return what it has come to in this round."""
-        flat_out, at_rate = self.flat_out, self.at_rate
+        flat_out, at_rate = self._flat_out, self._at_rate
         return Sample(
             case=self._case,
             variant=self._variant,
             round=number,
-            cpu_per_message=self._cpu[True] / flat_out.messages if flat_out.messages else None,
-            throughput=flat_out.throughput,
-            client_cpu=flat_out.client_cpu,
+            cpu_per_message=flat_out.cpu_per_message,
+            throughput=self.throughput,
+            client_cpu=flat_out.report.client_cpu,
             rate=rate,
-            cpu_per_message_at_rate=self._cpu[False] / at_rate.messages if at_rate.messages else None,
-            latency=at_rate.percentiles if rate else {},
-            behind=at_rate.behind,
+            cpu_per_message_at_rate=at_rate.cpu_per_message,
+            latency=at_rate.report.percentiles if rate else {},
+            behind=at_rate.report.behind,
             memory_per_connection=self._memory,
             stolen=statistics.fmean(self._stolen) if self._stolen else None,
             errors=dict(self._errors),

@@ -182,8 +182,9 @@ def _orders(client: Client) -> Iterator[Order]:
                 return
             unread += more
         line, _, unread = unread.partition(b"\n")
-        client.stopped = bool(unread) or not line.startswith(GO)
-        yield Order.from_dict(json.loads(line.removeprefix(GO))) if line.startswith(GO) else client.order
+        is_order = line.startswith(GO)
+        client.stopped = bool(unread) or not is_order
+        yield Order.from_dict(json.loads(line.removeprefix(GO))) if is_order else client.order
 
 
 def main() -> int:

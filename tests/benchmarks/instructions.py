@@ -73,11 +73,9 @@ def count(command: Sequence[str], order: Order) -> Counted:
                 subprocess.run(told, check=True, capture_output=True)
 
             order = replace(order, address=("127.0.0.1", subject.port))
-            with Load(order) as load:  # what is done once is done before
-                load.connect()
-                load.run()
             with Load(order) as load:
                 load.connect()
+                load.run()  # what is done once is done before
                 control("-i", "on")
                 Event().wait(SETTLING)
                 control("-d")

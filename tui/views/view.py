@@ -142,10 +142,6 @@ class View(Patience):
         self.main().focus()
         self.repaint()
 
-    def on_screen_resume(self) -> None:
-        """Draw at once what has changed while another view was looked at."""
-        self._drawn = None
-
     def maximize(self, widget: Widget, container: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002 - Textual's
         """Leave everything where it is: a view says itself what there is room for, and no key would end this."""
         return False
