@@ -170,6 +170,7 @@ class EchoApp(OrderlyApp[int]):
         self.add_mode(self.DEFAULT_MODE, partial(self._laid_out, self.live))
         if any(record.exposed for record in self.lab.records):
             self.notify(clean(exposed(self.lab.settings.host)), severity="warning", markup=False, timeout=EXPOSED_TIME)
+        self.lab.journal.subscribe(lambda _: self._clock.wake())
         self.run_worker(self._clock.run(), name="frame-clock")
         self.run_worker(self._leave_when_ended(), name="leave")
 

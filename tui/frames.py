@@ -55,8 +55,8 @@ SLOWEST = 2.0
 #: How long after a key frames come as fast as they can, in seconds.
 ATTENTION = 1.0
 
-#: How long from one frame to the next, in seconds, at the least while not each has news: to look in vain ten times a
-#: second takes a third of a percent of a core.
+#: How long from one frame to the next, in seconds, at the least while not each has news and nothing happens: to look
+#: in vain ten times a second takes a third of a percent of a core.
 UNHURRIED = 0.25
 
 #: How long a clock that rests waits with the next frame after a key or the mouse, in seconds: it shows what came of it.
@@ -140,13 +140,17 @@ class FrameClock:
         self._brought = 0
         self._has_news = False
         self._news_in_a_row = 0
-        self._attended = asyncio.Event()
+        self._woken = asyncio.Event()
         self.attend()
 
     def attend(self) -> None:
         """Somebody is there, who has pressed a key or has just come: for a while, wait for nothing."""
         self._attentive_until = perf_counter() + ATTENTION
-        self._attended.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Something has happened: rest for no longer than the period."""
+        self._woken.set()
 
     @property
     def _is_attentive(self) -> bool:
@@ -163,18 +167,20 @@ class FrameClock:
         while True:
             await self._rest()
             if self._meter.affords(self.period) or self._is_attentive:
+                self._woken.clear()
                 await self._draw()
 
     async def _rest(self) -> None:
-        """Wait for the next frame; who comes meanwhile does not wait for longer than the period."""
+        """Wait for the next frame. A clock that rests for longer than the period does so until something happens."""
         if self.pause == self.period:
             await asyncio.sleep(self.period)
             return
-        self._attended.clear()
+        began = perf_counter()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.pause):
-                await self._attended.wait()
-            await asyncio.sleep(min(PROMPT, self.period))
+                await self._woken.wait()
+            left = PROMPT if self._is_attentive else began + self.period - perf_counter()
+            await asyncio.sleep(max(min(left, self.period), 0))
 
     async def _draw(self) -> None:
         """Draw a frame, at once or with room for others between its steps."""

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, SOCKETS, a_lab, a_peer, happens
-from support_screen import a_screen
+from support_screen import a_screen, until
 from textual.events import Key, Resize
 from textual.geometry import Size
 
 from echotui.server import events
 from echotui.server.records import Connection, Treatment
 from echotui.tui.dialogs import HelpText
+from echotui.tui.frames import FrameClock
 from echotui.tui.views.live import LiveView
 
 
@@ -168,6 +169,14 @@ async def test_a_frame_in_which_nothing_changed_draws_nothing() -> None:
         assert [*view.frame()] == []
         async with a_peer(lab, "selectors"):
             assert [*view.frame()] != []
+
+
+async def test_what_happens_is_drawn_though_the_clock_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FrameClock, "pause", 3600.0)
+    async with a_lab() as lab, a_screen(lab) as (_, app):
+        for _ in range(3):  # the first may come while the first frame is drawn
+            async with a_peer(lab, "sockets") as peer:
+                await until(lambda: peer.connection in app.live.connections.table.rows)
 
 
 async def test_read_only_takes_every_key_away_that_changes_something() -> None:

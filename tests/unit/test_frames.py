@@ -207,8 +207,9 @@ async def test_frames_hurry_while_each_has_news_and_somebody_is_there(time: Time
     assert slow.pause == 1.0
 
 
-async def test_who_presses_a_key_does_not_wait_for_a_clock_that_rests(
-    time: Time, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what_happens", [FrameClock.attend, FrameClock.wake])
+async def test_a_key_or_an_event_does_not_wait_for_a_clock_that_rests(
+    what_happens: Callable[[FrameClock], None], time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frames, "UNHURRIED", 3600.0)
     begun = asyncio.Event()
@@ -223,10 +224,10 @@ async def test_who_presses_a_key_does_not_wait_for_a_clock_that_rests(
     running = asyncio.get_running_loop().create_task(clock.run(), name="clock")
     try:
         async with asyncio.timeout(PATIENCE):
-            while clock._attended.is_set():  # noqa: ASYNC110 - it tells nobody that it rests
-                await asyncio.sleep(0)
-            assert not begun.is_set()
-            clock.attend()
+            await begun.wait()  # it begins with somebody who has just come
+            begun.clear()
+            assert not clock._woken.is_set()  # and now it rests
+            what_happens(clock)
             await begun.wait()
     finally:
         running.cancel()
