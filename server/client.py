@@ -9,7 +9,8 @@ import socket
 
 from . import events
 from .naming import address, describe, family_of, own_address
-from .servers.base import Desk, EchoServer
+from .servers.base import EchoServer
+from .servers.books import Desk
 
 #: Seconds between two lines of a chat.
 PAUSE = 1.0

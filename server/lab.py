@@ -19,7 +19,9 @@ from .journal import Journal
 from .observe.observation import Observation
 from .records import Connection, Connections, ConnectionState, ServerRecord, ServerState, Treatment
 from .servers import SERVERS
-from .servers.base import GIVE_UP_TIME, Desk, EchoServer, KeyboardBoom
+from .servers.base import GIVE_UP_TIME, EchoServer
+from .servers.books import Desk
+from .servers.outcomes import KeyboardBoom
 from .servers.sockets import SocketsServer
 from .settings import SERVER_NAMES, Settings
 from .shutdown import GRACE, Drain, Signals

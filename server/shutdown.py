@@ -16,7 +16,8 @@ from time import monotonic
 from . import events
 from .journal import Entry, Journal
 from .records import Connection, Connections, ConnectionState, ServerState
-from .servers.base import GIVEN_UP, EchoServer
+from .servers.base import EchoServer
+from .servers.outcomes import GIVEN_UP
 from .waterfall import Shutdown, Step, What
 
 #: The signals that ask for an end.

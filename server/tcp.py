@@ -1,4 +1,4 @@
-"""What the system knows of a TCP connection, where it tells: Linux, by ``getsockopt(TCP_INFO)``."""
+"""What the system knows of a TCP connection, where it tells (Linux: ``getsockopt(TCP_INFO)``); how to reset one."""
 
 import contextlib
 import socket
@@ -34,6 +34,9 @@ _ACKED_AT = 8 + 24 * 4 + 2 * 8
 _TRIES = 10
 
 _LISTEN = 10
+
+#: Closing a socket that lingers for no time at all resets the connection.
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @value
@@ -139,3 +142,14 @@ def _raw(sock: socket.socket, size: int = _RTT_AT + 4) -> bytes | None:
 def _field(raw: bytes, at: int) -> int:
     (value,) = struct.unpack_from("=I", raw, at)
     return int(value)
+
+
+def reset_when_closed(sock: socket.socket) -> None:
+    """Have the peer get an RST once this socket is closed."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
+
+def close_with_reset(sock: socket.socket) -> None:
+    """Close a socket so that its peer gets an RST."""
+    reset_when_closed(sock)
+    sock.close()

@@ -27,7 +27,7 @@ from echotui.server.naming import address
 from echotui.server.observe.events import Complained
 from echotui.server.records import Connection
 from echotui.server.servers import SERVERS
-from echotui.server.servers.base import Desk
+from echotui.server.servers.books import Desk
 from echotui.server.servers.selectors import SelectorsServer
 from echotui.server.settings import Settings
 

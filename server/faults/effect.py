@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from ..events import Event
 from ..records import Connection, ConnectionState
-from ..servers.base import Desk, EchoServer
+from ..servers.base import EchoServer
+from ..servers.books import Desk
 from .active import ActiveFault
 from .catalogue import On
 from .events import FaultActed, FaultStruck

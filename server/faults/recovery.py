@@ -7,7 +7,7 @@ from time import monotonic
 
 from ..naming import address, family_of, own_address
 from ..records import ServerRecord
-from ..servers.base import Desk
+from ..servers.books import Desk
 
 #: How long one probe may take, in seconds.
 PROBE_TIME = 1.0

@@ -15,7 +15,8 @@ from typing import Any
 
 from ..events import ClientEnded, Closed, Event
 from ..records import Connection, ConnectionState, ServerState
-from ..servers.base import Desk, EchoServer
+from ..servers.base import EchoServer
+from ..servers.books import Desk
 from .active import ActiveFault, Target
 from .catalogue import Group, Kind, On, kind_of
 from .effect import Effect, Scene

@@ -16,7 +16,8 @@ from typing import ClassVar, Self
 from ..observe.task_record import TaskRecord
 from ..observe.waiting import what_a_task_waits_for
 from ..records import Connection, ConnectionState
-from .base import ACCEPT_RETRY, Desk, EchoServer
+from .base import EchoServer
+from .books import ACCEPT_RETRY, Desk
 from .following import rest
 
 

@@ -14,7 +14,7 @@ from ..faults.link import Link
 from ..faults.steps import Send, Wait
 from ..naming import describe
 from ..records import Connection
-from .base import Idle, Interrupt, outcome_of
+from .outcomes import Idle, Interrupt, outcome_of
 
 if TYPE_CHECKING:
     from .protocol import ProtocolServer

@@ -1,34 +1,24 @@
-"""What all servers have in common: starting and stopping, the books of their connections, and what faults do to them.
+"""What all servers have in common: starting and stopping, and what faults do to them. Each has its `Books`.
 
 A server decides how to wait, and so how to do the five things that are abstract here: serve, close its listener, let a
-handler raise, end a connection, and end whatever else it has. What it has to *tell* goes through the methods here, so
-that records, counters and journal agree: `admit` takes a connection into the books, and `leave_open`, `close` and
-`close_now` are all that changes its state after that; `received` and `sent` count what is read and written, and tell
-of it while somebody looks.
+handler raise, end a connection, and end whatever else it has.
 """
 
 import asyncio
 import contextlib
-import errno
 import socket
-import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import field
-from time import monotonic
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from .. import events
-from ..conversation import Boom, LineTooLong
-from ..counting import Tally
 from ..faults.gate import Gate
 from ..faults.steps import Close, HalfClose, Reset
-from ..journal import Journal
-from ..naming import address, beyond_loopback, describe, family_of, why_not_listening
-from ..records import Connection, Connections, ConnectionState, ServerRecord, ServerState
-from ..settings import Settings, port_of
-from ..tcp import TcpInfo, bytes_arrived, bytes_taken, tcp_info, waited_in_queue
-from ..value import value
+from ..naming import beyond_loopback, family_of, why_not_listening
+from ..records import Connection, ConnectionState, ServerState
+from ..tcp import TcpInfo, bytes_arrived, close_with_reset, reset_when_closed, tcp_info
+from .books import Books, Desk, socket_of
+from .outcomes import GIVEN_UP, Interrupt
 
 #: How many bytes one read asks for. Larger reads save system calls when a peer sends much at once.
 RECEIVE_SIZE = 64 * 1024
@@ -36,61 +26,16 @@ RECEIVE_SIZE = 64 * 1024
 #: How many connections the system queues for us while we are busy.
 BACKLOG = 1024
 
-#: After how many seconds a server that could not accept tries again.
-ACCEPT_RETRY = 1.0
-
 #: How long handlers may take to end once their sockets were shut down under them, in seconds.
 GIVE_UP_TIME = 0.15
 
-#: How a connection ends whose handler did not.
-GIVEN_UP = "given up: its handler did not end when it was asked to"
 
-#: The errors of `accept` that concern only the peer that was to be accepted: it has gone while it was queued.
-PEER_GONE = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EPROTO, errno.EINTR})
-
-
-#: Closing a socket that lingers for no time at all resets the connection.
-_NO_LINGER = struct.pack("ii", 1, 0)
-
-
-class Interrupt(Exception):
-    """What a handler raises because its connection is ended: by the keyboard, the shutdown, a fault, its idle time."""
-
-
-class Idle(Interrupt):
-    """What a handler raises because its peer has said nothing for `limit` seconds."""
-
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-        super().__init__("idle too long")
-
-
-class KeyboardBoom(Boom):
-    """A boom the person at the keyboard said in the peer's place."""
-
-
-@value
-class Desk:
-    """What the servers of one lab share."""
-
-    settings: Settings
-    journal: Journal
-    connections: Connections
-    built_in_peers: set[str]
-    """The addresses of the built-in clients, so that their connections can be marked."""
-    newcomers: list[Callable[[Connection], None]] = field(default_factory=list)
-    """Told of each connection that is taken in, before it is served."""
-
-
-class EchoServer(ABC):
+class EchoServer(Books, ABC):
     """A server that holds the conversation with many peers, and tells the lab's desk what happens.
 
     Every method is called on the thread of the loop that runs the lab, except where it says otherwise.
     """
 
-    name: ClassVar[str]
-    waits_by: ClassVar[str]
-    """How it waits, in one short phrase."""
     has_tasks: ClassVar[bool] = False
     """Whether each connection has a task of its own, which can be cancelled, and fail."""
     one_at_a_time: ClassVar[bool] = False
@@ -101,21 +46,9 @@ class EchoServer(ABC):
     """Whether it stays stopped until somebody asks for it by its name."""
 
     def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.journal = desk.journal
-        settings = desk.settings
-        self.record = ServerRecord(self.name, self.waits_by, settings.host, port_of(self.name, settings.port))
-        self.tally = tally = Tally(self.record, desk.journal)
-        # Each message comes by here.
-        self.received = tally.received
-        self.sent = tally.sent
-        self._cannot_accept = False
-        self._given_up: set[int] = set()
-        self._late: dict[int, tuple[asyncio.TimerHandle, str]] = {}
+        super().__init__(desk)
         self._gate: Gate | None = None
         self.on_gate: Callable[[], None] = _nothing
-        self._none_open = asyncio.Event()
-        self._none_open.set()
 
     # -- what a server does its own way ---------------------------------------------------------------------
 
@@ -201,7 +134,7 @@ class EchoServer(ABC):
             self.close_now(connection, GIVEN_UP)
         self._given_up.clear()
 
-    def cut_off(self, connection: Connection) -> None:  # noqa: B027 - most know at any time what was sent
+    def cut_off(self, connection: Connection) -> None:
         """Count what was sent of an answer that will not be sent to its end, and expect no more of it."""
 
     def doing(self, connection: Connection) -> str:
@@ -233,14 +166,10 @@ class EchoServer(ABC):
     def _is_draining(self) -> bool:
         return self.record.state is ServerState.DRAINING
 
-    async def wait_until_none_is_open(self) -> None:
-        """Return as soon as no connection of this server is open."""
-        await self._none_open.wait()
-
-    def measure(self) -> None:  # noqa: B027 - most have nothing to measure
+    def measure(self) -> None:
         """Bring into the record what is measured only now and then: a few times a second."""
 
-    def count_busy(self) -> None:  # noqa: B027 - most know it all the time, or not at all
+    def count_busy(self) -> None:
         """Bring `ServerRecord.busy` up to date: once a second."""
 
     def answer_to(self, line: bytes) -> bytes:
@@ -275,11 +204,6 @@ class EchoServer(ABC):
 
     # -- what happens to connections ------------------------------------------------------------------------
 
-    @property
-    def own(self) -> list[Connection]:
-        """Its connections whose socket is open."""
-        return [connection for connection in self.desk.connections.open.values() if connection.server == self.name]
-
     def take_in(self, sock: socket.socket) -> Connection | None:
         """Take in an accepted socket; None if its peer has gone already, or a fault refuses it."""
         sock.setblocking(False)
@@ -293,115 +217,6 @@ class EchoServer(ABC):
             return None
         self.admit(connection, sock)
         return connection
-
-    def meet(self, sock: socket.socket) -> Connection | None:
-        """Return the record of an accepted socket; None if its peer has gone already.
-
-        May be called on any thread: it tells nobody, and the connection has no id until it is admitted.
-        """
-        try:
-            peer = address(sock.getpeername())
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:
-            sock.close()
-            return None
-        return Connection(
-            id=0, server=self.name, peer=peer, fd=sock.fileno(), opened_at=monotonic(), waited=waited_in_queue(sock)
-        )
-
-    def admit(self, connection: Connection, sock: socket.socket) -> None:
-        """Take a connection that was met into the books."""
-        desk = self.desk
-        connection.id = desk.connections.next_id()
-        connection.built_in = connection.peer in desk.built_in_peers
-        connection.sock = sock
-        desk.connections.add(connection)
-        self.record.accepted += 1
-        self.record.open += 1
-        self._none_open.clear()
-        self._cannot_accept = False
-        desk.journal.record(events.Accepted(self.name, connection.id, connection.peer, connection.fd))
-        for told in tuple(desk.newcomers):
-            told(connection)
-
-    def close(self, connection: Connection, outcome: str) -> None:
-        """Close a connection whose handler has ended, and say how: now, or late if a fault wants that."""
-        late = connection.closes_late
-        if late:
-            connection.state = ConnectionState.ENDED
-            connection.outcome = outcome
-            timer = asyncio.get_running_loop().call_later(late, self.hurry, connection)
-            self._late[connection.id] = timer, outcome
-        else:
-            self.close_now(connection, outcome)
-
-    def hurry(self, connection: Connection) -> None:
-        """Close a connection that a fault would close late. No error if it is none."""
-        if connection.id in self._late:
-            self.close_now(connection, self._late[connection.id][1])
-
-    def close_now(self, connection: Connection, outcome: str) -> None:
-        """Close a connection's socket and say how it ended."""
-        if connection.id in self._late:
-            self._late.pop(connection.id)[0].cancel()
-        if connection.id in self._given_up:
-            outcome = GIVEN_UP
-        socket_of(connection).close()
-        connection.sock = None
-        now = monotonic()
-        self.desk.connections.end(connection, outcome, now)
-        self.record.open -= 1
-        if not self.record.open:
-            self._none_open.set()
-        self.desk.journal.record(
-            events.Closed(
-                self.name,
-                connection.id,
-                connection.peer,
-                outcome,
-                connection.bytes_in,
-                connection.bytes_out,
-                round(now - connection.opened_at, 6),
-            ),
-            connection.struck_by,
-        )
-
-    def leave_open(self, connection: Connection, outcome: str) -> None:
-        """Let a connection be without a handler: nobody will close its socket until the server stops."""
-        connection.state = ConnectionState.LEFT_OPEN
-        connection.outcome = outcome
-
-    def count_taken(self, connection: Connection) -> None:
-        """Count what the system has taken of the answer that is being sent, where it tells; what is left is lost.
-
-        Not once the socket was shut down: then there is no answer that is being sent any more.
-        """
-        if connection.unsent:
-            taken = bytes_taken(socket_of(connection))
-            part = 0 if taken is None else min(max(taken - connection.bytes_out, 0), connection.unsent)
-            self.tally.count_sent(connection, part, 0)
-
-    def correct_sent(self, connection: Connection) -> None:
-        """Count what the system has taken, where it may be less than it was given: the connection is lost."""
-        shut_down = connection.is_half_closed or connection.id in self._given_up
-        taken = None if shut_down else bytes_taken(socket_of(connection))
-        if taken is not None:
-            self.tally.count_sent(connection, taken - connection.bytes_out, 0)
-
-    def handler_failed(self, connection: Connection, error: Exception, outcome: str) -> None:
-        """A handler raised something of its own: count it and tell what becomes of it."""
-        self.record.booms += 1
-        self.desk.journal.record(
-            events.HandlerFailed(
-                self.name,
-                connection.id,
-                connection.peer,
-                describe(error),
-                _who(connection, error),
-                outcome,
-            ),
-            connection.struck_by,
-        )
 
     def end(self, connection: Connection, why: str) -> None:
         """End a connection from outside, whatever state it is in."""
@@ -431,7 +246,7 @@ class EchoServer(ABC):
                     sock.shutdown(socket.SHUT_WR)
             case Reset(_, why):
                 with contextlib.suppress(OSError):  # its handler has closed it just now
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+                    reset_when_closed(sock)
                 raise Interrupt(why)
             case Close(_, why):
                 raise Interrupt(why)
@@ -446,61 +261,6 @@ class EchoServer(ABC):
         self._gate = gate
         self.on_gate()
 
-    def half_closed(self, connection: Connection) -> str:
-        """The peer will send no more, and all it sent is answered. Returns the outcome in words.
-
-        It is not told where it was us who shut it up.
-        """
-        if connection.id not in self._given_up:
-            self.desk.journal.record(events.HalfClosed(self.name, connection.id, connection.peer))
-        return "closed by peer"
-
-    def idle(self, connection: Connection, limit: float) -> None:
-        """A connection has said nothing for `limit` seconds."""
-        self.record.idle_timeouts += 1
-        self.desk.journal.record(events.IdleTimeout(self.name, connection.id, connection.peer, limit))
-
-    def line_too_long(self, connection: Connection, error: LineTooLong) -> str:
-        """A peer has sent more than a server keeps of one line. Returns the outcome in words."""
-        self.desk.journal.record(events.LineRefused(self.name, connection.id, connection.peer, error.limit))
-        return str(error)
-
-    def cannot_accept(self, error: OSError) -> bool:
-        """Note why `accept` failed. Returns whether to wait `ACCEPT_RETRY` before trying again.
-
-        Most often no descriptor is left. It is said once, and again only after an accept has worked in between.
-        """
-        if error.errno in PEER_GONE:
-            return False
-        if not self._cannot_accept:
-            self._cannot_accept = True
-            self.desk.journal.record(events.AcceptFailed(self.name, describe(error), ACCEPT_RETRY))
-        return True
-
-
-def _who(connection: Connection, error: Exception) -> str:
-    if isinstance(error, KeyboardBoom):
-        return "keyboard"
-    return "peer" if connection.struck_by is None else f"fault {connection.struck_by}"
-
 
 def _nothing() -> None:
     """Do nothing: nobody rests at the gate."""
-
-
-def socket_of(connection: Connection) -> socket.socket:
-    """Return the socket of a connection that is open."""
-    return cast(socket.socket, connection.sock)
-
-
-def close_with_reset(sock: socket.socket) -> None:
-    """Close a socket so that its peer gets an RST."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-    sock.close()
-
-
-def outcome_of(error: Exception) -> str:
-    """Return in words what becomes of a connection whose handler raised this."""
-    if isinstance(error, Interrupt | LineTooLong):
-        return str(error)
-    return describe(error) if isinstance(error, OSError) else "handled, socket closed"

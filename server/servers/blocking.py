@@ -24,7 +24,8 @@ from typing import ClassVar
 from .. import events
 from ..conversation import Boom, Lines
 from ..counting import DETAIL_KEPT
-from .base import ACCEPT_RETRY, Desk, Idle
+from .books import ACCEPT_RETRY, Desk
+from .outcomes import Idle
 from .threads import Guest, ThreadServer
 
 

@@ -16,7 +16,9 @@ import socket
 from time import monotonic
 
 from ..conversation import Boom
-from .base import ACCEPT_RETRY, RECEIVE_SIZE, Idle
+from .base import RECEIVE_SIZE
+from .books import ACCEPT_RETRY
+from .outcomes import Idle
 from .threads import Guest, ThreadServer
 
 

@@ -23,7 +23,8 @@ from ..naming import describe
 from ..records import Connection, ConnectionState
 from .accepting import AcceptingServer
 from .answering import Answering
-from .base import Desk, Interrupt
+from .books import Desk
+from .outcomes import Interrupt
 
 
 class ProtocolServer(AcceptingServer):

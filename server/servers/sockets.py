@@ -27,8 +27,10 @@ from ..faults.link import Link
 from ..naming import describe
 from ..records import Connection, ConnectionState, Treatment
 from .accepting import AcceptingServer, time_limit
-from .base import RECEIVE_SIZE, Desk, Idle, Interrupt, outcome_of, socket_of
+from .base import RECEIVE_SIZE
+from .books import Desk, socket_of
 from .following import follow, wake
+from .outcomes import Idle, Interrupt, outcome_of
 
 
 class SocketsServer(AcceptingServer):

@@ -28,8 +28,9 @@ from ..exchange import Exchange
 from ..faults.link import Link
 from ..records import Connection, ConnectionState
 from .accepting import AcceptingServer, Endless, time_limit
-from .base import Desk, Idle, Interrupt, outcome_of
+from .books import Desk
 from .following import follow, wake
+from .outcomes import Idle, Interrupt, outcome_of
 
 #: What a peer is told whose handler is cancelled.
 DROPPED = b"Connection dropped!\r\n"

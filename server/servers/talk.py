@@ -14,7 +14,8 @@ from ..counting import Tally
 from ..faults.link import Link
 from ..faults.steps import Send, Wait
 from ..records import Connection, ConnectionState
-from .base import RECEIVE_SIZE, Idle, Interrupt, outcome_of
+from .base import RECEIVE_SIZE
+from .outcomes import Idle, Interrupt, outcome_of
 
 if TYPE_CHECKING:
     from .selectors import SelectorsServer

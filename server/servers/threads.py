@@ -26,17 +26,10 @@ from ..conversation import Conversation, LineTooLong
 from ..counting import beginning
 from ..naming import describe
 from ..records import Connection, ConnectionState, ServerState
-from ..tcp import queue_length
-from .base import (
-    PEER_GONE,
-    RECEIVE_SIZE,
-    Desk,
-    EchoServer,
-    Idle,
-    Interrupt,
-    close_with_reset,
-    outcome_of,
-)
+from ..tcp import close_with_reset, queue_length
+from .base import RECEIVE_SIZE, EchoServer
+from .books import PEER_GONE, Desk
+from .outcomes import Idle, Interrupt, outcome_of
 
 #: The shortest time between two batches of what a thread posts, in seconds.
 BATCH = 0.01

@@ -21,7 +21,7 @@ from echotui.server.lab import MOST_CLIENTS, Refused
 from echotui.server.naming import address
 from echotui.server.observe.events import Complained
 from echotui.server.records import Treatment
-from echotui.server.servers.base import socket_of
+from echotui.server.servers.books import socket_of
 
 
 @each_flavour

@@ -17,7 +17,7 @@ from echotui.server.faults.events import FaultEnded, FaultStruck
 from echotui.server.lab import Lab, Refused
 from echotui.server.records import ConnectionState, ServerState
 from echotui.server.servers import SERVERS
-from echotui.server.servers.base import socket_of
+from echotui.server.servers.books import socket_of
 from echotui.server.settings import Settings
 from echotui.server.waterfall import What
 
