@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, ClassVar
 
@@ -45,9 +46,6 @@ HOMES = {key.action: key.home for key in KEYS if key.home}
 
 #: How long it is said in full that other machines can connect, in seconds; a word in the header goes on saying it.
 EXPOSED_TIME = 10.0
-
-#: How long drawing waits for a view that was looked at before, in seconds; for a new one Textual waits 50 ms.
-AT_ONCE = 0.001
 
 
 def _key(name: str, action: str, label: str = "") -> Binding:
@@ -358,16 +356,20 @@ class EchoApp(OrderlyApp[int]):
             self.clear_notifications()
             picture = self.view.picture
             self.view = view
-            await self.switch_mode(key)
-            if view.picture is not picture:
-                view.look_at(picture)
-            else:
-                view.repaint()  # it is drawn at once, and has to be what is true now
+            known = view.is_mounted
+            with self.batch_update() if known else nullcontext():
+                await self.switch_mode(key)
+                if view.picture is not picture:
+                    view.look_at(picture)
+                else:
+                    view.repaint()  # it is drawn at once, and has to be what is true now
+            if known:
+                view.draw()
 
     def delay_update(self, delay: float = 0.05) -> None:
         """Draw nothing for a while: a view that one goes to has to be composed. One that is, is drawn at once."""
-        is_there = isinstance(self.screen, View) and self.view.is_mounted
-        super().delay_update(AT_ONCE if is_there else delay)
+        if not (isinstance(self.screen, View) and self.view.is_mounted):
+            super().delay_update(delay)
 
     @on(View.Left)
     async def go_back(self) -> None:

@@ -247,10 +247,11 @@ class Patience(AnsweredOnce):
         event.size = self.app.size
 
     def catch_up(self) -> None:
-        """Paint everything anew if something was held back and the terminal has caught up."""
+        """Paint what was held back if the terminal has caught up."""
         if self._owed and not self._terminal_is_behind:
             self._owed = False
-            self.refresh()
+            self._compositor.update_widgets(self._dirty_widgets)
+            self._compositor_refresh()
 
     @property
     def _terminal_is_behind(self) -> bool:

@@ -24,6 +24,7 @@ from typing import Any
 from textual import constants
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 from .ascii import to_ascii
 
@@ -173,6 +174,10 @@ class PatientDriver(LinuxDriver):
             self._loop.remove_reader(self._input)
         if not self._is_with_shell:
             super().disable_input()
+
+    def send_message(self, message: Message) -> None:
+        """Tell the app what was typed: at once, where Textual has a task do it, some turns of the loop later."""
+        self._app.post_message(message)
 
     def _read(self, descriptor: int, parser: XTermParser, decode: Any) -> None:
         try:

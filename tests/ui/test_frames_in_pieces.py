@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support_picture import a_picture
+from support_screen import look_at
 from textual.geometry import Region
 from textual.widget import Widget
 
@@ -167,3 +168,22 @@ def test_what_is_held_is_drawn_anew_where_the_terminal_is_given_back() -> None:
         driver._is_with_shell = False
         driver.write("later")
         assert drawn(reads) == "later"
+
+
+async def test_a_view_that_was_seen_before_is_at_the_terminal_once_one_goes_to_it() -> None:
+    app = EchoApp(Lab(Settings(port=0)), "asyncio · epoll", refresh=0.1, picture=a_picture(connections=10))
+    async with app.run_test(size=(140, 45)) as pilot:
+        for key in ("2", "1"):
+            await look_at(pilot, app, key)
+        headless = app._driver
+        with a_terminal() as (driver, reads):
+            driver._loop = NoLoop()
+            app._driver = driver
+            try:
+                await app.show_view("2")
+                whole = drawn(reads)
+                assert all(title in whole for title in ("Ticks", "Timers", "Registrations"))
+                await pilot.pause()
+                assert "Registrations" not in drawn(reads)  # not once more
+            finally:
+                app._driver = headless

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
+from textual.events import ScreenResume
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
@@ -112,6 +113,7 @@ class View(Patience):
         self.header = Header(picture, self.name_)
         self._line = FilterLine()
         self._drawn: object = None
+        self._is_drawn = False
         self._filtering: Filtered | None = None
         self._arrived: Choices | None = None
         self.drawing = Drawing(self)
@@ -175,6 +177,26 @@ class View(Patience):
     def repaint(self) -> None:
         """Draw what is true now."""
         self.paint(self.panes())
+
+    def draw(self) -> None:
+        """Bring all of it to the terminal now, in place of another view.
+
+        Until Textual's own drawing comes round the loop turns six or seven times; where it has much to do, each takes
+        long. That the next `on_screen_resume` restyles and does not draw, and what is drawn here, is not public.
+        """
+        self.refresh()
+        self._on_timer_update()
+        self._is_drawn = True
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Do the rest of what Textual does about a screen that one goes to, but do not draw all of it once more."""
+        if self._is_drawn:
+            self._is_drawn = False
+            event.prevent_default()
+            self.stack_updates += 1
+            self.app._refresh_notifications()  # noqa: SLF001 - see `draw`
+            self._update_auto_focus()
+            self.update_node_styles(animate=False)
 
     def paint(self, panes: Sequence[Pane]) -> None:
         """Draw the header and these panes, as things are now."""
