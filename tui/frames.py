@@ -33,7 +33,10 @@ BUSY_SHARE = 0.001
 #: it is at is the last for now. The terminal gets it when it is whole: a write takes as long as to draw a few lines.
 SLICE = 0.00003
 
-#: How long such a break is, in seconds, at the least.
+#: The same while it is not busy, or somebody has pressed a key: the loop turns once then.
+LONG_SLICE = 0.005
+
+#: How long a break is in a busy loop, in seconds, at the least.
 BREATH = 0.001
 
 #: How many of them there are at the most, for a moment in which nobody waits: a piece that is drawn then hardly delays
@@ -184,13 +187,15 @@ class FrameClock:
 
     async def _draw(self) -> None:
         """Draw a frame, at once or with room for others between its steps."""
-        frame, done = self._frame(), False
+        frame, done, begun = self._frame(), False, False
         self._has_news = False
         while not done:
             at_once = self._is_attentive or not self._meter.loop_is_busy
             if not at_once:
                 await self._breathe()
-            done = self._advance(frame, at_once=at_once)
+            elif begun:
+                await asyncio.sleep(0)
+            done, begun = self._advance(frame, at_once=at_once), True
         self._news_in_a_row = self._news_in_a_row + 1 if self._has_news else 0
 
     async def _breathe(self) -> None:
@@ -201,14 +206,14 @@ class FrameClock:
                 return
 
     def _advance(self, frame: Iterator[None], *, at_once: bool) -> bool:
-        """Draw some steps of a frame, or what is left of it; return whether all of it is drawn."""
+        """Draw some steps of a frame; return whether all of it is drawn."""
         began, drawing = perf_counter(), self._drawing()
-        until = began + SLICE
+        until = began + (LONG_SLICE if at_once else SLICE)
         done, before = True, drawing.count
         with drawing:
             for _ in frame:
                 self._has_news = True
-                if not at_once and perf_counter() >= until:
+                if perf_counter() >= until:
                     done, drawing.goes_on = False, True
                     break
         self._brought += drawing.count - before

@@ -11,15 +11,21 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, SOCKETS, a_lab, a_peer, happens
+from support_picture import a_picture
 from support_screen import a_screen, until
 from textual.events import Key, Resize
 from textual.geometry import Size
 
 from echotui.server import events
+from echotui.server.lab import Lab
 from echotui.server.records import Connection, Treatment
+from echotui.server.settings import Settings
+from echotui.tui.app import EchoApp
 from echotui.tui.dialogs import HelpText
+from echotui.tui.filter import parse
 from echotui.tui.frames import FrameClock
 from echotui.tui.views.live import LiveView
+from echotui.tui.views.rows import A_FEW
 
 
 async def shows(view: LiveView, *connections: int) -> None:
@@ -93,6 +99,31 @@ async def test_a_filter_narrows_the_connections(text: str, chosen: list[str]) ->
             await pilot.press("escape")
             view.repaint()
             assert len(view.connections.table.rows) == 2
+
+
+async def test_a_filter_over_many_rows_is_worked_out_some_at_a_time_and_a_newer_one_wins() -> None:
+    many = 20 * A_FEW
+    app = EchoApp(Lab(Settings(port=0)), "a loop", refresh=0.1, picture=a_picture(connections=many))
+    async with app.run_test(size=(140, 45)):
+        pane = app.live.connections
+        pane.repaint()
+        everything = [row.id for row in pane.table.rows]
+        pane.filter = parse("!id:1", pane.askable)
+        steps = pane.steps()
+        for _ in range(many // A_FEW):
+            next(steps)
+        assert [row.id for row in pane.table.rows] == everything
+        for _ in steps:
+            pass
+        assert [row.id for row in pane.table.rows] == [one for one in everything if "1" not in str(one)]
+        older = pane.steps()
+        pane.filter = parse("id:1", pane.askable)
+        next(older)
+        pane.filter = parse("id:2", pane.askable)
+        pane.repaint()
+        for _ in older:
+            pass
+        assert [row.id for row in pane.table.rows] == [one for one in everything if "2" in str(one)]
 
 
 async def test_events_are_filtered_as_they_come() -> None:

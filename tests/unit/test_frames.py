@@ -16,6 +16,7 @@ from echotui.tui.frames import (
     BUSY_SHARE,
     CALM,
     EASY_SHARE,
+    LONG_SLICE,
     SAVED,
     SLICE,
     SLOWEST,
@@ -232,6 +233,23 @@ async def test_a_key_or_an_event_does_not_wait_for_a_clock_that_rests(
     finally:
         running.cancel()
         await asyncio.wait([running])
+
+
+async def test_a_long_frame_lets_the_loop_turn_though_nobody_is_known_to_wait(time: Time) -> None:
+    served: list[None] = []
+    found: list[int] = []
+
+    def frame() -> Iterator[None]:
+        for _ in range(3):
+            time.pass_(LONG_SLICE)
+            asyncio.get_running_loop().call_soon(served.append, None)
+            found.append(len(served))
+            yield
+
+    drawing: Any = NoDrawing()
+    clock = FrameClock(1 / PERIOD, PaintMeter(), frame, lambda: drawing, lambda: True)
+    await asyncio.wait_for(clock._draw(), PATIENCE)
+    assert found == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("quiet", "asked"), [(True, 2), (False, 2 * BREATHS)])
