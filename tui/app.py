@@ -356,7 +356,7 @@ class EchoApp(OrderlyApp[int]):
             self.clear_notifications()
             picture = self.view.picture
             self.view = view
-            known = view.is_mounted
+            known = self._is_laid_out
             with self.batch_update() if known else nullcontext():
                 await self.switch_mode(key)
                 if view.picture is not picture:
@@ -367,9 +367,14 @@ class EchoApp(OrderlyApp[int]):
                 view.draw()
 
     def delay_update(self, delay: float = 0.05) -> None:
-        """Draw nothing for a while: a view that one goes to has to be composed. One that is, is drawn at once."""
-        if not (isinstance(self.screen, View) and self.view.is_mounted):
+        """Draw nothing for a while: a view that one goes to has to be laid out. One that is, is drawn at once."""
+        if not (isinstance(self.screen, View) and self._is_laid_out):
             super().delay_update(delay)
+
+    @property
+    def _is_laid_out(self) -> bool:
+        """Whether the view one goes to was looked at before, and the terminal has had the same size since."""
+        return self.view.is_mounted and self.view.outer_size == self.size
 
     @on(View.Left)
     async def go_back(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support_picture import a_picture
-from support_screen import look_at
+from support_screen import look_at, until
 from textual.geometry import Region
 from textual.widget import Widget
 
@@ -185,5 +185,25 @@ async def test_a_view_that_was_seen_before_is_at_the_terminal_once_one_goes_to_i
                 assert all(title in whole for title in ("Ticks", "Timers", "Registrations"))
                 await pilot.pause()
                 assert "Registrations" not in drawn(reads)  # not once more
+            finally:
+                app._driver = headless
+
+
+async def test_a_view_that_was_seen_in_another_size_is_laid_out_before_it_is_drawn() -> None:
+    app = EchoApp(Lab(Settings(port=0)), "asyncio · epoll", refresh=0.1, picture=a_picture(connections=10))
+    async with app.run_test(size=(140, 45)) as pilot:
+        await look_at(pilot, app, "2")
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        headless = app._driver
+        with a_terminal() as (driver, reads):
+            driver._loop = NoLoop()
+            app._driver = driver
+            try:
+                await app.show_view("1")
+                assert drawn(reads) == ""
+                await until(lambda: app.live.has_class("-short") and not app._batch_count)
+                await pilot.pause()
+                assert "Servers" in drawn(reads)
             finally:
                 app._driver = headless

@@ -65,7 +65,7 @@ class RowsPane(Linked, Generic[Row]):
 
     @abstractmethod
     def all_rows(self) -> Sequence[Row]:
-        """Return the rows as they come: the newest first."""
+        """Return the rows as they come, the newest first, in a sequence that stays as it is."""
 
     @abstractmethod
     def changes(self) -> object:
