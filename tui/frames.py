@@ -187,15 +187,15 @@ class FrameClock:
 
     async def _draw(self) -> None:
         """Draw a frame, at once or with room for others between its steps."""
-        frame, done, begun = self._frame(), False, False
+        frame, done = self._frame(), False
         self._has_news = False
         while not done:
             at_once = self._is_attentive or not self._meter.loop_is_busy
             if not at_once:
                 await self._breathe()
-            elif begun:
+            done = self._advance(frame, at_once=at_once)
+            if not done and at_once:
                 await asyncio.sleep(0)
-            done, begun = self._advance(frame, at_once=at_once), True
         self._news_in_a_row = self._news_in_a_row + 1 if self._has_news else 0
 
     async def _breathe(self) -> None:

@@ -47,6 +47,19 @@ class NoLoop:
         """There is none."""
 
 
+@contextmanager
+def a_terminal_of(app: EchoApp) -> Iterator[tuple[Any, int]]:
+    """Have the app draw to such a terminal for a while, and not to that of the tests, which is none."""
+    headless = app._driver
+    with a_terminal() as (driver, reads):
+        driver._loop = NoLoop()
+        app._driver = driver
+        try:
+            yield driver, reads
+        finally:
+            app._driver = headless
+
+
 def drawn(reads: int) -> str:
     """Return what has come to the terminal since this was asked before."""
     try:
@@ -62,27 +75,21 @@ async def test_a_frame_in_pieces_is_the_frame_at_once_and_comes_whole(monkeypatc
     app = EchoApp(Lab(Settings(port=0)), "asyncio · epoll", refresh=0.1, picture=picture)
     async with app.run_test(size=(140, 45)) as pilot:
         await pilot.pause()
-        headless = app._driver
         said = []
-        with a_terminal() as (driver, reads):
-            driver._loop = NoLoop()
-            app._driver = driver
-            try:
-                for at_once in (True, False):
-                    for connection in picture.connections.open.values():
-                        connection.bytes_in = 1000
-                    app.view.repaint()
-                    drawn(reads)
-                    for connection in picture.connections.open.values():
-                        connection.bytes_in = 2000
-                    frame, pieces = app.view.steps(app.view.panes()), 1
-                    while not app._clock._advance(frame, at_once=at_once):
-                        pieces += 1
-                        assert not drawn(reads)
-                    assert (pieces > 10) is not at_once
-                    said.append(drawn(reads))
-            finally:
-                app._driver = headless
+        with a_terminal_of(app) as (_, reads):
+            for at_once in (True, False):
+                for connection in picture.connections.open.values():
+                    connection.bytes_in = 1000
+                app.view.repaint()
+                drawn(reads)
+                for connection in picture.connections.open.values():
+                    connection.bytes_in = 2000
+                frame, pieces = app.view.steps(app.view.panes()), 1
+                while not app._clock._advance(frame, at_once=at_once):
+                    pieces += 1
+                    assert not drawn(reads)
+                assert (pieces > 10) is not at_once
+                said.append(drawn(reads))
         assert "2.0" in said[0] or "2,000" in said[0]
         assert _cells(said[0]) == _cells(said[1])
 
@@ -98,44 +105,31 @@ async def test_what_is_drawn_after_a_piece_that_could_not_go_straight_to_the_ter
     app = EchoApp(Lab(Settings(port=0)), "asyncio · epoll", refresh=0.1, picture=a_picture(connections=10))
     async with app.run_test(size=(140, 45)) as pilot:
         await pilot.pause()
-        headless = app._driver
-        with a_terminal() as (driver, reads):
-            driver._loop = NoLoop()
-            app._driver = driver
-            try:
-                driver._unwritten = b"the terminal is behind"
-                with app.view.drawing as drawing:
-                    drawing.goes_on = True
-                driver._unwritten = b""
-                with app.view.drawing:
-                    app.live.events.label("Events", "at once")
-                assert "at once" in drawn(reads)
-            finally:
-                app._driver = headless
+        with a_terminal_of(app) as (driver, reads):
+            driver._unwritten = b"the terminal is behind"
+            with app.view.drawing as drawing:
+                drawing.goes_on = True
+            driver._unwritten = b""
+            with app.view.drawing:
+                app.live.events.label("Events", "at once")
+            assert "at once" in drawn(reads)
 
 
 async def test_new_words_in_a_frame_are_drawn_as_textual_draws_them() -> None:
     app = EchoApp(Lab(Settings(port=0)), "asyncio · epoll", refresh=0.1, picture=a_picture(connections=10))
     async with app.run_test(size=(140, 45)) as pilot:
         await pilot.pause()
-        headless, pane = app._driver, app.live.events
-        with a_terminal() as (driver, reads):
-            driver._loop = NoLoop()
-            app._driver = driver
-            try:
-                for words in WORDS:
-                    if words == "33 recorded":
-                        app.theme = "textual-light"
-                        await pilot.pause()
-                    drawn(reads)
-                    with app.view.drawing:
-                        pane.label("Events", words)
-                    (strip,) = Widget.render_lines(
-                        pane, Region(0, pane.outer_size.height - 1, pane.outer_size.width, 1)
-                    )
-                    assert strip.render(app.console) in drawn(reads), words
-            finally:
-                app._driver = headless
+        pane = app.live.events
+        with a_terminal_of(app) as (_, reads):
+            for words in WORDS:
+                if words == "33 recorded":
+                    app.theme = "textual-light"
+                    await pilot.pause()
+                drawn(reads)
+                with app.view.drawing:
+                    pane.label("Events", words)
+                (strip,) = Widget.render_lines(pane, Region(0, pane.outer_size.height - 1, pane.outer_size.width, 1))
+                assert strip.render(app.console) in drawn(reads), words
 
 
 def test_what_is_held_comes_before_whatever_comes_next() -> None:
@@ -175,18 +169,12 @@ async def test_a_view_that_was_seen_before_is_at_the_terminal_once_one_goes_to_i
     async with app.run_test(size=(140, 45)) as pilot:
         for key in ("2", "1"):
             await look_at(pilot, app, key)
-        headless = app._driver
-        with a_terminal() as (driver, reads):
-            driver._loop = NoLoop()
-            app._driver = driver
-            try:
-                await app.show_view("2")
-                whole = drawn(reads)
-                assert all(title in whole for title in ("Ticks", "Timers", "Registrations"))
-                await pilot.pause()
-                assert "Registrations" not in drawn(reads)  # not once more
-            finally:
-                app._driver = headless
+        with a_terminal_of(app) as (_, reads):
+            await app.show_view("2")
+            whole = drawn(reads)
+            assert all(title in whole for title in ("Ticks", "Timers", "Registrations"))
+            await pilot.pause()
+            assert "Registrations" not in drawn(reads)  # not once more
 
 
 async def test_a_view_that_was_seen_in_another_size_is_laid_out_before_it_is_drawn() -> None:
@@ -195,15 +183,9 @@ async def test_a_view_that_was_seen_in_another_size_is_laid_out_before_it_is_dra
         await look_at(pilot, app, "2")
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
-        headless = app._driver
-        with a_terminal() as (driver, reads):
-            driver._loop = NoLoop()
-            app._driver = driver
-            try:
-                await app.show_view("1")
-                assert drawn(reads) == ""
-                await until(lambda: app.live.has_class("-short") and not app._batch_count)
-                await pilot.pause()
-                assert "Servers" in drawn(reads)
-            finally:
-                app._driver = headless
+        with a_terminal_of(app) as (_, reads):
+            await app.show_view("1")
+            assert drawn(reads) == ""
+            await until(lambda: app.live.has_class("-short") and not app._batch_count)
+            await pilot.pause()
+            assert "Servers" in drawn(reads)

@@ -23,7 +23,6 @@ MANY = 1_000
 #: How many of them are looked into, by a filter, before others may have the loop: it takes a fifth of a millisecond.
 A_FEW = 32
 
-
 #: What a pane says that is empty because of its filter.
 NOTHING_MATCHES = "nothing matches the filter; esc clears it"
 
@@ -139,8 +138,13 @@ class RowsPane(Linked, Generic[Row]):
             rows = yield from self._chosen_rows()
             if asked is self._asked:  # else something else was asked for meanwhile, or the same once more
                 self._rows = rows
-                as_they_come = self._sorted_by == 0 and self._downwards
-                self.table.mark = None if as_they_come else (self._sortable[self._sorted_by].title, self._downwards)
+                by = self._sortable[self._sorted_by].title
+                self.table.mark = None if self._as_they_come else (by, self._downwards)
+
+    @property
+    def _as_they_come(self) -> bool:
+        """Whether the order of the rows is the one they come in."""
+        return self._sorted_by == 0 and self._downwards
 
     def _chosen_rows(self) -> Generator[None, None, Sequence[Row]]:
         rows = self.all_rows()
@@ -154,8 +158,7 @@ class RowsPane(Linked, Generic[Row]):
                     yield
             rows = chosen
         column: Column[Row] = self._sortable[self._sorted_by]
-        as_they_come = self._sorted_by == 0 and self._downwards
-        if as_they_come or column.order is None:
+        if self._as_they_come or column.order is None:
             return rows
         # What is the same in that column stays in the order it came in, seen from where the order begins.
         return sorted(rows if self._downwards else rows[::-1], key=column.order, reverse=self._downwards)

@@ -113,7 +113,7 @@ class View(Patience):
         self.header = Header(picture, self.name_)
         self._line = FilterLine()
         self._drawn: object = None
-        self._is_drawn = False
+        self._drawn_at_once = False
         self._filtering: Filtered | None = None
         self._arrived: Choices | None = None
         self.drawing = Drawing(self)
@@ -181,17 +181,17 @@ class View(Patience):
     def draw(self) -> None:
         """Bring all of it to the terminal now, in place of another view.
 
-        Until Textual's own drawing comes round the loop turns six or seven times; where it has much to do, each takes
-        long. That the next `on_screen_resume` restyles and does not draw, and what is drawn here, is not public.
+        Until Textual's own drawing comes round the loop turns six or seven times, and each turn takes long where it has
+        much to do. What draws here, and what is left for `on_screen_resume`, is not public.
         """
         self.refresh()
         self._on_timer_update()
-        self._is_drawn = True
+        self._drawn_at_once = True
 
     def on_screen_resume(self, event: ScreenResume) -> None:
         """Do the rest of what Textual does about a screen that one goes to, but do not draw all of it once more."""
-        if self._is_drawn:
-            self._is_drawn = False
+        if self._drawn_at_once:
+            self._drawn_at_once = False
             event.prevent_default()
             self.stack_updates += 1
             self.app._refresh_notifications()  # noqa: SLF001 - see `draw`
