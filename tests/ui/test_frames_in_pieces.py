@@ -12,12 +12,14 @@ from support_screen import look_at, until
 from textual.geometry import Region
 from textual.widget import Widget
 
+from echotui.server.events import SelectTimeout
 from echotui.server.journal import Journal
 from echotui.server.lab import Lab
 from echotui.server.settings import Settings
 from echotui.tui import frames
 from echotui.tui.app import EchoApp
 from echotui.tui.terminal import AsciiDriver, PatientDriver
+from echotui.tui.widgets.lines import MADE_KEPT
 
 #: What stands in a frame, one after the other.
 WORDS = [
@@ -92,6 +94,19 @@ async def test_a_frame_in_pieces_is_the_frame_at_once_and_comes_whole(monkeypatc
                 said.append(drawn(reads))
         assert "2.0" in said[0] or "2,000" in said[0]
         assert _cells(said[0]) == _cells(said[1])
+
+
+async def test_lines_that_have_gone_by_are_forgotten() -> None:
+    picture = dataclasses.replace(a_picture(connections=10), journal=Journal(detail_rate=None))
+    app = EchoApp(Lab(Settings(port=0)), "asyncio · epoll", refresh=0.1, picture=picture)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await pilot.pause()
+        table = app.live.events.table
+        most = 2 * MADE_KEPT * table.content_size.height
+        for turn in range(most):
+            picture.journal.record(SelectTimeout("selectors", float(turn)))
+            app.view.repaint()
+            assert 0 < len(table._made) <= most
 
 
 def _cells(text: str) -> list[str]:

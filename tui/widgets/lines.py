@@ -15,12 +15,13 @@ from textual.strip import Strip
 
 from ..drawing import Drawing
 from .framed import Framed
+from .recent import Recent
 
 #: A piece of a line: text, and the name of its style ("" for plain). The names are `LiveLines.COMPONENT_CLASSES`.
 Piece = tuple[str, str]
 
-#: How many lines of a widget are kept, to be drawn again.
-MADE_KEPT = 500
+#: For each line of its height, how many lines of a widget are kept to be drawn again, twice: see `Recent`.
+MADE_KEPT = 4
 
 
 class Line:
@@ -75,7 +76,7 @@ class LiveLines(Framed):
         self._lines: list[Line] = []
         self._width = 0
         self._repaints = 0
-        self._made: dict[tuple[object, ...], Line] = {}
+        self._made = Recent[Line](MADE_KEPT)
         self._styles: dict[tuple[str, str], Style] = {}
         self._commands: dict[tuple[str, str], tuple[str, str]] = {}
         self._frame: dict[int, Strip] = {}
@@ -142,6 +143,7 @@ class LiveLines(Framed):
             yield self.line((), width)
 
     def _work_out(self, width: int, height: int) -> None:
+        self._made.kept = MADE_KEPT * height
         self._lines = [line for line in self._filled(width, height) if line is not None]
         self._width = width
 
@@ -154,7 +156,7 @@ class LiveLines(Framed):
         """Paint anew in the colours of another theme, or as the widget that has the focus now."""
         super().notify_style_update()
         self._repaints += 1
-        self._lines, self._made, self._styles, self._commands, self._edges = [], {}, {}, {}, None
+        self._lines, self._made, self._styles, self._commands, self._edges = [], Recent(MADE_KEPT), {}, {}, None
 
     def refresh(self, *regions: Region, **options: Any) -> Self:
         """Have these lines painted, or everything, with its frame."""
@@ -177,10 +179,9 @@ class LiveLines(Framed):
         made_of = (*pieces, width, over)
         made = self._made.get(made_of)
         if made is None:
-            if len(self._made) >= MADE_KEPT:
-                self._made.clear()
             joined = _joined(pieces)
-            made = self._made[made_of] = Line(joined if fits else _fitted(joined, width), over, made_of)
+            made = Line(joined if fits else _fitted(joined, width), over, made_of)
+            self._made.put(made_of, made)
         return made
 
     def _put_into_commands(self, line: Line) -> str:

@@ -337,7 +337,7 @@ class VirtualTable(LiveLines, Generic[Row], can_focus=True):
             pieces.append((gap + across[0], across[1]))
         line = self.line(pieces, width, "cursor" if here else "", fits=self._fits and not across)
         if known_by is not None:
-            self._made[known_by] = line
+            self._made.put(known_by, line)
         yield line
 
 
