@@ -5,6 +5,7 @@
 
 from ..events import Event, duration
 from ..value import value
+from .core_time import Spent
 
 
 @value
@@ -131,7 +132,10 @@ class StallBegan(Event):
 
 @value
 class StallEnded(Event):
-    """The loop turns again after `lasted` seconds, with what had to wait for it meanwhile. Its time is the end."""
+    """The loop turns again after `lasted` seconds, with what had to wait for it meanwhile. Its time is the end.
+
+    At least so many seconds of it the loop's thread `ran`, was `starved` of a core, or `waited` in a call.
+    """
 
     kind = "stall_ended"
     alarming = True
@@ -143,6 +147,9 @@ class StallEnded(Event):
     delayed_descriptors: int | None
     delayed_callbacks: int | None
     task_id: int | None = None
+    ran: float | None = None
+    starved: float | None = None
+    waited: float | None = None
 
     @property
     def sentence(self) -> str:
@@ -156,4 +163,6 @@ class StallEnded(Event):
             if count
         ]
         late = f"; {', '.join(delayed)} had to wait" if delayed else ""
-        return f"the loop was blocked for {duration(self.lasted)}, at {self.place or 'a place that was not seen'}{late}"
+        why = Spent(self.lasted, self.ran, self.starved, self.waited).in_words
+        place = self.place or "a place that was not seen"
+        return f"the loop was blocked for {duration(self.lasted)}{why and ', ' + why}, at {place}{late}"

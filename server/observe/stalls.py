@@ -23,6 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from .alarm import Alarm, new_alarm
+from .core_time import CoreClock, CoreTime, Spent, spent
 from .events import StallBegan, StallEnded
 from .places import BOTTOMS, MACHINERY, Mark, Place, name_of, place_of
 from .ticking import StallLimit
@@ -80,6 +81,8 @@ class Stall:
         """How many descriptors were ready when it ended; None where that cannot be seen."""
         self.delayed_callbacks: int | None = None
         """How many callbacks were waiting for their turn when it ended; None where that cannot be seen."""
+        self.spent = Spent(0.0)
+        """What the loop's thread did with that time; nothing is known of it while it lasts."""
 
     @property
     def lasted(self) -> float:
@@ -160,11 +163,15 @@ class Stalls(StallLimit):
         self._runs = False
         self._beat_due: float | None = None
         self._next_beat: asyncio.Handle | None = None
+        self._cores: CoreClock | None = None
+        self._reading: tuple[float, CoreTime] | None = None
+        """When the cores were asked last, by `time.monotonic`, and what they said."""
 
     def begin(self) -> None:
         """The loop begins to run, in this thread."""
         self._loop_thread = threading.get_ident()
         self._runs = True
+        self._cores = CoreClock()
         now = monotonic()
         self.put_off(now)
         ticks = self._observation.ticks
@@ -177,9 +184,14 @@ class Stalls(StallLimit):
         # Not in every tick, only once the little has passed: the alarm is a system call.
         self.put_off_at = now + self.limit / 4
         if self.on:
+            self._read_cores(now)
             if self._watch is None:
                 self._start()
             self._ring_in(self.limit * 1.25)
+
+    def _read_cores(self, now: float) -> None:
+        if self._cores is not None:
+            self._reading = now, self._cores.read()
 
     def _ring_in(self, seconds: float) -> None:
         self._rings_at = monotonic() + seconds
@@ -200,6 +212,9 @@ class Stalls(StallLimit):
         if self._next_beat is not None:
             self._next_beat.cancel()
         self._beat_due = self._next_beat = None
+        if self._cores is not None:
+            self._cores.close()
+        self._cores = self._reading = None
         if self._watch is not None:
             self._watch.alarm.set(0)
 
@@ -302,6 +317,7 @@ class Stalls(StallLimit):
         if stall is not None or now - late_since >= self.limit:
             self.over(late_since if stall is None else stall.began, now)
         if self.on:
+            self._read_cores(now)
             self._ring_in(self.limit * 0.75)
         self._observation.open_letters()
 
@@ -313,12 +329,20 @@ class Stalls(StallLimit):
             stall = self.current or self._new(began)
             self.current = None
             stall.began, stall.ended = max(stall.began, self.resumed_at), ended
+            stall.spent = self._spent(stall.began, ended)
             stall.delayed_timers = self._observation.timers.delayed(stall.began, ended, self.limit / 2)
             ready = getattr(self._loop, "_ready", None)
             stall.delayed_callbacks = None if ready is None else len(ready)
             self.recent.append(stall)
         # As a letter: it is opened after the next select, when it is known how many descriptors have waited.
         self._observation.leave(partial(self._tell_end, stall))
+
+    def _spent(self, began: float, ended: float) -> Spent:
+        if self._cores is None or self._reading is None:
+            return Spent(ended - began)
+        since, before = self._reading
+        took = self._cores.read().since(before)
+        return spent(ended - began, monotonic() - since - (ended - began), took)
 
     def _tell_end(self, stall: Stall) -> None:
         ticks = self._observation.ticks
@@ -333,6 +357,7 @@ class Stalls(StallLimit):
                 stall.delayed_descriptors,
                 stall.delayed_callbacks,
                 stall.task_id,
+                *stall.spent[1:],
             ),
             stall.ended,
         )

@@ -474,9 +474,12 @@ async def _until_told(kind: type[Any]) -> None:
 
 
 async def test_a_sleeping_loop_is_no_stall() -> None:
-    observed().stalls.limit = 0.01
+    stalls = observed().stalls
+    stalls.limit = 0.01
     await asyncio.sleep(0.1)
-    assert observed().stalls.count == 0
+    # A loop that had no core when it was to wake has not turned either, and says that of itself.
+    without_a_core = sum(stall.lasted - (stall.spent.starved or 0.0) < stalls.limit for stall in stalls.recent)
+    assert stalls.count == without_a_core
 
 
 async def test_lag_is_measured_on_both_loops(loop: Any) -> None:

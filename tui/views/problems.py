@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from echotui.server.events import duration
 from echotui.server.observe.complaints import Complaint
+from echotui.server.observe.core_time import Part
 from echotui.server.observe.places import Place
 from echotui.server.observe.stalls import Stall
 from echotui.server.observe.task_record import TaskRecord
@@ -31,6 +32,12 @@ from .view import Pane, View
 
 STALL_MEANS = "The loop did not turn: nothing else on it ran, no timer fired, nobody was answered."
 STALL_FIX = "Move the work to a thread (asyncio.to_thread), or await in between."
+STALL_FIXES = {
+    Part.COMPUTING: "Await in between, or move the work to a process: a thread would hold the interpreter's lock.",
+    Part.WAITING: "Use asyncio's own way to wait for that, or move the call to a thread (asyncio.to_thread). "
+    "If it waits for nothing, it was for the interpreter's lock, which another thread had.",
+    Part.STARVED: "That line need not be at fault: the loop could have gone on. See what else the machine is doing.",
+}
 
 UNHEARD_MEANS = "A task failed, and asyncio says nothing: somebody keeps it, and has not asked for its result."
 UNHEARD_FIX = "Await the task, or look at its exception() in a done callback, or put it into a TaskGroup."
@@ -191,6 +198,7 @@ class ProblemsView(View):
 A problem is what asyncio complains about, or would in debug mode, and every time the loop was blocked;
 also a failed task that somebody keeps and has not asked: asyncio complains only once it is dropped.
 Problems of one kind at one line are one row; count says how many, ago when the latest was.
+A stall says whether the loop's thread was computing, waiting in a call, or without a core on a busy machine.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -278,11 +286,14 @@ def _of_stall(one: Stall) -> Problem:
     _, where = problem_key("stall", one.where)
     lasts = one.ended is None
     # What tells stalls apart comes first: there is not always room for all of it.
+    spent, mostly = one.spent.in_words, one.spent.mostly
     what = f"{duration(one.lasted)}{f' at {where}' if where else ''}: the loop {'is' if lasts else 'was'} blocked"
+    what += f", {spent}" if spent else ""
+    fix = STALL_FIX if mostly is None else STALL_FIXES[mostly[0]]
     at = one.began if one.ended is None else one.ended
     who = clean(one.task_name or "")
     return Problem(
-        "stall", where, 1, at, what, who, STALL_MEANS, STALL_FIX, lasts,
+        "stall", where, 1, at, what, who, STALL_MEANS, fix, lasts,
         owner=one.owner, task_id=one.task_id, line=one.place,
     )  # fmt: skip
 

@@ -1,0 +1,102 @@
+"""What the loop's thread did while the loop was blocked: it computed, waited in a call, or had no core."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support_observe import journal, observed, told
+
+from echotui.server.observe.core_time import CoreTime, Part, Spent, spent
+from echotui.server.observe.events import StallEnded
+
+
+def _compute(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+@contextlib.contextmanager
+def a_crowded_core() -> Iterator[None]:
+    """Have this thread share one core with three processes that always compute."""
+    cores = os.sched_getaffinity(0)
+    core = {max(cores)}
+    spin = f"import os; os.sched_setaffinity(0, {core}); print(flush=True)\nwhile os.getppid() == {os.getpid()}: pass"
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            spinner = stack.enter_context(subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE))
+            stack.callback(spinner.kill)
+            assert spinner.stdout is not None
+            spinner.stdout.read(1)
+        os.sched_setaffinity(0, core)
+        stack.callback(os.sched_setaffinity, 0, cores)
+        yield
+
+
+def _wait(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize(("block", "part"), [(_compute, "ran"), (_wait, "waited")])
+async def test_a_stall_says_what_the_thread_did_with_its_time(block: Any, part: str) -> None:
+    journal()
+    limit = observed().stalls.limit = 0.05
+    lasted = 10 * limit
+    asyncio.get_running_loop().call_soon(block, lasted)
+    async with asyncio.timeout(10):
+        while all(event.lasted < lasted * 0.9 for event in told(StallEnded)):  # noqa: ASYNC110 - it has to turn
+            await asyncio.sleep(0.001)
+    ended = next(event for event in told(StallEnded) if event.lasted >= lasted * 0.9)
+    spent = next(stall.spent for stall in observed().stalls.recent if stall.id == ended.stall)
+    if part == "waited" and ended.starved is None:
+        pytest.skip("this system does not tell for how long a thread had no core")
+    assert (ended.ran, ended.starved, ended.waited) == spent[1:]
+    assert sum(known for known in spent[1:] if known is not None) <= ended.lasted
+    # It took so long by the thread's own clock, or was asleep for so long, whatever the machine was doing meanwhile.
+    assert 0 < getattr(ended, part) <= ended.lasted
+    assert getattr(ended, "waited" if part == "ran" else "ran") < getattr(ended, part)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells for how long a thread had no core")
+async def test_a_stall_for_want_of_a_core_says_so() -> None:
+    journal()
+    stalls = observed().stalls
+    stalls.limit = 0.05
+    with a_crowded_core():
+        asyncio.get_running_loop().call_soon(_compute, 0.2)
+        async with asyncio.timeout(30):
+            while not any(stall.spent.ran and stall.spent.ran > 0.1 for stall in stalls.recent):  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+    stall = next(stall for stall in stalls.recent if stall.spent.ran and stall.spent.ran > 0.1)
+    assert stall.spent.mostly is not None
+    assert stall.spent.mostly[0] is Part.STARVED  # the others had three quarters of the core
+    ended = next(event for event in told(StallEnded) if event.stall == stall.id)
+    assert "without a core" in ended.sentence
+
+
+@pytest.mark.parametrize(
+    ("took", "besides", "known"),
+    [
+        (CoreTime(0.3, 0.1), 0.0, Spent(0.5, 0.3, 0.1, 0.1)),
+        # What may have been around the stretch was there, of each part: they do not add up to the whole then.
+        (CoreTime(0.3, 0.1), 0.2, Spent(0.5, 0.3 - 0.2, 0.0, 0.1)),
+        (CoreTime(0.6, 0.0), 0.2, Spent(0.5, 0.6 - 0.2, 0.0, 0.0)),
+        (CoreTime(0.9, None), 0.0, Spent(0.5, 0.5, None, None)),
+    ],
+)
+def test_of_each_part_the_least_that_it_was_is_said(took: CoreTime, besides: float, known: Spent) -> None:
+    assert spent(0.5, besides, took) == pytest.approx(known)
+
+
+def test_half_of_it_has_to_be_known_to_say_what_it_was() -> None:
+    assert Spent(0.1, 0.06, 0.01, 0.02).in_words == "60.0 ms of it computing"
+    assert Spent(0.1, 0.01, 0.05, 0.02).in_words == "50.0 ms of it without a core"
+    assert Spent(0.1, 0.0, None, None).in_words == ""
+    assert Spent(0.1, 0.04, 0.03, 0.03).in_words == ""
+    assert Spent(0.0).in_words == ""
