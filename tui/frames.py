@@ -223,6 +223,15 @@ class FrameClock:
         return done
 
 
+async def in_slices(steps: Iterator[None]) -> None:
+    """Take steps that are not drawing; let the loop turn each time they have taken `LONG_SLICE`."""
+    until = perf_counter() + LONG_SLICE
+    for _ in steps:
+        if perf_counter() >= until:
+            await asyncio.sleep(0)
+            until = perf_counter() + LONG_SLICE
+
+
 class Patience(AnsweredOnce):
     """A screen that measures its painting, and holds it back while the terminal is behind.
 

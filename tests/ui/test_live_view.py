@@ -5,8 +5,10 @@ look at the widget's own state.
 """
 
 import asyncio
+import dataclasses
 import socket
 import sys
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -17,9 +19,11 @@ from textual.events import Key, Resize
 from textual.geometry import Size
 
 from echotui.server import events
+from echotui.server.journal import Journal
 from echotui.server.lab import Lab
 from echotui.server.records import Connection, Treatment
 from echotui.server.settings import Settings
+from echotui.tui import frames
 from echotui.tui.app import EchoApp
 from echotui.tui.dialogs import HelpText
 from echotui.tui.filter import parse
@@ -124,6 +128,52 @@ async def test_a_filter_over_many_rows_is_worked_out_some_at_a_time_and_a_newer_
         for _ in older:
             pass
         assert [row.id for row in pane.table.rows] == [one for one in everything if "2" in str(one)]
+
+
+async def test_the_loop_turns_while_a_filter_that_is_typed_looks_into_many_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(frames, "LONG_SLICE", 0.0)
+    app = EchoApp(Lab(Settings(port=0)), "a loop", refresh=0.1, picture=a_picture(connections=10 * A_FEW))
+    async with app.run_test(size=(140, 45)) as pilot:
+        pane = app.live.connections
+        pane.repaint()
+        turns: Counter[bool] = Counter()
+
+        def turn() -> None:
+            turns[pane._at_work is not None] += 1
+            asyncio.get_running_loop().call_soon(turn)
+
+        turn()
+        await pilot.press("slash", *"id:3")
+        assert turns[True] >= 10
+        assert pane._at_work is None
+        assert pane.table.rows
+        assert all("3" in str(row.id) for row in pane.table.rows)
+
+
+async def test_events_are_looked_into_once_each_whoever_does_it_and_by_the_newest_filter() -> None:
+    picture = dataclasses.replace(a_picture(connections=10), journal=Journal(detail_rate=None))
+    for number in range(10 * A_FEW):
+        picture.journal.record(events.SelectTimeout("sockets" if number % 2 else "selectors", 1.0))
+    app = EchoApp(Lab(Settings(port=0)), "a loop", refresh=0.1, picture=picture)
+    async with app.run_test(size=(140, 45)):
+        pane = app.live.events
+        pane.filter = parse("server:sockets", pane.askable)
+        one, other = pane.work_out(), pane.work_out()
+        for _ in zip(one, other, strict=False):
+            pass
+        pane.repaint()
+        assert [*pane.table.rows] == [*range(2, 10 * A_FEW + 1, 2)]
+        pane.filter = parse("server:selectors", pane.askable)
+        older = pane.work_out()
+        next(older)
+        pane.filter = parse("!server:selectors", pane.askable)
+        next(pane.work_out())
+        for _ in older:
+            pass
+        pane.repaint()
+        assert [*pane.table.rows] == [*range(2, 10 * A_FEW + 1, 2)]
 
 
 async def test_events_are_filtered_as_they_come() -> None:

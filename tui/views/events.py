@@ -1,7 +1,8 @@
 """The journal, newest at the bottom; it follows as long as the cursor is on the last line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import islice
 from time import localtime, strftime
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ from ..text import clean, shortened
 from ..widgets.lines import Piece
 from ..widgets.table import Column, VirtualTable
 from .linked import Linked, Stance
-from .rows import NOTHING_MATCHES
+from .rows import A_FEW, NOTHING_MATCHES
 
 NOTHING_YET = "nothing has happened yet"
 
@@ -65,7 +66,7 @@ class EventsPane(Linked):
     @filter.setter
     def filter(self, chosen: Filter) -> None:
         self._filter = chosen
-        self._journal = None
+        self._journal, self._matching = None, []
 
     def item(self) -> Entry | None:
         """Return the entry under the cursor; None if there is none, or it is overwritten."""
@@ -99,6 +100,7 @@ class EventsPane(Linked):
         """Draw what is true now, a row at a time."""
         journal = self.picture.journal
         self.table.empty = NOTHING_MATCHES if self._filter else NOTHING_YET
+        yield from self.work_out()
         yield from self.table.showing(self._rows())
         looks_back = f"{key_of(self, 'table.last')} follows again"
         self.label(
@@ -110,16 +112,25 @@ class EventsPane(Linked):
         )
         yield
 
+    def work_out(self) -> Iterator[None]:
+        """Look into the events that the filter has not seen yet, some at a time; others may do the same meanwhile."""
+        journal, chosen = self.picture.journal, self._filter
+        if not chosen:
+            return
+        if journal is not self._journal:
+            self._journal, self._matching, self._looked_at = journal, [], 0
+        matching = self._matching
+        while matching is self._matching and self._looked_at < journal.recorded:
+            for entry in islice(journal.since(self._looked_at), A_FEW):
+                if chosen.matches(Columns(entry), partial(_unseen_of, entry)):
+                    matching.append(entry.seq)
+                self._looked_at = entry.seq
+            yield
+
     def _rows(self) -> Sequence[int]:
         journal = self.picture.journal
         if not self._filter:
             return range(journal.first_seq, journal.recorded + 1)
-        if journal is not self._journal:
-            self._journal, self._matching, self._looked_at = journal, [], 0
-        for entry in journal.since(self._looked_at):
-            if self._filter.matches(_shown_of(entry), partial(_unseen_of, entry)):
-                self._matching.append(entry.seq)
-        self._looked_at = journal.recorded
         if self._matching and self._matching[0] < journal.first_seq:
             self._matching = [seq for seq in self._matching if seq >= journal.first_seq]
         return self._matching
@@ -172,15 +183,34 @@ def _is_dull(event: Event) -> bool:
     return event.detail or isinstance(event, DetailsSkipped)
 
 
-def _shown_of(entry: Entry) -> dict[str, str]:
-    """Return what the words of a filter look into: what the columns show."""
-    event = entry.event
-    return {
-        "time": _time_of(entry),
-        "server": event.about_server or "loop",
-        "kind": event.kind.replace("_", " "),
-        "text": shortened(clean(event.sentence)),
-    }
+#: What each column shows of an entry, as the words of a filter look into it.
+_COLUMNS: dict[str, Callable[[Entry], str]] = {
+    "time": _time_of,
+    "server": lambda entry: entry.event.about_server or "loop",
+    "kind": lambda entry: entry.event.kind.replace("_", " "),
+    "text": lambda entry: shortened(clean(entry.event.sentence)),
+}
+
+
+class Columns(Mapping[str, str]):
+    """What the columns show of an entry, each worked out when it is asked for: thousands are looked into at once."""
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def __getitem__(self, name: str) -> str:
+        return _COLUMNS[name](self._entry)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _COLUMNS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COLUMNS)
+
+    def __len__(self) -> int:
+        return len(_COLUMNS)
 
 
 def _unseen_of(entry: Entry, field: str) -> str:

@@ -52,8 +52,11 @@ class RowsPane(Linked, Generic[Row]):
         self._sorted_by = 0
         self._downwards = True
         self._rows: Sequence[Row] = ()
+        self._filtered_by = self.filter
         self._looked_into = 0
         self._asked: object = None
+        self._at_work: object = None
+        """What somebody is working out just now."""
         self._changes: object = None
         self._rows_at = 0.0
 
@@ -92,10 +95,11 @@ class RowsPane(Linked, Generic[Row]):
 
     def steps(self) -> Iterator[None]:
         """Draw what is true now, a row at a time."""
-        self.table.empty = self.nothing_matches if self.filter else self.why_empty()
-        yield from self._bring_up_to_date()
+        yield from self.work_out()
+        by = self._filtered_by
+        self.table.empty = self.nothing_matches if by else self.why_empty()
         yield from self.table.showing(self._rows)
-        chosen = f" · filter: {clean(self.filter.text)}" if self.filter else ""
+        chosen = f" · filter: {clean(by.text)}" if by else ""
         first, last = self.table.window
         shown = f"{first}–{last} of {numbers.count(len(self._rows))}" if self._rows else ""
         self.label(self.title() + chosen, shown)
@@ -126,20 +130,29 @@ class RowsPane(Linked, Generic[Row]):
             chosen = titles.index(title)
             self._sorted_by, self._downwards = chosen, self._downwards ^ (chosen == self._sorted_by)
 
-    def _bring_up_to_date(self) -> Iterator[None]:
-        """Work out the rows in their order, some at a time: only when they may have changed, and not too often."""
+    def work_out(self) -> Iterator[None]:
+        """Work out the rows in their order, some at a time: only when they may have changed, and not too often.
+
+        Who asks for the same while somebody is at it gets what there was before; who asks for others is first.
+        """
         asked = (self.picture, self.filter, self._sorted_by, self._downwards)
         changes = self.changes()
         by_content = bool(self.filter) or self._sorted_by != 0
         slow = by_content or self.changes_always
         too_soon = slow and self._looked_into > MANY and monotonic() - self._rows_at < 1
-        if asked != self._asked or ((by_content or changes != self._changes) and not too_soon):
-            self._asked, self._changes, self._rows_at = asked, changes, monotonic()
-            rows = yield from self._chosen_rows()
-            if asked is self._asked:  # else something else was asked for meanwhile, or the same once more
-                self._rows = rows
-                by = self._sortable[self._sorted_by].title
-                self.table.mark = None if self._as_they_come else (by, self._downwards)
+        may_differ = (by_content or changes != self._changes) and not too_soon and self._at_work is None
+        if asked != self._asked or may_differ:
+            self._asked = self._at_work = asked
+            self._changes = changes
+            try:
+                rows = yield from self._chosen_rows()
+                if asked is self._asked:  # else something else was asked for meanwhile
+                    self._rows, self._filtered_by, self._rows_at = rows, asked[1], monotonic()
+                    by = self._sortable[self._sorted_by].title
+                    self.table.mark = None if self._as_they_come else (by, self._downwards)
+            finally:
+                if self._at_work is asked:
+                    self._at_work = None
 
     @property
     def _as_they_come(self) -> bool:
@@ -149,10 +162,11 @@ class RowsPane(Linked, Generic[Row]):
     def _chosen_rows(self) -> Generator[None, None, Sequence[Row]]:
         rows = self.all_rows()
         self._looked_into = len(rows)
-        if self.filter:
+        by = self.filter
+        if by:
             chosen = []
             for number, row in enumerate(rows, 1):
-                if self.filter.matches(self.fields_of(row), partial(self._cell, row)):
+                if by.matches(self.fields_of(row), partial(self._cell, row)):
                     chosen.append(row)
                 if number % A_FEW == 0:
                     yield

@@ -17,7 +17,7 @@ from ..bindings import bound, in_order, key_of, may_change
 from ..copying import text_under, told
 from ..drawing import Drawing
 from ..filter import BadFilter, Filter, parse
-from ..frames import Patience
+from ..frames import Patience, in_slices
 from ..keys import CHANGING
 from ..links import Thing
 from ..picture import Picture
@@ -56,6 +56,7 @@ class Filtered(Protocol):
     def askable(self) -> Sequence[str]: ...
     @property
     def table(self) -> VirtualTable[Any]: ...
+    def work_out(self) -> Iterator[None]: ...
 
 
 class Choices(NamedTuple):
@@ -244,19 +245,22 @@ class View(Patience):
         panes: Sequence[Any] = self.panes()
         return [pane for pane in panes if isinstance(getattr(pane, "filter", None), Filter)]
 
-    def action_sort(self, step: int) -> None:
+    async def action_sort(self, step: int) -> None:
         """Sort by the next column, or the other way round: the pane that has the keys, or else the first with rows."""
         can = [pane for pane in self.panes() if isinstance(pane, RowsPane)]
         if can:
-            next((pane for pane in can if pane.table.has_focus), can[0]).sort(step)
+            pane = next((pane for pane in can if pane.table.has_focus), can[0])
+            pane.sort(step)
+            await in_slices(pane.work_out())
             self.repaint()
 
     @on(VirtualTable.TitleClicked)
-    def sort_by_title(self, clicked: VirtualTable.TitleClicked) -> None:
+    async def sort_by_title(self, clicked: VirtualTable.TitleClicked) -> None:
         """Sort by the column that was clicked."""
         pane = clicked.table.parent
         if isinstance(pane, RowsPane):
             pane.sort_by(clicked.column)
+            await in_slices(pane.work_out())
             self.repaint()
 
     def action_filter(self) -> None:
@@ -281,10 +285,10 @@ class View(Patience):
         pane.table.step(rows)
 
     @on(Input.Changed, "#filter")
-    def narrow(self, changed: Input.Changed) -> None:
+    async def narrow(self, changed: Input.Changed) -> None:
         """Filter while it is being typed; by nothing while it is wrong: half of it would not be what one asked for."""
         pane = self._filtering
-        if pane is None:
+        if pane is None or changed.value != changed.input.value:  # more was typed since, and will come here too
             return
         try:
             chosen, wrong = parse(changed.value, pane.askable), ""
@@ -293,6 +297,9 @@ class View(Patience):
         self._line.say_what_is_wrong(wrong)
         pane.table.remember()
         pane.filter = chosen
+        await in_slices(pane.work_out())
+        if pane.filter is not chosen:
+            return
         self.repaint()
         if not (chosen or wrong):
             pane.table.recall()
