@@ -15,10 +15,10 @@ import ctypes
 import os
 import sys
 import threading
-from functools import cache
 from time import monotonic
 from typing import Any, Protocol
 
+from .c_library import c_library
 from .places import MACHINERY
 
 
@@ -107,13 +107,8 @@ if hasattr(os, "timerfd_create"):  # from Python 3.13 on
 
 else:
 
-    @cache
-    def _c_library() -> Any:
-        # One that keeps the interpreter's lock: these calls take less time than giving it up and getting it back.
-        return ctypes.PyDLL(None, use_errno=True)
-
     def _timerfd_create() -> int:
-        descriptor = int(_c_library().timerfd_create(_MONOTONIC, os.O_CLOEXEC))
+        descriptor = int(c_library().timerfd_create(_MONOTONIC, os.O_CLOEXEC))
         if descriptor < 0:
             error = ctypes.get_errno()
             raise OSError(error, os.strerror(error))
@@ -122,7 +117,7 @@ else:
     def _timerfd_settime(descriptor: int, seconds: float) -> None:
         whole = int(seconds)
         when = (ctypes.c_long * 4)(0, 0, whole, int((seconds - whole) * 1e9))
-        _c_library().timerfd_settime(descriptor, 0, when, None)
+        c_library().timerfd_settime(descriptor, 0, when, None)
 
 
 #: The clock of `time.monotonic`, by its number in Linux.

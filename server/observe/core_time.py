@@ -1,62 +1,24 @@
 """What a thread did with its time: it ran, wanted a core that others had, or waited for something.
 
 That tells why a loop did not come back: it may have been computing, or in a call that blocks; or nothing is wrong with
-it, and the machine is busy. What a virtual machine's host takes away nobody tells it; that counts as running.
+it, and the machine is busy. What the host of a virtual machine takes away is in none of the two times that Linux keeps
+of a thread, or in the first, by how it is built: it may count as waiting.
 """
 
-import contextlib
+import ctypes
 import os
+import sys
 from enum import StrEnum
-from time import thread_time
+from time import monotonic, thread_time
 from typing import NamedTuple
 
 from ..events import duration
+from .c_library import c_library
 from .places import MACHINERY
 
-
-class CoreTime(NamedTuple):
-    """For how long a thread ran, and for how long it wanted to and had no core, in seconds."""
-
-    ran: float
-    starved: float | None
-    """None where the system does not tell."""
-
-    def since(self, before: "CoreTime") -> "CoreTime":
-        """Return what has come to an earlier reading."""
-        if self.starved is None or before.starved is None:
-            return CoreTime(self.ran - before.ran, None)
-        return CoreTime(self.ran - before.ran, self.starved - before.starved)
-
-
-class CoreClock:
-    """Reads the `CoreTime` of the thread it was made in. Only that thread may `read` it."""
-
-    def __init__(self) -> None:
-        self._file: int | None = None
-        with contextlib.suppress(OSError):  # not on Linux, or no descriptors left
-            # Running, and waiting to run, in nanoseconds: Linux, Documentation/scheduler/sched-stats.rst.
-            self._file = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-
-    def read(self) -> CoreTime:
-        """Return for how long the thread has run, ever, and for how long it wanted to."""
-        # What the file says of running is as old as the system's latest tick: milliseconds.
-        return CoreTime(thread_time(), self._starved())
-
-    def _starved(self) -> float | None:
-        if self._file is None:
-            return None
-        try:
-            ran, starved, _ = map(int, os.pread(self._file, 80, 0).split())
-            return starved / 1e9 if ran else None  # a system that keeps no such times says three zeros
-        except (OSError, ValueError):  # somebody has closed it; what has its number now is no such file
-            self._file = None
-            return None
-
-    def close(self) -> None:
-        """Give the file back."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+#: Of the thread that reads it, in nanoseconds: how long it ran, and how long it wanted to and had no core; then how
+#: often it ran. Linux, Documentation/scheduler/sched-stats.rst.
+_OF_THIS_THREAD = b"/proc/thread-self/schedstat"
 
 
 class Part(StrEnum):
@@ -75,34 +37,92 @@ class Spent(NamedTuple):
     starved: float | None = None
     """How long it wanted a core and had none."""
     waited: float | None = None
-    """How long it did neither: in a call that blocks, or for the interpreter's lock."""
+    """How long it did neither: in a call that blocks, for the interpreter's lock, or because it was stopped."""
 
     @property
     def mostly(self) -> tuple[Part, float] | None:
-        """What at least half of it went into, and how much; None if that cannot be said."""
+        """What at least half of it went into, and how much; None if that is not certain of any."""
         parts = zip(Part, self[1:], strict=True)
         return next(((part, took) for part, took in parts if took is not None and took * 2 >= self.lasted > 0), None)
 
     @property
     def in_words(self) -> str:
-        """That, for people: ``118.0 ms of it computing``. Empty if it cannot be said."""
-        return "" if self.mostly is None else f"{duration(self.mostly[1])} of it {self.mostly[0]}"
+        """That, for people: ``at least 118.0 ms of it computing``. Empty if it is not certain."""
+        return "" if self.mostly is None else f"at least {duration(self.mostly[1])} of it {self.mostly[0]}"
 
 
-def spent(lasted: float, besides: float, took: CoreTime) -> Spent:
-    """Return what became of a stretch that lasted so long, of which is known what it took with what was around it.
+class Reading(NamedTuple):
+    """For how long a thread had run and been starved, ever, at some time between two others. All in seconds."""
 
-    What may have been around it, `besides` seconds, was there.
+    asked: float
+    """By `time.monotonic`, as `answered` is."""
+    answered: float
+    ran: float
+    starved: float | None
+    """None where the system does not tell."""
+
+
+class CoreClock:
+    """Tells what became of a stretch of time of the thread that asks. All of it is to be asked in the same thread."""
+
+    def __init__(self) -> None:
+        self._before: Reading | None = None
+        self._last: Reading | None = None
+
+    def mark(self) -> None:
+        """Take a reading: of a stretch that begins now, or later, it is the one before."""
+        self._before, self._last = self._last, read()
+
+    def spent(self, began: float, ended: float) -> Spent:
+        """Return what became of the time between these two, of which the last reading but those after it is older."""
+        if self._last is None or self._last.asked < ended:
+            self.mark()
+        if self._before is None or self._last is None:
+            return Spent(ended - began)
+        return spent(began, ended, self._before, self._last)
+
+
+def read() -> Reading:
+    """Take a reading of this thread."""
+    asked = monotonic()
+    # What the file says of running is as old as the system's latest tick: milliseconds.
+    ran, starved = thread_time(), _starved()
+    return Reading(asked, monotonic(), ran, starved)
+
+
+def _starved() -> float | None:
+    if sys.platform != "linux":
+        return None
+    c, said = c_library(), ctypes.create_string_buffer(80)
+    # Opened each time, which takes some µs: a program may close descriptors that are not its own, and use the numbers.
+    file = c.open(_OF_THIS_THREAD, os.O_RDONLY | os.O_CLOEXEC)
+    size = c.read(file, said, len(said))
+    c.close(file)
+    try:
+        ran, starved, _ = map(int, said.raw[: max(size, 0)].split())
+    except ValueError:  # there is no such file, or no descriptor left
+        return None
+    return starved / 1e9 if ran else None  # a system that keeps no such times says three zeros
+
+
+def spent(began: float, ended: float, before: Reading, after: Reading) -> Spent:
+    """Return what became of the time between `began` and `ended`, of what two readings say of more or less that time.
+
+    What may have been outside of it was there; and what was in it, but before the first reading, was not waiting.
     """
-    ran, starved = took
-    if starved is None:
-        return Spent(lasted, _within(ran, besides, lasted))
-    waited = max(lasted - ran - starved, 0.0)
-    return Spent(lasted, _within(ran, besides, lasted), _within(starved, besides, lasted), waited)
+    lasted = ended - began
+    ran = max(after.ran - before.ran, 0.0)
+    outside = max(began - before.asked, 0.0) + max(after.answered - ended, 0.0)
+    least = _least(ran - outside, lasted)
+    if before.starved is None or after.starved is None:
+        return Spent(lasted, least)
+    starved = max(after.starved - before.starved, 0.0)
+    unseen = max(before.answered - began, 0.0)
+    return Spent(lasted, least, _least(starved - outside, lasted), _least(lasted - ran - starved - unseen, lasted))
 
 
-def _within(part: float, besides: float, lasted: float) -> float:
-    return min(max(part - max(besides, 0.0), 0.0), lasted)
+def _least(part: float, lasted: float) -> float:
+    return min(max(part, 0.0), lasted)
 
 
 MACHINERY.add(id(globals()))

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from .alarm import Alarm, new_alarm
-from .core_time import CoreClock, CoreTime, Spent, spent
+from .core_time import CoreClock, Spent
 from .events import StallBegan, StallEnded
 from .places import BOTTOMS, MACHINERY, Mark, Place, name_of, place_of
 from .ticking import StallLimit
@@ -163,9 +163,7 @@ class Stalls(StallLimit):
         self._runs = False
         self._beat_due: float | None = None
         self._next_beat: asyncio.Handle | None = None
-        self._cores: CoreClock | None = None
-        self._reading: tuple[float, CoreTime] | None = None
-        """When the cores were asked last, by `time.monotonic`, and what they said."""
+        self._cores = CoreClock()
 
     def begin(self) -> None:
         """The loop begins to run, in this thread."""
@@ -184,14 +182,10 @@ class Stalls(StallLimit):
         # Not in every tick, only once the little has passed: the alarm is a system call.
         self.put_off_at = now + self.limit / 4
         if self.on:
-            self._read_cores(now)
+            self._cores.mark()
             if self._watch is None:
                 self._start()
             self._ring_in(self.limit * 1.25)
-
-    def _read_cores(self, now: float) -> None:
-        if self._cores is not None:
-            self._reading = now, self._cores.read()
 
     def _ring_in(self, seconds: float) -> None:
         self._rings_at = monotonic() + seconds
@@ -212,9 +206,6 @@ class Stalls(StallLimit):
         if self._next_beat is not None:
             self._next_beat.cancel()
         self._beat_due = self._next_beat = None
-        if self._cores is not None:
-            self._cores.close()
-        self._cores = self._reading = None
         if self._watch is not None:
             self._watch.alarm.set(0)
 
@@ -302,6 +293,8 @@ class Stalls(StallLimit):
 
     def _come_back(self, due: float, sent: float) -> None:
         now = monotonic()
+        if self.on:
+            self._cores.mark()  # before the next beat is sent: what comes from now on may be why that is late
         late_since = max(due, self.resumed_at)
         self.lag = max(sent - late_since - RESOLUTION, 0.0) + now - sent
         self._worst = max(self._worst, self.lag)
@@ -310,14 +303,13 @@ class Stalls(StallLimit):
             ticks = self._observation.ticks
             if ticks is None or not ticks.on:
                 # Often enough that no stall can hide between two: how late a beat is tells less than how long it was.
-                self._beat_due = now + self.limit / 2
+                self._beat_due = monotonic() + self.limit / 2
                 self._next_beat = self._later(self.limit / 2, partial(self._beat, self._beat_due))
             else:
                 self._beat_due = self._next_beat = None
         if stall is not None or now - late_since >= self.limit:
             self.over(late_since if stall is None else stall.began, now)
         if self.on:
-            self._read_cores(now)
             self._ring_in(self.limit * 0.75)
         self._observation.open_letters()
 
@@ -329,20 +321,13 @@ class Stalls(StallLimit):
             stall = self.current or self._new(began)
             self.current = None
             stall.began, stall.ended = max(stall.began, self.resumed_at), ended
-            stall.spent = self._spent(stall.began, ended)
+            stall.spent = self._cores.spent(stall.began, ended)
             stall.delayed_timers = self._observation.timers.delayed(stall.began, ended, self.limit / 2)
             ready = getattr(self._loop, "_ready", None)
             stall.delayed_callbacks = None if ready is None else len(ready)
             self.recent.append(stall)
         # As a letter: it is opened after the next select, when it is known how many descriptors have waited.
         self._observation.leave(partial(self._tell_end, stall))
-
-    def _spent(self, began: float, ended: float) -> Spent:
-        if self._cores is None or self._reading is None:
-            return Spent(ended - began)
-        since, before = self._reading
-        took = self._cores.read().since(before)
-        return spent(ended - began, monotonic() - since - (ended - began), took)
 
     def _tell_end(self, stall: Stall) -> None:
         ticks = self._observation.ticks

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support_observe import journal, observed, told
 
-from echotui.server.observe.core_time import CoreTime, Part, Spent, spent
+from echotui.server.observe import core_time
+from echotui.server.observe.core_time import Part, Reading, Spent, read, spent
 from echotui.server.observe.events import StallEnded
 
 
@@ -53,11 +55,11 @@ async def test_a_stall_says_what_the_thread_did_with_its_time(block: Any, part: 
         while all(event.lasted < lasted * 0.9 for event in told(StallEnded)):  # noqa: ASYNC110 - it has to turn
             await asyncio.sleep(0.001)
     ended = next(event for event in told(StallEnded) if event.lasted >= lasted * 0.9)
-    spent = next(stall.spent for stall in observed().stalls.recent if stall.id == ended.stall)
+    stall = next(stall for stall in observed().stalls.recent if stall.id == ended.stall)
     if part == "waited" and ended.starved is None:
         pytest.skip("this system does not tell for how long a thread had no core")
-    assert (ended.ran, ended.starved, ended.waited) == spent[1:]
-    assert sum(known for known in spent[1:] if known is not None) <= ended.lasted
+    assert (ended.ran, ended.starved, ended.waited) == stall.spent[1:]
+    assert sum(known for known in stall.spent[1:] if known is not None) <= ended.lasted
     # It took so long by the thread's own clock, or was asleep for so long, whatever the machine was doing meanwhile.
     assert 0 < getattr(ended, part) <= ended.lasted
     assert getattr(ended, "waited" if part == "ran" else "ran") < getattr(ended, part)
@@ -74,6 +76,8 @@ async def test_a_stall_for_want_of_a_core_says_so() -> None:
             while not any(stall.spent.ran and stall.spent.ran > 0.1 for stall in stalls.recent):  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
     stall = next(stall for stall in stalls.recent if stall.spent.ran and stall.spent.ran > 0.1)
+    if stall.spent.starved is None:
+        pytest.skip("this system does not tell for how long a thread had no core")
     assert stall.spent.mostly is not None
     assert stall.spent.mostly[0] is Part.STARVED  # the others had three quarters of the core
     ended = next(event for event in told(StallEnded) if event.stall == stall.id)
@@ -81,22 +85,46 @@ async def test_a_stall_for_want_of_a_core_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("took", "besides", "known"),
+    ("before", "after", "known"),
     [
-        (CoreTime(0.3, 0.1), 0.0, Spent(0.5, 0.3, 0.1, 0.1)),
-        # What may have been around the stretch was there, of each part: they do not add up to the whole then.
-        (CoreTime(0.3, 0.1), 0.2, Spent(0.5, 0.3 - 0.2, 0.0, 0.1)),
-        (CoreTime(0.6, 0.0), 0.2, Spent(0.5, 0.6 - 0.2, 0.0, 0.0)),
-        (CoreTime(0.9, None), 0.0, Spent(0.5, 0.5, None, None)),
+        (Reading(1.0, 1.0, 0.1, 0.2), Reading(1.5, 1.5, 0.4, 0.3), Spent(0.5, 0.3, 0.1, 0.1)),
+        # What may have been before it, or after it, was there, of each part: they do not add up to the whole then.
+        (Reading(0.9, 0.9, 0.1, 0.2), Reading(1.5, 1.6, 0.4, 0.3), Spent(0.5, 0.1, 0.0, 0.1)),
+        # What the first reading came too late for was not waiting.
+        (Reading(1.0, 1.1, 0.1, 0.2), Reading(1.5, 1.5, 0.3, 0.3), Spent(0.5, 0.2, 0.1, 0.1)),
+        (Reading(1.0, 1.5, 0.1, 0.2), Reading(1.5, 1.5, 0.1, 0.2), Spent(0.5, 0.0, 0.0, 0.0)),
+        # The clocks of a process that was forked meanwhile begin anew.
+        (Reading(1.0, 1.0, 0.9, 0.9), Reading(1.5, 1.5, 0.0, 0.0), Spent(0.5, 0.0, 0.0, 0.5)),
+        (Reading(1.0, 1.0, 0.1, None), Reading(1.5, 1.5, 0.4, 0.3), Spent(0.5, 0.3, None, None)),
     ],
 )
-def test_of_each_part_the_least_that_it_was_is_said(took: CoreTime, besides: float, known: Spent) -> None:
-    assert spent(0.5, besides, took) == pytest.approx(known)
+def test_of_each_part_the_least_that_it_was_is_said(before: Reading, after: Reading, known: Spent) -> None:
+    said = spent(1.0, 1.5, before, after)
+    assert [part is None for part in said] == [part is None for part in known]
+    assert [part or 0.0 for part in said] == pytest.approx([part or 0.0 for part in known])
 
 
-def test_half_of_it_has_to_be_known_to_say_what_it_was() -> None:
-    assert Spent(0.1, 0.06, 0.01, 0.02).in_words == "60.0 ms of it computing"
-    assert Spent(0.1, 0.01, 0.05, 0.02).in_words == "50.0 ms of it without a core"
+def test_half_of_it_has_to_be_certain_to_say_what_it_was() -> None:
+    assert Spent(0.1, 0.06, 0.01, 0.02).in_words == "at least 60.0 ms of it computing"
+    assert Spent(0.1, 0.01, 0.05, 0.02).in_words == "at least 50.0 ms of it without a core"
     assert Spent(0.1, 0.0, None, None).in_words == ""
     assert Spent(0.1, 0.04, 0.03, 0.03).in_words == ""
     assert Spent(0.0).in_words == ""
+
+
+async def test_where_the_system_tells_nothing_only_computing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core_time, "_OF_THIS_THREAD", b"/proc/thread-self/there-is-none")
+    journal()
+    limit = observed().stalls.limit = 0.05
+    asyncio.get_running_loop().call_soon(_compute, 10 * limit)
+    async with asyncio.timeout(10):
+        while all((event.ran or 0) < 5 * limit for event in told(StallEnded)):  # noqa: ASYNC110 - it has to turn
+            await asyncio.sleep(0.001)
+    assert {(event.starved, event.waited) for event in told(StallEnded)} == {(None, None)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells for how long a thread had no core")
+def test_no_descriptor_is_kept() -> None:
+    before = sorted(Path("/proc/self/fd").iterdir())
+    assert read().starved is not None
+    assert sorted(Path("/proc/self/fd").iterdir()) == before

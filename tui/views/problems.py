@@ -1,6 +1,7 @@
 """View 6, Problems: what asyncio complains about, and what blocked the loop, with what it means and how to mend it."""
 
 import textwrap
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -33,9 +34,10 @@ from .view import Pane, View
 STALL_MEANS = "The loop did not turn: nothing else on it ran, no timer fired, nobody was answered."
 STALL_FIX = "Move the work to a thread (asyncio.to_thread), or await in between."
 STALL_FIXES = {
-    Part.COMPUTING: "Await in between, or move the work to a process: a thread would hold the interpreter's lock.",
+    Part.COMPUTING: "Await in between, or move the work to a thread (asyncio.to_thread): the loop turns then, if more "
+    "slowly. Only a process takes work in pure Python quite off its hands.",
     Part.WAITING: "Use asyncio's own way to wait for that, or move the call to a thread (asyncio.to_thread). "
-    "If it waits for nothing, it was for the interpreter's lock, which another thread had.",
+    "If it waits for nothing: another thread had the interpreter's lock, or the process was stopped.",
     Part.STARVED: "That line need not be at fault: the loop could have gone on. See what else the machine is doing.",
 }
 
@@ -45,7 +47,10 @@ UNHEARD_FIX = "Await the task, or look at its exception() in a done callback, or
 
 @value
 class Problem:
-    """Complaints of the same kind about the same line, or stalls at the same line: how many, and the latest."""
+    """Complaints of the same kind about the same line, or stalls at the same line: how many, and the latest.
+
+    The fix is the one for most of them.
+    """
 
     kind: str
     place: str
@@ -198,7 +203,7 @@ class ProblemsView(View):
 A problem is what asyncio complains about, or would in debug mode, and every time the loop was blocked;
 also a failed task that somebody keeps and has not asked: asyncio complains only once it is dropped.
 Problems of one kind at one line are one row; count says how many, ago when the latest was.
-A stall says whether the loop's thread was computing, waiting in a call, or without a core on a busy machine.
+Of a stall it is said, if it is certain, what the loop's thread mostly did: compute, wait in a call, or want a core.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -259,12 +264,15 @@ def _all(watched: Watched) -> list[Problem]:
 
 def _grouped(found: Sequence[Problem]) -> list[Problem]:
     groups: dict[tuple[str, str], Problem] = {}
+    fixes: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
     def add(problem: Problem) -> None:
         key = (problem.kind, problem.place)
         before = groups.pop(key, None)
         count = 1 if before is None else before.count + 1
-        groups[key] = replace(problem, count=count)
+        fixes[key][problem.fix] += 1
+        ((fix, _),) = fixes[key].most_common(1)
+        groups[key] = replace(problem, count=count, fix=fix)
 
     for problem in sorted(found, key=lambda problem: problem.at):
         add(problem)
