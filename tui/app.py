@@ -23,7 +23,6 @@ from echotui.server.records import ServerState
 
 from .bindings import bound, explained, naming_keys, textual_keymap
 from .dialogs import AskSignal, Help
-from .fault_form import FaultForm, targets_of
 from .frames import FrameClock, PaintMeter, Patience
 from .keys import CHANGING, DEFAULT_KEYS, EVERYWHERE, KEYS, Keymap
 from .navigator import Navigator
@@ -32,12 +31,8 @@ from .palette import PatientPalette, themes
 from .picture import Picture, picture_of
 from .terminal import PatientDriver
 from .text import clean
-from .views.faults import FaultsView
 from .views.live import LiveView
-from .views.loop import LoopView
-from .views.problems import ProblemsView
-from .views.shutdown import ShutdownView
-from .views.tasks import TasksView
+from .views.shelf import Shelf
 from .views.view import VIEWS, View
 from .widgets.table import VirtualTable
 
@@ -132,30 +127,23 @@ class EchoApp(OrderlyApp[int]):
             is_quiet=lambda: lab.observation is None or lab.observation.is_quiet,
         )
         self.live = LiveView(lab, self._live)
-        self.views: dict[str, View] = {
-            "1": self.live,
-            "2": LoopView(self._live),
-            "3": TasksView(self._live),
-            "4": FaultsView(self._live),
-            "5": ShutdownView(self._live),
-            "6": ProblemsView(self._live),
-        }
+        self.views = Shelf(self.live, self._live)
         self.view: View = self.live
         """The view one looks at."""
         self.navigator = Navigator(self)
-        for key, view in self.views.items():
-            if view is not self.live:
-                self.add_mode(key, partial(self._laid_out, view))
+        for key in self.views.keys() - {self.DEFAULT_MODE}:
+            self.add_mode(key, partial(self._laid_out, key))
 
     def get_default_screen(self) -> Screen[Any]:
         """Return the Live view, which one looks at first."""
-        return self._laid_out(self.live)
+        return self._laid_out(self.DEFAULT_MODE)
 
-    def _laid_out(self, view: View) -> View:
+    def _laid_out(self, key: str) -> View:
         """Return a view with what Textual finds out about it only once it has styled and laid out all of it.
 
         These are the classes for its size, and that no styles have changed since they were read.
         """
+        view = self.views[key]
         view._css_update_count = self._css_update_count  # noqa: SLF001 - there is no public way
         for size, breakpoints in zip(self.size, (self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), strict=True):
             view.add_class(max(reached for reached in breakpoints if reached[0] <= size)[1])
@@ -165,7 +153,7 @@ class EchoApp(OrderlyApp[int]):
         """Start the clock, and leave when a signal from outside has stopped the servers."""
         self.set_keymap(textual_keymap(self.keymap))
         # Not before: of a mode that is known, a view begins to run before it is on a stack, where tasks are eager.
-        self.add_mode(self.DEFAULT_MODE, partial(self._laid_out, self.live))
+        self.add_mode(self.DEFAULT_MODE, partial(self._laid_out, self.DEFAULT_MODE))
         if any(record.exposed for record in self.lab.records):
             self.notify(clean(exposed(self.lab.settings.host)), severity="warning", markup=False, timeout=EXPOSED_TIME)
         self.lab.journal.subscribe(lambda _: self._clock.wake())
@@ -328,6 +316,8 @@ class EchoApp(OrderlyApp[int]):
         # A paused picture shows it as it was.
         selected = None if looked_at is None else self.lab.connections.get(looked_at.id) or looked_at
         allowed = partial(self.lab.faults.is_possible, kind.name)
+        from .fault_form import FaultForm, targets_of  # widgets that nothing else needs
+
         targets = targets_of(kind, selected, latest, self._live.servers, allowed)
         if targets:
             await self.ask(FaultForm(kind, targets, self.lab.faults.inject), self._injected)
@@ -335,6 +325,8 @@ class EchoApp(OrderlyApp[int]):
             self.notify(f"{kind.name} needs a connection: select one in view 1", severity="warning", markup=False)
 
     def _injected(self, fault: ActiveFault | None) -> None:
+        from .views.faults import FaultsView
+
         if fault is not None and isinstance(self.view, FaultsView):
             self.view.show_injected(fault)
 

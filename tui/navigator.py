@@ -11,6 +11,7 @@ from .links import Kind, Link, Thing, exists, last_seen, links_of
 from .place import SourceLines
 from .text import clean, shortened
 from .views.linked import Linked
+from .views.shelf import Shelf
 from .views.view import View, is_seen
 
 #: How many places one can go back to.
@@ -20,7 +21,7 @@ KEPT = 50
 class Stage(Protocol):
     """What a navigator moves on: the app."""
 
-    views: dict[str, View]
+    views: Shelf
     view: View
 
     async def show_view(self, key: str) -> None: ...
@@ -86,7 +87,7 @@ class Navigator:
     def forget(self) -> None:
         """Forget the way here: one has gone elsewhere by oneself."""
         self._trail.clear()
-        for view in self._stage.views.values():
+        for view in self._stage.views.made.values():
             view.header.trail = ()
             view.begin_anew()
 
@@ -118,7 +119,7 @@ class Navigator:
 
     @property
     def _here(self) -> str:
-        return next(key for key, view in self._stage.views.items() if view is self._stage.view)
+        return next(key for key, view in self._stage.views.made.items() if view is self._stage.view)
 
     def _key_of(self, thing: Thing) -> str | None:
         """Return the key of the view that shows a thing."""
