@@ -10,7 +10,9 @@ from .places import MACHINERY
 @cache
 def c_library() -> Any:
     """Return it, loaded so that a call keeps the interpreter's lock."""
-    return ctypes.PyDLL(None, use_errno=True)
+    library = ctypes.PyDLL(None, use_errno=True)
+    library.pread.argtypes = ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64
+    return library
 
 
 MACHINERY.add(id(globals()))

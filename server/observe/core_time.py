@@ -5,6 +5,7 @@ it, and the machine is busy. What the host of a virtual machine takes away is in
 of a thread, or in the first, by how it is built: it may count as waiting.
 """
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -18,7 +19,7 @@ from .places import MACHINERY
 
 #: Of the thread that reads it, in nanoseconds: how long it ran, and how long it wanted to and had no core; then how
 #: often it ran. Linux, Documentation/scheduler/sched-stats.rst.
-_OF_THIS_THREAD = b"/proc/thread-self/schedstat"
+OF_THIS_THREAD = "/proc/thread-self/schedstat"
 
 
 class Part(StrEnum):
@@ -68,10 +69,18 @@ class CoreClock:
     def __init__(self) -> None:
         self._before: Reading | None = None
         self._last: Reading | None = None
+        self._file: int | None = None
+        self._is: tuple[int, int] | None = None
+        self._said = ctypes.create_string_buffer(80)
 
     def mark(self) -> None:
         """Take a reading: of a stretch that begins now, or later, it is the one before."""
-        self._before, self._last = self._last, read()
+        if self._last is None:
+            self._open()
+        asked = monotonic()
+        # What the file says of running is as old as the system's latest tick: milliseconds.
+        ran, starved = thread_time(), self._starved()
+        self._before, self._last = self._last, Reading(asked, monotonic(), ran, starved)
 
     def spent(self, began: float, ended: float) -> Spent:
         """Return what became of the time between these two, of which the last reading but those after it is older."""
@@ -81,28 +90,34 @@ class CoreClock:
             return Spent(ended - began)
         return spent(began, ended, self._before, self._last)
 
+    def close(self) -> None:
+        """Give the file back, if it is still ours: a program may have closed it, and have the number itself now."""
+        file, self._file = self._file, None
+        with contextlib.suppress(OSError):
+            if file is not None and _identity(file) == self._is:
+                os.close(file)
 
-def read() -> Reading:
-    """Take a reading of this thread."""
-    asked = monotonic()
-    # What the file says of running is as old as the system's latest tick: milliseconds.
-    ran, starved = thread_time(), _starved()
-    return Reading(asked, monotonic(), ran, starved)
+    def _open(self) -> None:
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # there is no such file, or no descriptor left
+                self._file = os.open(OF_THIS_THREAD, os.O_RDONLY | os.O_CLOEXEC)
+                self._is = _identity(self._file)
+
+    def _starved(self) -> float | None:
+        if self._file is None:
+            return None
+        # Not `os.pread`, which gives the interpreter's lock up: where a thread computes it comes back much later.
+        size = c_library().pread(self._file, self._said, len(self._said), 0)
+        try:
+            ran, starved, _ = map(int, self._said.raw[: max(size, 0)].split())
+        except ValueError:  # somebody has closed it
+            return None
+        return starved / 1e9 if ran else None  # a system that keeps no such times says three zeros
 
 
-def _starved() -> float | None:
-    if sys.platform != "linux":
-        return None
-    c, said = c_library(), ctypes.create_string_buffer(80)
-    # Opened each time, which takes some µs: a program may close descriptors that are not its own, and use the numbers.
-    file = c.open(_OF_THIS_THREAD, os.O_RDONLY | os.O_CLOEXEC)
-    size = c.read(file, said, len(said))
-    c.close(file)
-    try:
-        ran, starved, _ = map(int, said.raw[: max(size, 0)].split())
-    except ValueError:  # there is no such file, or no descriptor left
-        return None
-    return starved / 1e9 if ran else None  # a system that keeps no such times says three zeros
+def _identity(file: int) -> tuple[int, int]:
+    status = os.fstat(file)
+    return status.st_dev, status.st_ino
 
 
 def spent(began: float, ended: float, before: Reading, after: Reading) -> Spent:

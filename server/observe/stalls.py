@@ -206,6 +206,7 @@ class Stalls(StallLimit):
         if self._next_beat is not None:
             self._next_beat.cancel()
         self._beat_due = self._next_beat = None
+        self._cores.close()
         if self._watch is not None:
             self._watch.alarm.set(0)
 

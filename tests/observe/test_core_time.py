@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from support_observe import journal, observed, told
 
+from echotui.server.loops import LoopKind, new_event_loop
 from echotui.server.observe import core_time
-from echotui.server.observe.core_time import Part, Reading, Spent, read, spent
+from echotui.server.observe.core_time import CoreClock, Part, Reading, Spent, spent
 from echotui.server.observe.events import StallEnded
 
 
@@ -113,7 +114,10 @@ def test_half_of_it_has_to_be_certain_to_say_what_it_was() -> None:
 
 
 async def test_where_the_system_tells_nothing_only_computing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core_time, "_OF_THIS_THREAD", b"/proc/thread-self/there-is-none")
+    monkeypatch.setattr(core_time, "OF_THIS_THREAD", "/proc/thread-self/there-is-none")
+    observed().stalls._cores.close()
+    observed().stalls._cores = CoreClock()
+    observed().stalls._cores.mark()
     journal()
     limit = observed().stalls.limit = 0.05
     asyncio.get_running_loop().call_soon(_compute, 10 * limit)
@@ -123,8 +127,31 @@ async def test_where_the_system_tells_nothing_only_computing_is_known(monkeypatc
     assert {(event.starved, event.waited) for event in told(StallEnded)} == {(None, None)}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells for how long a thread had no core")
-def test_no_descriptor_is_kept() -> None:
-    before = sorted(Path("/proc/self/fd").iterdir())
-    assert read().starved is not None
-    assert sorted(Path("/proc/self/fd").iterdir()) == before
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such a file")
+def test_a_descriptor_is_closed_by_who_has_it(loop_kind: LoopKind, tmp_path: Path) -> None:
+    def held() -> list[int]:
+        return [fd for fd in range(3, 300) if _leads_to(fd).endswith("/schedstat")]
+
+    async def find() -> int:
+        (fd,) = held()
+        return fd
+
+    async def take_it_away() -> None:
+        (fd,) = held()
+        os.close(fd)
+        assert os.open(tmp_path / "theirs", os.O_CREAT | os.O_RDWR) == fd
+
+    for life in (find(), take_it_away(), find()):
+        with asyncio.Runner(loop_factory=lambda: new_event_loop(loop_kind)) as runner:
+            runner.run(life)
+        assert held() == []
+    theirs = [fd for fd in range(3, 300) if _leads_to(fd).endswith("/theirs")]
+    assert len(theirs) == 1
+    os.close(theirs[0])
+
+
+def _leads_to(fd: int) -> str:
+    try:
+        return str(Path(f"/proc/self/fd/{fd}").readlink())
+    except OSError:
+        return ""
