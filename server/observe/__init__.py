@@ -17,8 +17,10 @@ A reader's map, in the order the data flows; nothing flows back:
       → complaints.py    what asyncio complains about, or would in debug mode
       → stalls.py        what blocks the loop, while it does
         alarm.py          what wakes the thread that looks
+        core_time.py      what the loop's own thread did meanwhile
     observation.py     holds these instruments, and hands what matters to the journal
     events.py          what the journal is told
+    c_library.py       system calls for which the interpreter's lock is kept
     places.py          (code, offset) pairs now, file and line when somebody looks
 
 The records are also for whoever uses the loop by itself, without servers or a screen: some of what they hold
