@@ -7,8 +7,8 @@ up to a third longer on two processors, and the thread did not get to look in 14
 kernel, and the loop that turns moves the hour at which it would be woken.
 
 That it is there costs something all the same: descriptors that two threads share are counted at each system call, which
-takes 0.55 µs of a message of `sockets` on uvloop (``fdget`` and ``fput``, sampled with perf; with ``unshare(CLONE_FILES)``
-it was gone). It is not given a table of its own: it logs, and who listens may do anything.
+takes 0.55 µs of a message of `sockets` on uvloop (``fdget`` and ``fput``, sampled with perf); ``unshare(CLONE_FILES)``
+would save it. The thread is not given a table of its own: it logs, and who listens may do anything.
 """
 
 import ctypes
