@@ -6,10 +6,10 @@ a row; and each is a system call and two changes of context that the loop pays (
 up to a third longer on two processors, and the thread did not get to look in 140 ms). So the thread sleeps in the
 kernel, and the loop that turns moves the hour at which it would be woken.
 
-That it is there costs something all the same: descriptors that threads share are counted at each system call. With this
-thread and the two that write what `serve` says that is 0.55 µs of a message of `sockets` on uvloop (``fdget`` and ``fput``,
-sampled with perf). It is not given a table of its own (``unshare(CLONE_FILES)``): it logs, and who listens may do
-anything; and with all three alone no difference could be measured.
+That it is there costs something all the same: descriptors that threads share are counted at each system call. With
+this thread and the two that write what `serve` says that is 0.55 µs of a message of `sockets` on uvloop (``fdget``
+and ``fput``, sampled with perf). It is not given a table of its own (``unshare(CLONE_FILES)``): it logs, and who
+listens may do anything; and with all three alone no difference could be measured.
 """
 
 import ctypes
