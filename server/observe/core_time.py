@@ -64,7 +64,7 @@ class Reading(NamedTuple):
 
 
 class CoreClock:
-    """Tells what became of a stretch of time of the thread that asks. All of it is to be asked in the same thread."""
+    """Tells what became of a stretch of time of the thread that asks: the same one until it is closed."""
 
     def __init__(self) -> None:
         self._before: Reading | None = None
@@ -91,8 +91,9 @@ class CoreClock:
         return spent(began, ended, self._before, self._last)
 
     def close(self) -> None:
-        """Give the file back, if it is still ours: a program may have closed it, and have the number itself now."""
+        """Forget the readings, and give the file back if it is still ours: its number may be a program's own by now."""
         file, self._file = self._file, None
+        self._before = self._last = None
         with contextlib.suppress(OSError):
             if file is not None and _identity(file) == self._is:
                 os.close(file)

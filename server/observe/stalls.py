@@ -169,7 +169,6 @@ class Stalls(StallLimit):
         """The loop begins to run, in this thread."""
         self._loop_thread = threading.get_ident()
         self._runs = True
-        self._cores = CoreClock()
         now = monotonic()
         self.put_off(now)
         ticks = self._observation.ticks

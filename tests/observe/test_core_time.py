@@ -15,7 +15,7 @@ from support_observe import journal, observed, told
 
 from echotui.server.loops import LoopKind, new_event_loop
 from echotui.server.observe import core_time
-from echotui.server.observe.core_time import CoreClock, Part, Reading, Spent, spent
+from echotui.server.observe.core_time import Part, Reading, Spent, spent
 from echotui.server.observe.events import StallEnded
 
 
@@ -42,11 +42,7 @@ def a_crowded_core() -> Iterator[None]:
         yield
 
 
-def _wait(seconds: float) -> None:
-    time.sleep(seconds)
-
-
-@pytest.mark.parametrize(("block", "part"), [(_compute, "ran"), (_wait, "waited")])
+@pytest.mark.parametrize(("block", "part"), [(_compute, "ran"), (time.sleep, "waited")])
 async def test_a_stall_says_what_the_thread_did_with_its_time(block: Any, part: str) -> None:
     journal()
     limit = observed().stalls.limit = 0.05
@@ -116,7 +112,6 @@ def test_half_of_it_has_to_be_certain_to_say_what_it_was() -> None:
 async def test_where_the_system_tells_nothing_only_computing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core_time, "OF_THIS_THREAD", "/proc/thread-self/there-is-none")
     observed().stalls._cores.close()
-    observed().stalls._cores = CoreClock()
     observed().stalls._cores.mark()
     journal()
     limit = observed().stalls.limit = 0.05

@@ -150,21 +150,21 @@ class EventsPane(Linked):
 
     def _server(self, seq: int) -> Piece:
         entry = self._entry(seq)
-        return ("", "") if entry is None else (entry.event.about_server or "loop", "")
+        return ("", "") if entry is None else (_COLUMNS["server"](entry), "")
 
     def _kind(self, seq: int) -> Piece:
         entry = self._entry(seq)
         if entry is None:
             return "", ""
         event = entry.event
-        return event.kind.replace("_", " "), "alarm" if event.alarming else "dim" if _is_dull(event) else "accent"
+        return _COLUMNS["kind"](entry), "alarm" if event.alarming else "dim" if _is_dull(event) else "accent"
 
     def _sentence(self, seq: int) -> Piece:
         entry = self._entry(seq)
         if entry is None:
             return "overwritten", "dim"
         event = entry.event
-        return shortened(clean(event.sentence)), "warn" if event.alarming else "dim" if _is_dull(event) else ""
+        return _COLUMNS["text"](entry), "warn" if event.alarming else "dim" if _is_dull(event) else ""
 
 
 def _time_of(entry: Entry) -> str:
