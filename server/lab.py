@@ -77,6 +77,8 @@ class Lab:
             self._count_busy,
             self._turns,
         )
+        self.on_sample = self._pulse.listeners
+        """Called once a second, when the `vitals` are new."""
         self._echo_complaints = echo_complaints
         self._clients: set[asyncio.Task[None]] = set()
         self._stops: set[asyncio.Task[None]] = set()

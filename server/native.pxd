@@ -15,6 +15,10 @@ cpdef double clock() noexcept
 
 cpdef unsigned long this_thread() noexcept
 
+cpdef tuple thread_times(int schedule)
+
+cpdef object set_timer(int descriptor, double seconds)
+
 cpdef size_t address(object of) noexcept
 
 cpdef object calling_frame()

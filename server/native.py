@@ -1,14 +1,18 @@
 """What the compiled modules ask so often that they have it of C (``native.pyx``): here is the same, of Python."""
 
+import ctypes
 import os
 import sys
 from collections.abc import Callable
 from operator import attrgetter
 from threading import get_ident as this_thread
 from time import monotonic as clock
+from time import thread_time
 from types import BuiltinFunctionType, FrameType, MethodType
 from typing import Any
 from weakref import ref as weak
+
+from .c_library import c_library
 
 __all__ = [
     "MOST_RECEIVED",
@@ -27,18 +31,56 @@ __all__ = [
     "offset_of",
     "receive",
     "self_of",
+    "set_timer",
     "this_thread",
+    "thread_times",
     "weak",
 ]
 
 #: How many bytes `receive` returns at most.
 MOST_RECEIVED = 64 * 1024
 
+_os: Any = os  # It has what the type checker's oldest Python has not.
+
 address = id
 code_of = attrgetter("f_code")
 globals_of = attrgetter("f_globals")
 back_of = attrgetter("f_back")
 offset_of = attrgetter("f_lasti")
+
+
+def thread_times(schedule: int) -> tuple[float, float, float, float | None]:
+    """Read how long this thread has run, and how long it wanted to and had no core.
+
+    Args:
+        schedule: a descriptor of its ``schedstat`` (Linux, Documentation/scheduler/sched-stats.rst): how many
+            nanoseconds it ran and was starved, and how often it ran. Negative where there is none.
+
+    Returns:
+        when it was asked and when answered, by `time.monotonic`; how long it has run; how long it was starved, None
+            where the system does not tell: then it says three zeros. All in seconds.
+    """
+    asked = clock()
+    # What the file says of running is as old as the system's latest tick: milliseconds.
+    ran, said = thread_time(), ctypes.create_string_buffer(80)
+    # Not `os.pread`, which gives the interpreter's lock up: where a thread computes it comes back much later.
+    c_library().pread(schedule, said, len(said) - 1, 0)
+    answered = clock()
+    try:
+        on_core, starved, _ = map(int, said.value.split())
+    except ValueError:  # it is none, or somebody has closed it
+        return asked, answered, ran, None
+    return asked, answered, ran, starved / 1e9 if on_core else None
+
+
+def set_timer(descriptor: int, seconds: float) -> None:
+    """Have a timer descriptor of Linux become readable once, after so many seconds; 0 for not at all."""
+    if hasattr(os, "timerfd_settime"):  # from Python 3.13 on
+        _os.timerfd_settime(descriptor, initial=seconds)
+    else:
+        whole = int(seconds)
+        when = (ctypes.c_long * 4)(0, 0, whole, int((seconds - whole) * 1e9))
+        c_library().timerfd_settime(descriptor, 0, when, None)
 
 
 def calling_frame() -> FrameType | None:

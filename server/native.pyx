@@ -6,12 +6,19 @@ from cpython.time cimport monotonic
 from cpython.weakref cimport PyWeakref_NewRef
 from libc.errno cimport EAGAIN, EINTR, errno
 
+from time import thread_time
+
 
 cdef extern from "pythread.h":
     unsigned long PyThread_get_thread_ident()
 
 
+cdef extern from "<stdio.h>":
+    int sscanf(const char* text, const char* form, ...)
+
+
 cdef extern from "<unistd.h>":
+    ssize_t pread(int descriptor, void* into, size_t size, long long at)
     ssize_t read(int descriptor, void* into, size_t size)
     ssize_t write(int descriptor, const void* data, size_t size)
 
@@ -40,6 +47,9 @@ cdef extern from *:
     #include <string.h>
     #include <structmember.h>
     #include <time.h>
+    #ifdef __linux__
+    #include <sys/timerfd.h>
+    #endif
 
     /* Nanoseconds of the clock that Python has for monotonic; negative where that may be another one. */
     static long long echotui_nanoseconds(void) {
@@ -48,6 +58,23 @@ cdef extern from *:
         if (clock_gettime(CLOCK_MONOTONIC, &now) == 0) return now.tv_sec * 1000000000LL + now.tv_nsec;
     #endif
         return -1;
+    }
+
+    /* How long this thread has run; negative where that is not known this way. */
+    static long long echotui_ran(void) {
+    #ifdef CLOCK_THREAD_CPUTIME_ID
+        struct timespec ran;
+        if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ran) == 0) return ran.tv_sec * 1000000000LL + ran.tv_nsec;
+    #endif
+        return -1;
+    }
+
+    static void echotui_set_timer(int descriptor, double seconds) {
+    #ifdef __linux__
+        struct itimerspec due = {{0, 0}, {(time_t)seconds, 0}};
+        due.it_value.tv_nsec = (long)((seconds - due.it_value.tv_sec) * 1e9);
+        timerfd_settime(descriptor, 0, &due, NULL);
+    #endif
     }
 
     /* Whether objects of this class have what a descriptor of this kind, a type of C's, is for, as they have all else. */
@@ -91,6 +118,8 @@ cdef extern from *:
     }
     """
     long long echotui_nanoseconds()
+    long long echotui_ran()
+    void echotui_set_timer(int descriptor, double seconds)
     Py_ssize_t echotui_offset(type kind, object descriptor)
     PyGetSetDef* echotui_getter(type kind, object descriptor)
     PyCFunction echotui_method(object descriptor)
@@ -101,6 +130,24 @@ cpdef double clock() noexcept:
     """Return what `time.monotonic` returns, to the last bit."""
     cdef long long nanoseconds = echotui_nanoseconds()
     return nanoseconds / 1e9 if nanoseconds >= 0 else monotonic()
+
+
+cpdef tuple thread_times(int schedule):
+    """Read how long this thread has run and been starved; see ``native.py``."""
+    cdef char said[80]
+    cdef unsigned long long on_core, starved, times
+    cdef double asked = clock()
+    cdef long long ran = echotui_ran()
+    cdef ssize_t size = pread(schedule, said, sizeof(said) - 1, 0) if schedule >= 0 else 0
+    cdef double answered = clock()
+    said[max(size, 0)] = 0
+    known = sscanf(said, "%llu %llu %llu", &on_core, &starved, &times) == 3 and on_core
+    return asked, answered, ran / 1e9 if ran >= 0 else thread_time(), starved / 1e9 if known else None
+
+
+cpdef object set_timer(int descriptor, double seconds):
+    """Have a timer descriptor of Linux become readable after some seconds; see ``native.py``."""
+    echotui_set_timer(descriptor, seconds)
 
 
 cpdef unsigned long this_thread() noexcept:

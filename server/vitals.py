@@ -98,6 +98,8 @@ class Pulse:
         turns: Callable[[], Turns],
     ) -> None:
         self.vitals = Vitals()
+        self.listeners: list[Callable[[], object]] = []
+        """Called once a second, when the vitals are new."""
         self._servers = list(servers)
         self._on_beat = tuple(on_beat)
         self._on_second = on_second
@@ -189,6 +191,8 @@ class Pulse:
         vitals.lags.append(vitals.lag)
         self._note_turns(turns, self._seconds)
         vitals.samples += 1  # the last of all: whoever draws them looks at this
+        for listener in self.listeners:
+            listener()
 
     def _note_turns(self, turns: Turns, seconds: float) -> None:
         if turns.longest is None or turns.ran is None:

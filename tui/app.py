@@ -17,6 +17,7 @@ from textual.widget import Widget
 
 from echotui.server.faults.active import ActiveFault
 from echotui.server.faults.catalogue import Kind
+from echotui.server.journal import Entry
 from echotui.server.lab import Lab, Refused
 from echotui.server.naming import exposed
 from echotui.server.records import ServerState
@@ -125,6 +126,7 @@ class EchoApp(OrderlyApp[int]):
             self._frame,
             drawing=lambda: self.view.drawing,
             is_quiet=lambda: lab.observation is None or lab.observation.is_quiet,
+            looks=self._may_be_new,
         )
         self.live = LiveView(lab, self._live)
         self.views = Shelf(self.live, self._live)
@@ -156,9 +158,21 @@ class EchoApp(OrderlyApp[int]):
         self.add_mode(self.DEFAULT_MODE, partial(self._laid_out, self.DEFAULT_MODE))
         if any(record.exposed for record in self.lab.records):
             self.notify(clean(exposed(self.lab.settings.host)), severity="warning", markup=False, timeout=EXPOSED_TIME)
-        self.lab.journal.subscribe(lambda _: self._clock.wake())
+        self.lab.journal.subscribe(self._look_again)
+        self.lab.on_sample.append(self._clock.wake)
         self.run_worker(self._clock.run(), name="frame-clock")
         self.run_worker(self._leave_when_ended(), name="leave")
+
+    def _look_again(self, entry: Entry) -> None:
+        """Have a clock that rests show what has happened."""
+        if self._live.is_news(entry.event):
+            self._clock.wake()
+
+    def _may_be_new(self) -> bool:
+        """Return whether there may be something to draw of which neither an event nor the vitals tell."""
+        driver = self._driver
+        waits = isinstance(driver, PatientDriver) and driver.behind
+        return waits or self.view.changes_untold or not self.lab.journal.details_open
 
     async def _leave_when_ended(self) -> None:
         self.exit(return_code=128 + await self.lab.ended_by)

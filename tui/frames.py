@@ -11,7 +11,6 @@ key wants to see what becomes of it, and does not wait.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterator
 from time import perf_counter, thread_time
 
@@ -61,6 +60,9 @@ ATTENTION = 1.0
 #: How long from one frame to the next, in seconds, at the least while not each has news and nothing happens: to look
 #: in vain ten times a second takes a third of a percent of a core.
 UNHURRIED = 0.25
+
+#: The same while the last look was in vain and what happens next will wake the clock, in seconds.
+RESTED = 1.0
 
 #: How long a clock that rests waits with the next frame after a key or the mouse, in seconds: it shows what came of it.
 PROMPT = 0.03
@@ -124,15 +126,18 @@ class FrameClock:
         frame: begins a frame, which is drawn step by step; one without a step has nothing new.
         drawing: how the steps come to the terminal now.
         is_quiet: whether nobody waits for the loop just now.
+        looks: whether something may be new though nobody has called `wake`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it has to know of everybody
         self,
         rate: float,
         meter: PaintMeter,
         frame: Callable[[], Iterator[None]],
         drawing: Callable[[], Drawing],
+        *,
         is_quiet: Callable[[], bool],
+        looks: Callable[[], bool],
     ) -> None:
         self.period = 1 / rate
         """Seconds from one frame to the next, at the least."""
@@ -140,6 +145,7 @@ class FrameClock:
         self._frame = frame
         self._drawing = drawing
         self._is_quiet = is_quiet
+        self._looks = looks
         self._brought = 0
         self._has_news = False
         self._news_in_a_row = 0
@@ -162,8 +168,9 @@ class FrameClock:
     @property
     def pause(self) -> float:
         """How long the next frame has to wait, in seconds: the period, or longer while not each frame has news."""
-        hurries = self._news_in_a_row > 1 or self._is_attentive
-        return self.period if hurries else max(self.period, UNHURRIED)
+        if self._news_in_a_row > 1 or self._is_attentive:
+            return self.period
+        return max(self.period, UNHURRIED if self._news_in_a_row or self._looks() else RESTED)
 
     async def run(self) -> None:
         """Draw until cancelled."""
@@ -179,11 +186,15 @@ class FrameClock:
             await asyncio.sleep(self.period)
             return
         began = perf_counter()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.pause):
-                await self._woken.wait()
-            left = PROMPT if self._is_attentive else began + self.period - perf_counter()
-            await asyncio.sleep(max(min(left, self.period), 0))
+        # Not by a timeout: to cancel is more than to wait, and what watches the loop would have to see whom and why.
+        rested = asyncio.get_running_loop().call_later(self.pause, self.wake)
+        try:
+            await self._woken.wait()
+        finally:
+            rested.cancel()
+        left = PROMPT if self._is_attentive else began + self.period - perf_counter()
+        if left > 0:
+            await asyncio.sleep(min(left, self.period))
 
     async def _draw(self) -> None:
         """Draw a frame, at once or with room for others between its steps."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
-from echotui.server.events import SelectTimeout
+from echotui.server.events import Event, SelectTimeout
 from echotui.server.faults.active import ActiveFault
 from echotui.server.journal import Journal
 from echotui.server.lab import Lab
@@ -16,6 +16,9 @@ from echotui.server.vitals import Vitals
 from echotui.server.waterfall import Shutdown
 
 from .watched import Watched
+
+#: How often the vitals are measured, in seconds: what comes no more often may be drawn with them.
+SECOND = 1.0
 
 
 class Painting(NamedTuple):
@@ -55,6 +58,8 @@ class Picture:
     """The latest shutdowns, newest last."""
     missed: Callable[[], int] | None = None
     """In a frozen picture, how many events have come in since; None in a live one."""
+    empty_selects_are_news: bool = True
+    """Whether a select that came back empty is drawn at once; else it is one of the things that only time brings."""
 
     @property
     def frozen(self) -> bool:
@@ -70,7 +75,7 @@ class Picture:
         draining = self.draining_until() is not None
         return (
             int(self.now() * 10) if draining else None,
-            self.journal.recorded,
+            self.journal.recorded if self.empty_selects_are_news else self._happened,
             self.journal.details_skipped,
             self.connections.changes,
             self.vitals().samples,
@@ -79,8 +84,17 @@ class Picture:
 
     def stamp_of_connections(self) -> object:
         """Return something that is another one whenever something may have happened to a connection."""
-        _, recorded, *others = self.stamp()
-        return recorded - self.journal.counts[SelectTimeout.kind], *others
+        _, _, *others = self.stamp()
+        return self._happened, *others
+
+    @property
+    def _happened(self) -> int:
+        """How many events there were, but for selects that came back empty."""
+        return self.journal.recorded - self.journal.counts[SelectTimeout.kind]
+
+    def is_news(self, event: Event) -> bool:
+        """Return whether an event is to be drawn soon, and not with what only time has changed."""
+        return self.empty_selects_are_news or not isinstance(event, SelectTimeout)
 
     def freeze(self) -> "Picture":
         """Return a picture of this moment."""
@@ -122,6 +136,7 @@ def picture_of(lab: Lab, loop: str, painting: Callable[[], Painting | None]) -> 
         None if lab.observation is None else Watched(lab.observation),
         lambda: sorted([*lab.faults.ended, *lab.faults.active.values()], key=_id),
         lambda: lab.shutdowns,
+        empty_selects_are_news=lab.settings.select_timeout < SECOND,
     )
 
 

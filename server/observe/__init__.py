@@ -20,7 +20,6 @@ A reader's map, in the order the data flows; nothing flows back:
         core_time.py      what the loop's own thread did meanwhile
     observation.py     holds these instruments, and hands what matters to the journal
     events.py          what the journal is told
-    c_library.py       system calls for which the interpreter's lock is kept
     places.py          (code, offset) pairs now, file and line when somebody looks
 
 The records are also for whoever uses the loop by itself, without servers or a screen: some of what they hold

@@ -19,7 +19,8 @@ import threading
 from time import monotonic
 from typing import Any, Protocol
 
-from .c_library import c_library
+from ..c_library import c_library
+from ..native import set_timer
 from .places import MACHINERY
 
 
@@ -48,7 +49,7 @@ class KernelAlarm:
 
     def set(self, seconds: float) -> None:
         """Let it ring once, so many seconds from now, and not when it was to ring before; 0 for not at all."""
-        _timerfd_settime(self._timer, seconds)
+        set_timer(self._timer, seconds)
 
     def wait(self) -> None:
         """Sleep until it rings."""
@@ -103,9 +104,6 @@ if hasattr(os, "timerfd_create"):  # from Python 3.13 on
     def _timerfd_create() -> int:
         return int(_os.timerfd_create(_MONOTONIC, flags=_os.TFD_CLOEXEC))
 
-    def _timerfd_settime(descriptor: int, seconds: float) -> None:
-        _os.timerfd_settime(descriptor, initial=seconds)
-
 else:
 
     def _timerfd_create() -> int:
@@ -114,11 +112,6 @@ else:
             error = ctypes.get_errno()
             raise OSError(error, os.strerror(error))
         return descriptor
-
-    def _timerfd_settime(descriptor: int, seconds: float) -> None:
-        whole = int(seconds)
-        when = (ctypes.c_long * 4)(0, 0, whole, int((seconds - whole) * 1e9))
-        c_library().timerfd_settime(descriptor, 0, when, None)
 
 
 #: The clock of `time.monotonic`, by its number in Linux.

@@ -6,20 +6,21 @@ of a thread, or in the first, by how it is built: it may count as waiting.
 """
 
 import contextlib
-import ctypes
 import os
 import sys
 from enum import StrEnum
-from time import monotonic, thread_time
 from typing import NamedTuple
 
 from ..events import duration
-from .c_library import c_library
+from ..native import thread_times
 from .places import MACHINERY
 
-#: Of the thread that reads it, in nanoseconds: how long it ran, and how long it wanted to and had no core; then how
-#: often it ran. Linux, Documentation/scheduler/sched-stats.rst.
+#: What Linux keeps of the times of the thread that opens it: see `thread_times`.
 OF_THIS_THREAD = "/proc/thread-self/schedstat"
+
+
+#: In place of a descriptor of it.
+NO_FILE = -1
 
 
 class Part(StrEnum):
@@ -69,18 +70,14 @@ class CoreClock:
     def __init__(self) -> None:
         self._before: Reading | None = None
         self._last: Reading | None = None
-        self._file: int | None = None
+        self._file = NO_FILE
         self._is: tuple[int, int] | None = None
-        self._said = ctypes.create_string_buffer(80)
 
     def mark(self) -> None:
         """Take a reading: of a stretch that begins now, or later, it is the one before."""
         if self._last is None:
             self._open()
-        asked = monotonic()
-        # What the file says of running is as old as the system's latest tick: milliseconds.
-        ran, starved = thread_time(), self._starved()
-        self._before, self._last = self._last, Reading(asked, monotonic(), ran, starved)
+        self._before, self._last = self._last, Reading(*thread_times(self._file))
 
     def spent(self, began: float, ended: float) -> Spent:
         """Return what became of the time between these two, of which the last reading but those after it is older."""
@@ -92,10 +89,10 @@ class CoreClock:
 
     def close(self) -> None:
         """Forget the readings, and give the file back if it is still ours: its number may be a program's own by now."""
-        file, self._file = self._file, None
+        file, self._file = self._file, NO_FILE
         self._before = self._last = None
         with contextlib.suppress(OSError):
-            if file is not None and _identity(file) == self._is:
+            if file != NO_FILE and _identity(file) == self._is:
                 os.close(file)
 
     def _open(self) -> None:
@@ -103,17 +100,6 @@ class CoreClock:
             with contextlib.suppress(OSError):  # there is no such file, or no descriptor left
                 self._file = os.open(OF_THIS_THREAD, os.O_RDONLY | os.O_CLOEXEC)
                 self._is = _identity(self._file)
-
-    def _starved(self) -> float | None:
-        if self._file is None:
-            return None
-        # Not `os.pread`, which gives the interpreter's lock up: where a thread computes it comes back much later.
-        size = c_library().pread(self._file, self._said, len(self._said), 0)
-        try:
-            ran, starved, _ = map(int, self._said.raw[: max(size, 0)].split())
-        except ValueError:  # somebody has closed it
-            return None
-        return starved / 1e9 if ran else None  # a system that keeps no such times says three zeros
 
 
 def _identity(file: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from traceback import FrameSummary
 from types import AsyncGeneratorType, BuiltinMethodType, CodeType, CoroutineType, FrameType, GeneratorType, MethodType
 from typing import Any, NamedTuple
 
-from .. import native
+from .. import c_library, native
 
 Mark = tuple[CodeType, int]
 """A code object and an offset in its bytecode (``f_lasti``; -1 before the first instruction)."""
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 #: Namespaces that are asyncio's, or ours: who looks for the program's own line passes over frames in them.
 MACHINERY = {id(vars(module)) for name, module in sys.modules.items() if name.partition(".")[0] == "asyncio"}
-MACHINERY.add(id(vars(native)))
+MACHINERY |= {id(vars(c_library)), id(vars(native))}
 
 #: Functions under which the program ends and the loop begins, by the id of their code. Each is a module's, for good.
 BOTTOMS: set[int] = {id(asyncio.Handle._run.__code__)}

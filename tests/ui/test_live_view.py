@@ -28,6 +28,7 @@ from echotui.tui.app import EchoApp
 from echotui.tui.dialogs import HelpText
 from echotui.tui.filter import parse
 from echotui.tui.frames import FrameClock
+from echotui.tui.picture import picture_of
 from echotui.tui.views.live import LiveView
 from echotui.tui.views.rows import A_FEW
 
@@ -258,6 +259,35 @@ async def test_what_happens_is_drawn_though_the_clock_rests(monkeypatch: pytest.
         for _ in range(3):  # the first may come while the first frame is drawn
             async with a_peer(lab, "sockets") as peer:
                 await until(lambda: peer.connection in app.live.connections.table.rows)
+
+
+async def test_seconds_go_on_though_the_clock_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FrameClock, "pause", 3600.0)
+    async with a_lab() as lab, a_screen(lab) as (_, app):
+        for _ in range(2):
+            drawn = [line.made_of for line in app.live.header._lines]
+            await until(lambda drawn=drawn: [line.made_of for line in app.live.header._lines] != drawn)  # type: ignore[misc]
+        assert lab.vitals.samples >= 2
+
+
+@pytest.mark.parametrize(("seconds", "at_once"), [(0.99, True), (1.0, False)])
+async def test_a_select_that_comes_back_empty_is_drawn_with_the_seconds_unless_it_is_faster(
+    seconds: float,
+    at_once: bool,  # noqa: FBT001
+) -> None:
+    lab = Lab(Settings(port=0, select_timeout=seconds))
+    live = picture_of(lab, "asyncio · epoll", lambda: None)
+    assert live.is_news(events.SelectTimeout("selectors", seconds)) is at_once
+    assert live.is_news(events.LabClosed())
+    app = EchoApp(lab, "asyncio · epoll", refresh=1 / 3600, picture=live)
+    async with app.run_test(size=(140, 45)):
+        for _ in app.live.frame():
+            pass
+        lab.journal.record(events.SelectTimeout("selectors", seconds))
+        assert bool([*app.live.frame()]) is at_once
+        lab.vitals.samples += 1
+        assert [*app.live.frame()] != []
+        assert lab.journal.recorded in app.live.events.table.rows
 
 
 async def test_read_only_takes_every_key_away_that_changes_something() -> None:

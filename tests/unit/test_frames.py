@@ -17,6 +17,7 @@ from echotui.tui.frames import (
     CALM,
     EASY_SHARE,
     LONG_SLICE,
+    RESTED,
     SAVED,
     SLICE,
     SLOWEST,
@@ -149,7 +150,9 @@ async def until_asked(times: int, frame: Callable[[], Iterator[None]], owed: flo
     meter = Asked(asked)
     meter.spent(owed)
     drawing: Any = NoDrawing()
-    running = loop.create_task(FrameClock(1000.0, meter, frame, lambda: drawing, lambda: True).run(), name="clock")
+    running = loop.create_task(
+        FrameClock(1000.0, meter, frame, lambda: drawing, is_quiet=lambda: True, looks=lambda: True).run(), name="clock"
+    )
     try:
         await asyncio.wait_for(enough.wait(), PATIENCE)
     finally:
@@ -181,7 +184,7 @@ async def test_who_has_pressed_no_key_for_a_while_waits(time: Time) -> None:
 
 
 async def test_frames_hurry_while_each_has_news_and_somebody_is_there(time: Time) -> None:
-    news = [True]
+    news, looks = [True], [True]
 
     def frame() -> Iterator[None]:
         if news[0]:
@@ -194,7 +197,7 @@ async def test_frames_hurry_while_each_has_news_and_somebody_is_there(time: Time
         return clock.pause
 
     drawing: Any = NoDrawing()
-    clock = FrameClock(1 / PERIOD, PaintMeter(), frame, lambda: drawing, lambda: True)
+    clock = FrameClock(1 / PERIOD, PaintMeter(), frame, lambda: drawing, is_quiet=lambda: True, looks=lambda: looks[0])
     assert await pauses_after(False) == PERIOD  # a clock begins with somebody who has just come
     time.pass_(ATTENTION)
     assert await pauses_after(False) == UNHURRIED
@@ -203,9 +206,13 @@ async def test_frames_hurry_while_each_has_news_and_somebody_is_there(time: Time
     assert await pauses_after(False) == UNHURRIED
     clock.attend()
     assert clock.pause == PERIOD
-    slow = FrameClock(1.0, PaintMeter(), frame, lambda: drawing, lambda: True)
     time.pass_(ATTENTION)
-    assert slow.pause == 1.0
+    looks[0] = False
+    assert await pauses_after(True) == UNHURRIED
+    assert await pauses_after(False) == RESTED  # whatever there is to draw will wake it
+    slow = FrameClock(0.5, PaintMeter(), frame, lambda: drawing, is_quiet=lambda: True, looks=lambda: False)
+    time.pass_(ATTENTION)
+    assert slow.pause == 2.0
 
 
 @pytest.mark.parametrize("what_happens", [FrameClock.attend, FrameClock.wake])
@@ -213,6 +220,7 @@ async def test_a_key_or_an_event_does_not_wait_for_a_clock_that_rests(
     what_happens: Callable[[FrameClock], None], time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frames, "UNHURRIED", 3600.0)
+    monkeypatch.setattr(frames, "RESTED", 3600.0)
     begun = asyncio.Event()
 
     def frame() -> Iterator[None]:
@@ -220,7 +228,7 @@ async def test_a_key_or_an_event_does_not_wait_for_a_clock_that_rests(
         yield
 
     drawing: Any = NoDrawing()
-    clock = FrameClock(1000.0, PaintMeter(), frame, lambda: drawing, lambda: True)
+    clock = FrameClock(1000.0, PaintMeter(), frame, lambda: drawing, is_quiet=lambda: True, looks=lambda: True)
     time.pass_(ATTENTION)
     running = asyncio.get_running_loop().create_task(clock.run(), name="clock")
     try:
@@ -247,7 +255,7 @@ async def test_a_long_frame_lets_the_loop_turn_though_nobody_is_known_to_wait(ti
             yield
 
     drawing: Any = NoDrawing()
-    clock = FrameClock(1 / PERIOD, PaintMeter(), frame, lambda: drawing, lambda: True)
+    clock = FrameClock(1 / PERIOD, PaintMeter(), frame, lambda: drawing, is_quiet=lambda: True, looks=lambda: True)
     await asyncio.wait_for(clock._draw(), PATIENCE)
     assert found == [0, 1, 2]
 
@@ -271,7 +279,7 @@ async def test_a_piece_of_a_frame_waits_for_a_moment_in_which_nobody_waits_but_n
 
     meter = PaintMeter()
     drawing: Any = NoDrawing()
-    clock = FrameClock(1000.0, meter, frame, lambda: drawing, is_quiet)
+    clock = FrameClock(1000.0, meter, frame, lambda: drawing, is_quiet=is_quiet, looks=lambda: True)
     time.pass_(ATTENTION)
     meter.loop_is_busy = True
     await asyncio.wait_for(clock._draw(), PATIENCE)

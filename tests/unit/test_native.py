@@ -4,18 +4,24 @@ import asyncio
 import errno
 import inspect
 import os
+import select
 import socket
+import sys
+import tempfile
 import threading
 import time
 import weakref
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support import PATIENCE
 
 from echotui.server import native
+from echotui.server.observe.alarm import KernelAlarm
 
 
 def test_the_clock_is_the_one_of_time_monotonic() -> None:
@@ -33,6 +39,53 @@ def test_a_thread_has_the_number_that_threading_gives_it() -> None:
     thread.join()
     assert native.this_thread() == threading.get_ident()
     assert numbers[0][0] == numbers[0][1] != threading.get_ident()
+
+
+def test_a_threads_times_are_its_own_and_lie_between_two_of_the_clock() -> None:
+    before, ran_before = time.monotonic(), time.thread_time()
+    asked, answered, ran, starved = native.thread_times(-1)
+    assert before <= asked <= answered <= time.monotonic()
+    assert ran_before <= ran <= time.thread_time()
+    assert starved is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells for how long a thread had no core")
+def test_how_long_a_thread_had_no_core_is_what_the_system_says_of_the_thread_that_opened_its_file() -> None:
+    with Path("/proc/thread-self/schedstat").open("rb", buffering=0) as file:
+        _, before, _ = map(int, file.read().split())
+        starved = native.thread_times(file.fileno())[3]
+        file.seek(0)
+        _, after, _ = map(int, file.read().split())
+    if starved is None:
+        pytest.skip("this system does not tell for how long a thread had no core")
+    assert before / 1e9 <= starved <= after / 1e9
+
+
+@pytest.mark.parametrize("said", [b"", b"1 2", b"0 0 0", b"words\n", b"x" * 200, b"7 3000000000 5\n"])
+def test_what_no_system_says_of_a_thread_is_not_taken_for_it(said: bytes) -> None:
+    with tempfile.TemporaryFile(buffering=0) as file:
+        file.write(said)
+        assert native.thread_times(file.fileno())[3] == (3.0 if said.startswith(b"7") else None)
+    inside, outside = os.pipe()
+    os.write(outside, said)
+    assert native.thread_times(inside)[3] is None  # it cannot be read from the beginning
+    os.close(inside)
+    os.close(outside)
+    assert native.thread_times(inside)[3] is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has timer descriptors")
+def test_a_timer_descriptor_is_readable_when_it_is_due_unless_it_is_put_off() -> None:
+    alarm = KernelAlarm()
+    try:
+        for seconds in (3600.0, 0.0, 1e-6):
+            native.set_timer(alarm._timer, seconds)
+            ready, _, _ = select.select([alarm._timer], [], [], PATIENCE if 0 < seconds < 1 else 0.0)
+            assert ready == ([alarm._timer] if 0 < seconds < 1 else [])
+        native.set_timer(alarm._timer, 3600.0)
+        assert select.select([alarm._timer], [], [], 0.0)[0] == []
+    finally:
+        alarm.close()
 
 
 def test_an_address_is_what_id_says() -> None:

@@ -235,6 +235,7 @@ class LoopView(View):
     """What the loop itself does."""
 
     name_ = "Loop"
+    changes_untold = True
     notes: ClassVar[str] = """\
 tick       one turn of the loop: run what is ready, register, calculate the timeout, select, turn events into ready
 ran        how long the loop ran in a tick: everything else had to wait for that long

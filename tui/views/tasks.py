@@ -218,6 +218,7 @@ class TasksView(View):
     """What every task is doing, and what it waits for."""
 
     name_ = "Tasks"
+    changes_untold = True
     notes: ClassVar[str] = """\
 state      waiting: at an await; ready: runs in one of the next ticks; cancelling: asked to end, and has not
 for        how long its current wait has lasted

@@ -90,6 +90,9 @@ class View(Patience):
     notes: ClassVar[str] = ""
     """What the numbers in it mean. A key is named by its id, ``{live.charts}``, and shown as the user has it."""
 
+    changes_untold: ClassVar[bool] = False
+    """Whether something in it changes more often than the vitals though no event tells of it."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         bound("view.filter", "filter", "filter", priority=True),
         bound("view.next_match", "match(1)"),

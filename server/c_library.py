@@ -4,8 +4,6 @@ import ctypes
 from functools import cache
 from typing import Any
 
-from .places import MACHINERY
-
 
 @cache
 def c_library() -> Any:
@@ -13,6 +11,3 @@ def c_library() -> Any:
     library = ctypes.PyDLL(None, use_errno=True)
     library.pread.argtypes = ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64
     return library
-
-
-MACHINERY.add(id(globals()))
