@@ -9,7 +9,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from time import monotonic, process_time
 from typing import NamedTuple
@@ -20,6 +19,8 @@ from .records import ServerRecord
 
 #: How often the timer beats, in seconds.
 BEAT = 0.25
+
+_BEATS_A_SECOND = round(1 / BEAT)
 
 #: Of how many seconds the histories are kept.
 HISTORY = 300
@@ -86,8 +87,8 @@ class Pulse:
         on_second: called once a second, before the rates are worked out.
         turns: called once a second, tells what the loop has done since it was called before.
 
-    What there is to do at a beat is done one thing a turn of the loop: done all at once it would take some tenths of a
-    millisecond, for which everybody who is ready had to wait.
+    What there is to do once a second is done one thing a turn of the loop: done all at once it would take some tenths
+    of a millisecond, for which everybody who is ready had to wait.
     """
 
     def __init__(
@@ -145,10 +146,10 @@ class Pulse:
         self._worst = max(self._worst, late)
         self._beats += 1
         self._next()
-        is_a_second = self._beats % round(1 / BEAT) == 0
-        self._go_on(
-            iter([*[partial(call, BEAT + late) for call in self._on_beat], *(self._samples if is_a_second else ())])
-        )
+        for call in self._on_beat:
+            call(BEAT + late)
+        if self._beats % _BEATS_A_SECOND == 0:
+            self._going_on = self._loop.call_soon(self._go_on, iter(self._samples))
 
     def _go_on(self, things: Iterator[Callable[[], None]]) -> None:
         """Do one thing now, and in the next turn of the loop go on with the others."""

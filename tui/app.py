@@ -172,7 +172,8 @@ class EchoApp(OrderlyApp[int]):
         """Return whether there may be something to draw of which neither an event nor the vitals tell."""
         driver = self._driver
         waits = isinstance(driver, PatientDriver) and driver.behind
-        return waits or self.view.changes_untold or not self.lab.journal.details_open
+        counts_down = self.lab.draining_until is not None
+        return waits or counts_down or self.view.changes_untold or not self.lab.journal.details_open
 
     async def _leave_when_ended(self) -> None:
         self.exit(return_code=128 + await self.lab.ended_by)

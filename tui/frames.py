@@ -61,7 +61,7 @@ ATTENTION = 1.0
 #: in vain ten times a second takes a third of a percent of a core.
 UNHURRIED = 0.25
 
-#: The same while the last look was in vain and what happens next will wake the clock, in seconds.
+#: The same while what happens next will wake the clock, in seconds.
 RESTED = 1.0
 
 #: How long a clock that rests waits with the next frame after a key or the mouse, in seconds: it shows what came of it.
@@ -170,7 +170,7 @@ class FrameClock:
         """How long the next frame has to wait, in seconds: the period, or longer while not each frame has news."""
         if self._news_in_a_row > 1 or self._is_attentive:
             return self.period
-        return max(self.period, UNHURRIED if self._news_in_a_row or self._looks() else RESTED)
+        return max(self.period, UNHURRIED if self._looks() else RESTED)
 
     async def run(self) -> None:
         """Draw until cancelled."""

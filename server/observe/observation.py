@@ -14,11 +14,12 @@ from typing import Any, Protocol
 
 from ..events import Event, InstrumentDisabled
 from ..journal import Journal
+from .beating import Later
 from .cancellations import Cancellations
 from .complaints import Complaints
 from .events import LettersLost
 from .places import MACHINERY
-from .stalls import Later, Stalls
+from .stalls import Stalls
 from .tasks import Tasks
 from .ticks import NOT_ON_UVLOOP, Ticks
 from .timers import Timer, Timers

@@ -23,6 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from .alarm import Alarm, new_alarm
+from .beating import Beating, Later
 from .core_time import CoreClock, Spent
 from .events import StallBegan, StallEnded
 from .places import BOTTOMS, MACHINERY, Mark, Place, name_of, place_of
@@ -40,9 +41,6 @@ STACK_LOOKED_AT = 40
 #: From how many seconds on it is a stall, unless told otherwise: asyncio's own limit for slow callbacks.
 DEFAULT_LIMIT = 0.1
 
-#: How late a timer of libuv may be without anybody's fault, in seconds: it counts in milliseconds.
-RESOLUTION = 0.001
-
 #: The shortest time an alarm can be set to, in seconds.
 AT_ONCE = 1e-6
 
@@ -50,10 +48,6 @@ _log = logging.getLogger("echotui.observe")
 
 _STDLIB = (str(Path(os.__file__).parent) + os.sep, "<frozen ")
 _INSTALLED = ("site-packages" + os.sep, "dist-packages" + os.sep)
-
-
-#: Has something called after some seconds.
-Later = Callable[[float, Callable[[], object]], asyncio.Handle]
 
 
 class Stall:
@@ -145,25 +139,28 @@ class Stalls(StallLimit):
         """Those that are over, oldest first."""
         self.count = 0
         """How many there were, ever, the current one included."""
-        self.lag: float | None = None
-        """How long the latest beat took through the loop, in seconds; None where no beat is sent."""
-        self._worst = 0.0
         self.listeners: list[Callable[[Stall], object]] = []
         """Called with a stall as soon as it is noticed, *in the watching thread*, while the loop is still blocked."""
         self.resumed_at = 0.0
         """When the process went on the last time it was stopped, by `time.monotonic`: no stall has begun before."""
+        self.observation = observation
+        """Whose instrument it is."""
+        self.lock = threading.Lock()
+        """Held while what the loop's thread and the one that watches both change is changed."""
+        self.cores = CoreClock()
+        """Tells what the loop's thread did with its time."""
         self._rings_at = 0.0
-        self._observation = observation
         self._loop = loop
-        self._later = later
-        self._lock = threading.Lock()
+        self._beating = Beating(self, loop, later)
         self._watch: _Watch | None = None
         self._thread: threading.Thread | None = None
         self._loop_thread = 0
         self._runs = False
-        self._beat_due: float | None = None
-        self._next_beat: asyncio.Handle | None = None
-        self._cores = CoreClock()
+
+    @property
+    def lag(self) -> float | None:
+        """How long the latest beat took through the loop, in seconds; None where no beat is sent."""
+        return self._beating.lag
 
     def begin(self) -> None:
         """The loop begins to run, in this thread."""
@@ -171,22 +168,22 @@ class Stalls(StallLimit):
         self._runs = True
         now = monotonic()
         self.put_off(now)
-        ticks = self._observation.ticks
+        ticks = self.observation.ticks
         if ticks is None or not ticks.on:  # also where this is off: with a beat the loop opens its letters
-            self._beat_due = now
-            self._next_beat = self._loop.call_soon(self._beat, now)
+            self._beating.begin(now)
 
     def put_off(self, now: float) -> None:
         """Have the thread look when the loop has not turned for the limit, and a little."""
         # Not in every tick, only once the little has passed: the alarm is a system call.
         self.put_off_at = now + self.limit / 4
         if self.on:
-            self._cores.mark()
+            self.cores.mark()
             if self._watch is None:
                 self._start()
-            self._ring_in(self.limit * 1.25)
+            self.ring_in(self.limit * 1.25)
 
-    def _ring_in(self, seconds: float) -> None:
+    def ring_in(self, seconds: float) -> None:
+        """Have the thread look after so many seconds, and not when it was to look before."""
         self._rings_at = monotonic() + seconds
         if self._watch is not None:
             self._watch.alarm.set(seconds)
@@ -202,10 +199,8 @@ class Stalls(StallLimit):
     def end(self) -> None:
         """The loop does not run any more."""
         self._runs = False
-        if self._next_beat is not None:
-            self._next_beat.cancel()
-        self._beat_due = self._next_beat = None
-        self._cores.close()
+        self._beating.end()
+        self.cores.close()
         if self._watch is not None:
             self._watch.alarm.set(0)
 
@@ -241,21 +236,20 @@ class Stalls(StallLimit):
         return None if since is None else max(since, self.resumed_at)
 
     def _awake_since(self) -> float | None:
-        observation = self._observation
+        observation = self.observation
         ticks, running = observation.ticks, observation.tasks.running
         if ticks is not None and ticks.on:
             return None if ticks.asleep else ticks.awake_since
         if not self._runs:
             return None
-        due = self._beat_due
+        due = self._beating.due
         if due is None:
-            self._beat_due = due = monotonic()
-            self._loop.call_soon_threadsafe(self._beat, due)
+            due = self._beating.send()
         return min(due, observation.tasks.started) if running is not None and due < monotonic() else due
 
     def _see(self, since: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)
-        with self._lock:
+        with self.lock:
             if self._blocked_since() != since:
                 return
             stall = self.current
@@ -263,7 +257,7 @@ class Stalls(StallLimit):
             if stall is None:
                 stall = self.current = self._new(since)
             _sample(stall, frame)
-            running = self._observation.tasks.running
+            running = self.observation.tasks.running
         del frame
         if begins:
             if running is not None:
@@ -275,64 +269,37 @@ class Stalls(StallLimit):
         event = StallBegan(stall.id, lasted, stall.where, stall.task_name, stall.task_id)
         _log.warning("%s", event.sentence)
         # The journal is told once the loop turns: the time of it is then that of the end.
-        self._observation.leave(partial(self._observation.tell, event, stall.began + lasted))
+        self.observation.leave(partial(self.observation.tell, event, stall.began + lasted))
         for listener in tuple(self.listeners):
             try:
                 listener(stall)
             except Exception as error:  # noqa: BLE001 - a listener is anybody's code
                 self.listeners.remove(listener)
                 name = getattr(listener, "__qualname__", repr(listener))
-                self._observation.leave(partial(self._observation.report, name, error))
+                self.observation.leave(partial(self.observation.report, name, error))
 
     # -- in the loop's thread
-
-    def _beat(self, due: float) -> None:
-        """Come back from a timer, and go through the loop once more: that is the way of all that is ready."""
-        if due == self._beat_due:  # else it was sent before the loop was stopped, and is none of this run
-            self._next_beat = self._loop.call_soon(self._come_back, due, monotonic())
-
-    def _come_back(self, due: float, sent: float) -> None:
-        now = monotonic()
-        if self.on:
-            self._cores.mark()  # before the next beat is sent: what comes from now on may be why that is late
-        late_since = max(due, self.resumed_at)
-        self.lag = max(sent - late_since - RESOLUTION, 0.0) + now - sent
-        self._worst = max(self._worst, self.lag)
-        with self._lock:
-            stall = self.current
-            ticks = self._observation.ticks
-            if ticks is None or not ticks.on:
-                # Often enough that no stall can hide between two: how late a beat is tells less than how long it was.
-                self._beat_due = monotonic() + self.limit / 2
-                self._next_beat = self._later(self.limit / 2, partial(self._beat, self._beat_due))
-            else:
-                self._beat_due = self._next_beat = None
-        if stall is not None or now - late_since >= self.limit:
-            self.over(late_since if stall is None else stall.began, now)
-        if self.on:
-            self._ring_in(self.limit * 0.75)
-        self._observation.open_letters()
 
     def over(self, began: float, ended: float) -> None:
         """Note that the loop turns again."""
         if not self.on:
             return
-        with self._lock:
+        with self.lock:
             stall = self.current or self._new(began)
             self.current = None
             stall.began, stall.ended = max(stall.began, self.resumed_at), ended
-            stall.spent = self._cores.spent(stall.began, ended)
-            stall.delayed_timers = self._observation.timers.delayed(stall.began, ended, self.limit / 2)
+            stall.spent = self.cores.spent(stall.began, ended)
+            stall.delayed_timers = self.observation.timers.delayed(stall.began, ended, self.limit / 2)
             ready = getattr(self._loop, "_ready", None)
             stall.delayed_callbacks = None if ready is None else len(ready)
             self.recent.append(stall)
         # As a letter: it is opened after the next select, when it is known how many descriptors have waited.
-        self._observation.leave(partial(self._tell_end, stall))
+        self.observation.leave(partial(self._tell_end, stall))
 
     def _tell_end(self, stall: Stall) -> None:
-        ticks = self._observation.ticks
+        ticks = self.observation.ticks
         stall.delayed_descriptors = None if ticks is None else ticks.ready_now
-        self._observation.tell(
+        self.observation.tell(
             StallEnded(
                 stall.id,
                 stall.lasted,
@@ -349,7 +316,7 @@ class Stalls(StallLimit):
 
     def take_worst(self) -> float:
         """Return the longest `lag` since this was asked before, in seconds; 0 where no beat is sent."""
-        worst, self._worst = self._worst, 0.0
+        worst, self._beating.worst = self._beating.worst, 0.0
         return worst
 
     def during(self, seconds: float) -> Stall | None:
@@ -376,10 +343,10 @@ def _look_when_it_rings(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
         try:
             again = here.look()
             if again and not watch.closing:
-                here._ring_in(max(again, AT_ONCE))
+                here.ring_in(max(again, AT_ONCE))
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop must not know
             if not watch.closing and not here._loop.is_closed():
-                here._observation.leave(partial(here._observation.disable, here, error))
+                here.observation.leave(partial(here.observation.disable, here, error))
                 here.on = False
         del here
 

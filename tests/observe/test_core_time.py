@@ -111,8 +111,8 @@ def test_half_of_it_has_to_be_certain_to_say_what_it_was() -> None:
 
 async def test_where_the_system_tells_nothing_only_computing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core_time, "OF_THIS_THREAD", "/proc/thread-self/there-is-none")
-    observed().stalls._cores.close()
-    observed().stalls._cores.mark()
+    observed().stalls.cores.close()
+    observed().stalls.cores.mark()
     journal()
     limit = observed().stalls.limit = 0.05
     asyncio.get_running_loop().call_soon(_compute, 10 * limit)

@@ -208,8 +208,8 @@ async def test_frames_hurry_while_each_has_news_and_somebody_is_there(time: Time
     assert clock.pause == PERIOD
     time.pass_(ATTENTION)
     looks[0] = False
-    assert await pauses_after(True) == UNHURRIED
-    assert await pauses_after(False) == RESTED  # whatever there is to draw will wake it
+    assert await pauses_after(True) == RESTED  # whatever there is to draw will wake it
+    assert await pauses_after(False) == RESTED
     slow = FrameClock(0.5, PaintMeter(), frame, lambda: drawing, is_quiet=lambda: True, looks=lambda: False)
     time.pass_(ATTENTION)
     assert slow.pause == 2.0

@@ -168,11 +168,11 @@ class View(Patience):
         self.catch_up()
         if self.app.app_focus:  # else no part has the keys, until they come back to the terminal
             self._keep_the_keys()
-        if self.picture.frozen:
-            yield from self.steps(())
-        elif (stamp := self.stamp()) != self._drawn:
+        missed = self.picture.missed
+        stamp = self.stamp() if missed is None else missed()
+        if stamp != self._drawn:
             self._drawn = stamp
-            yield from self.steps(self.changed_panes())
+            yield from self.steps(self.changed_panes() if missed is None else ())
 
     def stamp(self) -> object:
         """Return something that is another one whenever there is something new to draw."""
