@@ -1,5 +1,6 @@
 """A frame that is drawn in pieces, because the loop is busy, comes to the terminal whole."""
 
+import asyncio
 import dataclasses
 import os
 from collections.abc import Iterator
@@ -7,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from support import PATIENCE, a_lab, a_peer
 from support_picture import a_picture
-from support_screen import look_at, until
+from support_screen import a_screen, look_at, until
 from textual.geometry import Region
 from textual.widget import Widget
 
@@ -94,6 +96,28 @@ async def test_a_frame_in_pieces_is_the_frame_at_once_and_comes_whole(monkeypatc
                 said.append(drawn(reads))
         assert "2.0" in said[0] or "2,000" in said[0]
         assert _cells(said[0]) == _cells(said[1])
+
+
+async def test_the_clock_looks_by_itself_where_neither_events_nor_the_vitals_tell() -> None:
+    async with a_lab(select_timeout=60.0) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets"):
+        assert not app._may_be_new()
+        for key, looks in (("2", True), ("3", True), ("4", False), ("1", False)):
+            await look_at(pilot, app, key)
+            assert app._may_be_new() is looks
+        with a_terminal_of(app) as (driver, _):
+            assert not app._may_be_new()
+            driver._unwritten = b"what it has not taken"
+            assert app._may_be_new()
+            driver._unwritten = b""
+        lab.journal.details_open = False
+        assert app._may_be_new()
+        lab.journal.details_open = True
+        stopping = asyncio.get_running_loop().create_task(lab.stop(drain=PATIENCE), name="stopping")
+        await until(lambda: lab.draining_until is not None)
+        assert app._may_be_new()
+        await lab.stop(drain=0)
+        await stopping
+        assert not app._may_be_new()
 
 
 async def test_lines_that_have_gone_by_are_forgotten() -> None:

@@ -270,19 +270,6 @@ async def test_seconds_go_on_though_the_clock_rests(monkeypatch: pytest.MonkeyPa
         assert lab.vitals.samples >= 2
 
 
-async def test_a_countdown_goes_on_though_the_clock_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "RESTED", 3600.0)
-    monkeypatch.setattr(frames, "ATTENTION", 0.0)
-    async with a_lab() as lab, a_screen(lab) as (_, app), a_peer(lab, "sockets"):
-        lab.on_sample.clear()
-        stopping = asyncio.get_running_loop().create_task(lab.stop(drain=PATIENCE), name="stopping")
-        for _ in range(3):
-            drawn = [line.made_of for line in app.live.header._lines]
-            await until(lambda drawn=drawn: [line.made_of for line in app.live.header._lines] != drawn)  # type: ignore[misc]
-        await lab.stop(drain=0)
-        await stopping
-
-
 async def test_what_stands_still_is_drawn_again_only_for_how_much_one_has_missed() -> None:
     async with a_lab(select_timeout=60.0) as lab, a_screen(lab, refresh=1 / 3600) as (_, app):
         app.live.look_at(app.live.picture.freeze())
