@@ -37,6 +37,7 @@ OURS = {
     "OnLoop._due": "selectors: its timeout",
     "OnLoop._readable": "selectors: its selector",
     "Pulse._beat": "echotui's pulse",
+    "FrameClock.wake": "echotui's frame clock",
     "PatientDriver._read": "the keyboard",
 }
 
@@ -291,7 +292,7 @@ def _timeout(tick: Tick, watched: Watched) -> list[Piece]:
         return [("0: there was work left", "")]
     if tick.set_by is None:
         return [(duration(tick.asked), "")]
-    by = _TIMERS.get(tick.set_by, tick.set_by)
+    by = _TIMERS.get(tick.set_by) or in_words(tick.set_by)
     whose = next((f" of {row.name}" for row in watched.tasks if row.id == tick.set_by_task), "")
     return [(duration(tick.asked), ""), (", set by ", "dim"), (clean(by + whose), "accent")]
 
