@@ -182,12 +182,13 @@ class FrameClock:
 
     async def _rest(self) -> None:
         """Wait for the next frame. A clock that rests for longer than the period does so until something happens."""
-        if self.pause == self.period:
-            await asyncio.sleep(self.period)
+        pause = self.pause
+        if pause == self.period:
+            await asyncio.sleep(pause)
             return
         began = perf_counter()
         # Not by a timeout: to cancel is more than to wait, and what watches the loop would have to see whom and why.
-        rested = asyncio.get_running_loop().call_later(self.pause, self.wake)
+        rested = asyncio.get_running_loop().call_later(pause, self.wake)
         try:
             await self._woken.wait()
         finally:

@@ -18,7 +18,6 @@ from .places import MACHINERY
 #: What Linux keeps of the times of the thread that opens it: see `thread_times`.
 OF_THIS_THREAD = "/proc/thread-self/schedstat"
 
-
 #: In place of a descriptor of it.
 NO_FILE = -1
 
