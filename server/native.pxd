@@ -15,7 +15,13 @@ cpdef double clock() noexcept
 
 cpdef unsigned long this_thread() noexcept
 
-cpdef tuple thread_times(int schedule)
+cdef struct ThreadTimes:
+    long long asked, answered, ran
+    unsigned long long starved
+    bint known
+
+
+cpdef tuple thread_times(int schedule, int timepiece=*)
 
 cpdef object set_timer(int descriptor, double seconds)
 
@@ -44,6 +50,22 @@ cpdef bint holds(bytes data, bytes word) except -1
 cpdef bytes receive(int descriptor)
 
 cpdef long long give(int descriptor, bytes data, long long at, long long size) except -1
+
+
+@cython.final
+cdef class Vigil:
+    cdef readonly int timer
+    cdef readonly int bell
+    cdef readonly bytes asleep
+    cdef public int said, schedule, timepiece
+    cdef public double period
+    cdef public double found_at
+    cdef public bint on
+    cdef ThreadTimes found
+
+    cpdef tuple times(self)
+
+    cpdef object wait(self, int looks)
 
 
 @cython.final

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+import time
 from collections.abc import Callable
 from operator import attrgetter
 from threading import get_ident as this_thread
@@ -16,8 +17,10 @@ from .c_library import c_library
 
 __all__ = [
     "MOST_RECEIVED",
+    "NEEDS_NO_LOCK",
     "Attribute",
     "Question",
+    "Vigil",
     "address",
     "back_of",
     "call",
@@ -49,12 +52,13 @@ back_of = attrgetter("f_back")
 offset_of = attrgetter("f_lasti")
 
 
-def thread_times(schedule: int) -> tuple[float, float, float, float | None]:
-    """Read how long this thread has run, and how long it wanted to and had no core.
+def thread_times(schedule: int, timepiece: int = 0) -> tuple[float, float, float, float | None]:
+    """Read how long a thread has run, and how long it wanted to and had no core.
 
     Args:
         schedule: a descriptor of its ``schedstat`` (Linux, Documentation/scheduler/sched-stats.rst): how many
             nanoseconds it ran and was starved, and how often it ran. Negative where there is none.
+        timepiece: the clock of its time, as `time.pthread_getcpuclockid` gives it; 0 for that of this thread.
 
     Returns:
         when it was asked and when answered, by `time.monotonic`; how long it has run; how long it was starved, None
@@ -62,7 +66,7 @@ def thread_times(schedule: int) -> tuple[float, float, float, float | None]:
     """
     asked = clock()
     # What the file says of running is as old as the system's latest tick: milliseconds.
-    ran, said = thread_time(), ctypes.create_string_buffer(80)
+    ran, said = _ran(timepiece), ctypes.create_string_buffer(80)
     # Not `os.pread`, which gives the interpreter's lock up: where a thread computes it comes back much later.
     c_library().pread(schedule, said, len(said) - 1, 0)
     answered = clock()
@@ -73,6 +77,15 @@ def thread_times(schedule: int) -> tuple[float, float, float, float | None]:
     return asked, answered, ran, starved / 1e9 if on_core else None
 
 
+def _ran(timepiece: int) -> float:
+    if timepiece:
+        try:
+            return time.clock_gettime(timepiece)
+        except OSError:  # this is a fork of the process that had the thread
+            pass
+    return thread_time()
+
+
 def set_timer(descriptor: int, seconds: float) -> None:
     """Have a timer descriptor of Linux become readable once, after so many seconds; 0 for not at all."""
     if hasattr(os, "timerfd_settime"):  # from Python 3.13 on
@@ -81,6 +94,54 @@ def set_timer(descriptor: int, seconds: float) -> None:
         whole = int(seconds)
         when = (ctypes.c_long * 4)(0, 0, whole, int((seconds - whole) * 1e9))
         c_library().timerfd_settime(descriptor, 0, when, None)
+
+
+#: Whether a `Vigil` does without the interpreter's lock: who has to wait for it comes when all is over.
+NEEDS_NO_LOCK = False
+
+
+class Vigil:
+    """Looks whenever a timer rings, while it is on, whether a thread sleeps in a certain call. It wakes no sleeper.
+
+    Args:
+        timer: a timer descriptor of Linux.
+        bell: a descriptor of events (`os.eventfd`), on which it rings when it finds the thread awake.
+        asleep: how what Linux says of the thread begins while it sleeps.
+    """
+
+    def __init__(self, timer: int, bell: int, asleep: bytes) -> None:
+        self.timer = timer
+        self.bell = bell
+        self.asleep = asleep
+        self.said = -1
+        """A descriptor of what Linux says of the thread: in which call it is (proc(5), ``/proc/pid/syscall``)."""
+        self.schedule = -1
+        self.timepiece = 0
+        """What `thread_times` is asked when it finds the thread awake."""
+        self.period = 0.0
+        """How long from one look to the next, in seconds."""
+        self.found_at = 0.0
+        """When it found the thread awake, by `time.monotonic`, in seconds; stays until somebody sets it to 0."""
+        self.on = False
+        """Whether it looks: until it finds the thread awake."""
+        self._found: tuple[float, float, float, float | None] = (0.0, 0.0, 0.0, None)
+
+    def times(self) -> tuple[float, float, float, float | None]:
+        """Return what `thread_times` returned of the thread when it was found awake."""
+        return self._found
+
+    def wait(self, looks: int) -> None:
+        """Wait until the timer rings; while on, until the thread was found awake, or so often asleep."""
+        for _ in range(looks):
+            os.read(self.timer, 8)
+            if not self.on:
+                return
+            if not os.pread(self.said, 80, 0).startswith(self.asleep):
+                self._found = thread_times(self.schedule, self.timepiece)
+                self.found_at, self.on = self._found[0], False
+                _os.eventfd_write(self.bell, 1)
+                return
+            set_timer(self.timer, self.period)
 
 
 def calling_frame() -> FrameType | None:

@@ -5,6 +5,7 @@ from cpython.object cimport PyObject, PyObject_Call
 from cpython.time cimport monotonic
 from cpython.weakref cimport PyWeakref_NewRef
 from libc.errno cimport EAGAIN, EINTR, errno
+from libc.string cimport memcmp
 
 from time import thread_time
 
@@ -14,13 +15,13 @@ cdef extern from "pythread.h":
 
 
 cdef extern from "<stdio.h>":
-    int sscanf(const char* text, const char* form, ...)
+    int sscanf(const char* text, const char* form, ...) nogil
 
 
 cdef extern from "<unistd.h>":
-    ssize_t pread(int descriptor, void* into, size_t size, long long at)
-    ssize_t read(int descriptor, void* into, size_t size)
-    ssize_t write(int descriptor, const void* data, size_t size)
+    ssize_t pread(int descriptor, void* into, size_t size, long long at) nogil
+    ssize_t read(int descriptor, void* into, size_t size) nogil
+    ssize_t write(int descriptor, const void* data, size_t size) nogil
 
 
 cdef extern from "Python.h":
@@ -60,11 +61,12 @@ cdef extern from *:
         return -1;
     }
 
-    /* How long this thread has run; negative where that is not known this way. */
-    static long long echotui_ran(void) {
+    /* How long a thread has run, by its clock: 0 for this thread's. Negative where that is not known this way. */
+    static long long echotui_ran(int timepiece) {
     #ifdef CLOCK_THREAD_CPUTIME_ID
         struct timespec ran;
-        if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ran) == 0) return ran.tv_sec * 1000000000LL + ran.tv_nsec;
+        if (clock_gettime(timepiece ? timepiece : CLOCK_THREAD_CPUTIME_ID, &ran) == 0)
+            return ran.tv_sec * 1000000000LL + ran.tv_nsec;
     #endif
         return -1;
     }
@@ -117,9 +119,9 @@ cdef extern from *:
         return 0;
     }
     """
-    long long echotui_nanoseconds()
-    long long echotui_ran()
-    void echotui_set_timer(int descriptor, double seconds)
+    long long echotui_nanoseconds() nogil
+    long long echotui_ran(int timepiece) nogil
+    void echotui_set_timer(int descriptor, double seconds) nogil
     Py_ssize_t echotui_offset(type kind, object descriptor)
     PyGetSetDef* echotui_getter(type kind, object descriptor)
     PyCFunction echotui_method(object descriptor)
@@ -132,22 +134,83 @@ cpdef double clock() noexcept:
     return nanoseconds / 1e9 if nanoseconds >= 0 else monotonic()
 
 
-cpdef tuple thread_times(int schedule):
-    """Read how long this thread has run and been starved; see ``native.py``."""
+cdef void _read_times(ThreadTimes* times, int schedule, int timepiece) noexcept nogil:
     cdef char said[80]
-    cdef unsigned long long on_core, starved, times
-    cdef double asked = clock()
-    cdef long long ran = echotui_ran()
-    cdef ssize_t size = pread(schedule, said, sizeof(said) - 1, 0) if schedule >= 0 else 0
-    cdef double answered = clock()
+    cdef unsigned long long on_core, turns
+    cdef ssize_t size = 0
+    times.asked = echotui_nanoseconds()
+    times.ran = echotui_ran(timepiece)
+    if schedule >= 0:
+        size = pread(schedule, said, sizeof(said) - 1, 0)
+    times.answered = echotui_nanoseconds()
     said[max(size, 0)] = 0
-    known = sscanf(said, "%llu %llu %llu", &on_core, &starved, &times) == 3 and on_core
-    return asked, answered, ran / 1e9 if ran >= 0 else thread_time(), starved / 1e9 if known else None
+    times.known = sscanf(said, "%llu %llu %llu", &on_core, &times.starved, &turns) == 3 and on_core
+
+
+cdef tuple _in_seconds(ThreadTimes* times):
+    starved = times.starved / 1e9 if times.known else None
+    return times.asked / 1e9, times.answered / 1e9, times.ran / 1e9, starved
+
+
+cpdef tuple thread_times(int schedule, int timepiece=0):
+    """Read how long a thread has run and been starved; see ``native.py``."""
+    cdef ThreadTimes times
+    cdef double asked = clock()
+    _read_times(&times, schedule, timepiece)
+    if times.asked >= 0 and times.ran >= 0:
+        return _in_seconds(&times)
+    return asked, clock(), thread_time(), None  # it is not Linux, or the thread is of the process this is a fork of
 
 
 cpdef object set_timer(int descriptor, double seconds):
     """Have a timer descriptor of Linux become readable after some seconds; see ``native.py``."""
     echotui_set_timer(descriptor, seconds)
+
+
+#: See ``native.py``.
+NEEDS_NO_LOCK = True
+
+
+cdef class Vigil:
+    """Looks whether a thread sleeps, without the interpreter's lock; see ``native.py``."""
+
+    def __init__(self, int timer, int bell, bytes asleep):
+        self.timer = timer
+        self.bell = bell
+        self.asleep = asleep
+        self.said = self.schedule = -1
+
+    cpdef tuple times(self):
+        """Return what `thread_times` returned of the thread when it was found awake."""
+        return _in_seconds(&self.found)
+
+    cpdef object wait(self, int looks):
+        """Wait until the timer rings; while on, until the thread was found awake, or so often asleep."""
+        cdef char said[80]
+        cdef const char* asleep = PyBytes_AS_STRING(self.asleep)
+        cdef ssize_t size = PyBytes_GET_SIZE(self.asleep)
+        cdef ssize_t got = 0
+        cdef unsigned long long rung
+        with nogil:
+            while looks > 0:
+                got = read(self.timer, &rung, sizeof(rung))
+                if got < 0:
+                    if errno == EINTR:
+                        continue
+                    break
+                if not self.on:
+                    break
+                if pread(self.said, said, sizeof(said), 0) < size or memcmp(said, asleep, size):
+                    _read_times(&self.found, self.schedule, self.timepiece)
+                    self.found_at = self.found.asked / 1e9
+                    self.on = False
+                    rung = 1
+                    write(self.bell, &rung, sizeof(rung))
+                    break
+                echotui_set_timer(self.timer, self.period)
+                looks -= 1
+        if got < 0:
+            PyErr_SetFromErrno(OSError)
 
 
 cpdef unsigned long this_thread() noexcept:

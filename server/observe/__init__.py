@@ -17,6 +17,7 @@ A reader's map, in the order the data flows; nothing flows back:
       → complaints.py    what asyncio complains about, or would in debug mode
       → stalls.py        what blocks the loop, while it does
         beating.py        how late a timer comes, where turns cannot be seen (uvloop only)
+        vigil.py          whether a loop that is quiet sleeps, seen from outside (uvloop only)
         alarm.py          what wakes the thread that looks
         core_time.py      what the loop's own thread did meanwhile
     observation.py     holds these instruments, and hands what matters to the journal

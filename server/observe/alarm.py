@@ -45,19 +45,20 @@ class KernelAlarm:
     """
 
     def __init__(self) -> None:
-        self._timer = _timerfd_create()
+        self.timer = _timerfd_create()
+        """The descriptor."""
 
     def set(self, seconds: float) -> None:
         """Let it ring once, so many seconds from now, and not when it was to ring before; 0 for not at all."""
-        set_timer(self._timer, seconds)
+        set_timer(self.timer, seconds)
 
     def wait(self) -> None:
         """Sleep until it rings."""
-        os.read(self._timer, 8)
+        os.read(self.timer, 8)
 
     def close(self) -> None:
         """Give the descriptor back."""
-        os.close(self._timer)
+        os.close(self.timer)
 
 
 class PolledAlarm:

@@ -1,22 +1,30 @@
 """The beat of a loop whose turns cannot be seen: a timer of its own that has to come back in time.
 
 How late it comes is how long the others had to wait. It wakes the loop twenty times a second, also while nothing else
-happens: half a percent of a core, two thirds of it the waking, as an empty loop with such a timer shows (measured on a
-virtual machine; compiled, this took no less).
+happens: half of what an idle app took. So a loop that is quiet rests, where it can be seen from outside whether it
+sleeps (``vigil.py``): a beat is sent once it was found awake.
 """
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from .core_time import Reading
 from .places import MACHINERY
+from .vigil import look_away, watch_this_thread
 
 if TYPE_CHECKING:
+    from ..native import Vigil
     from .stalls import Stalls
 
 #: How late a timer of libuv may be without anybody's fault, in seconds: it counts in milliseconds.
 RESOLUTION = 0.001
+
+#: The share of the time between two beats below which a loop is quiet.
+QUIET = 0.02
 
 #: Has something called after some seconds.
 Later = Callable[..., asyncio.Handle]
@@ -25,7 +33,7 @@ Later = Callable[..., asyncio.Handle]
 class Beating:
     """Sends a beat through a loop, and when it has come back the next one."""
 
-    __slots__ = ("_later", "_loop", "_next", "_stalls", "due", "lag", "worst")
+    __slots__ = ("_later", "_listens", "_loop", "_next", "_stalls", "due", "lag", "vigil", "worst")
 
     def __init__(self, stalls: "Stalls", loop: asyncio.AbstractEventLoop, later: Later) -> None:
         self.due: float | None = None
@@ -34,10 +42,19 @@ class Beating:
         """How long the latest beat took through the loop, in seconds; None before one has come back."""
         self.worst = 0.0
         """The longest `lag` since somebody set this to 0, in seconds."""
+        self.vigil: Vigil | None = None
+        """Finds out whether the loop sleeps; None where nobody can."""
+        self._listens = False
+        """Whether the loop hears when the vigil rings."""
         self._stalls = stalls
         self._loop: Any = loop
         self._later = later
         self._next: asyncio.Handle | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether no beat is sent until the loop is found awake."""
+        return self.vigil is not None and self.vigil.on
 
     def begin(self, now: float) -> None:
         """Send one, in the loop's thread."""
@@ -46,6 +63,8 @@ class Beating:
 
     def send(self) -> float:
         """Send one, in any thread; return when it is due."""
+        if self.vigil is not None:
+            self.vigil.on = False
         due = self.due = monotonic()
         self._loop.call_soon_threadsafe(self.arrive, due)
         return due
@@ -55,6 +74,46 @@ class Beating:
         if self._next is not None:
             self._next.cancel()
         self.due = self._next = None
+        if self._listens and self.vigil is not None:
+            look_away(self.vigil)
+            self._loop.remove_reader(self.vigil.bell)
+            self._listens = False
+
+    def found_awake(self) -> bool:
+        """Note that the loop was found awake, which is when the vigil sent a beat. False if it was not, or is noted."""
+        vigil = self.vigil
+        if vigil is None or not vigil.found_at or self.due is not None:
+            return False
+        self.due, vigil.found_at = vigil.found_at, 0.0
+        self._stalls.cores.note(Reading(*vigil.times()))
+        return True
+
+    def _hear(self, vigil: "Vigil") -> None:
+        """The vigil has rung: that is the beat."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(vigil.bell)
+        with self._stalls.lock:
+            self.found_awake()
+            due = self.due
+        if due is not None:
+            self.arrive(due)
+
+    def _rest(self) -> bool:
+        """Send none until the loop is found awake, if it is quiet and that can be found out."""
+        vigil, stalls = self.vigil, self._stalls
+        if vigil is None or not stalls.on or stalls.cores.share >= QUIET:
+            return False
+        if not self._listens:
+            if not watch_this_thread(vigil):
+                self.vigil = None
+                return False
+            self._loop.add_reader(vigil.bell, self._hear, vigil)
+            self._listens = True
+        vigil.schedule, vigil.timepiece = stalls.cores.file, stalls.cores.timepiece
+        vigil.period = stalls.limit / 2
+        vigil.found_at = 0.0
+        vigil.on = True
+        return True
 
     def arrive(self, due: float) -> None:
         """Come back from a timer, and go through the loop once more: that is the way of all that is ready."""
@@ -63,10 +122,10 @@ class Beating:
 
     def come_back(self, due: float, sent: float) -> None:
         """Note how long the beat took, and have the next one sent."""
+        if due != self.due:  # it was sent twice: a loop was found awake that was to be woken
+            return
         now = monotonic()
         stalls = self._stalls
-        if stalls.on:
-            stalls.cores.mark()  # before the next beat is sent: what comes from now on may be why that is late
         late_since = max(stalls.resumed_at, due)
         late = sent - late_since - RESOLUTION
         lag = now - sent
@@ -78,18 +137,20 @@ class Beating:
         observation = stalls.observation
         with stalls.lock:
             stall = stalls.current
+            if stalls.on:
+                stalls.cores.mark()  # before the next beat is sent: what comes from now on may be why that is late
             ticks = observation.ticks
-            if ticks is None or not ticks.on:
+            if (ticks is not None and ticks.on) or self._rest():
+                self.due = self._next = None
+            else:
                 # Often enough that no stall can hide between two: how late a beat is tells less than how long it was.
                 wait = stalls.limit / 2
                 self.due = due = monotonic() + wait
                 self._next = self._later(wait, self.arrive, due)
-            else:
-                self.due = self._next = None
         if stall is not None or now - late_since >= stalls.limit:
             stalls.over(late_since if stall is None else stall.began, now)
         if stalls.on:
-            stalls.ring_in(stalls.limit * 0.75)
+            stalls.ring_in(stalls.limit * (0.5 if self.rests else 0.75))
         observation.open_letters()
 
 

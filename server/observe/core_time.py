@@ -8,7 +8,9 @@ of a thread, or in the first, by how it is built: it may count as waiting.
 import contextlib
 import os
 import sys
+import time
 from enum import StrEnum
+from threading import get_ident
 from typing import NamedTuple
 
 from ..events import duration
@@ -64,19 +66,33 @@ class Reading(NamedTuple):
 
 
 class CoreClock:
-    """Tells what became of a stretch of time of the thread that asks: the same one until it is closed."""
+    """Tells what became of a stretch of a thread's time: the one's that takes the first reading, until it is closed."""
 
     def __init__(self) -> None:
         self._before: Reading | None = None
         self._last: Reading | None = None
-        self._file = NO_FILE
+        self.file = NO_FILE
+        self.timepiece = 0
+        """What `thread_times` is asked about the thread."""
         self._is: tuple[int, int] | None = None
 
     def mark(self) -> None:
         """Take a reading: of a stretch that begins now, or later, it is the one before."""
         if self._last is None:
             self._open()
-        self._before, self._last = self._last, Reading(*thread_times(self._file))
+        self.note(Reading(*thread_times(self.file, self.timepiece)))
+
+    def note(self, reading: Reading) -> None:
+        """Take a reading that was read elsewhere, with `file` and `timepiece`."""
+        self._before, self._last = self._last, reading
+
+    @property
+    def share(self) -> float:
+        """Of the time between the last two readings, the share for which it ran; 1.0 where there are none."""
+        before, last = self._before, self._last
+        if before is None or last is None:
+            return 1.0
+        return (last.ran - before.ran) / max(last.asked - before.asked, 1e-9)
 
     def spent(self, began: float, ended: float) -> Spent:
         """Return what became of the time between these two, of which the last reading but those after it is older."""
@@ -88,7 +104,7 @@ class CoreClock:
 
     def close(self) -> None:
         """Forget the readings, and give the file back if it is still ours: its number may be a program's own by now."""
-        file, self._file = self._file, NO_FILE
+        file, self.file = self.file, NO_FILE
         self._before = self._last = None
         with contextlib.suppress(OSError):
             if file != NO_FILE and _identity(file) == self._is:
@@ -97,8 +113,9 @@ class CoreClock:
     def _open(self) -> None:
         if sys.platform == "linux":
             with contextlib.suppress(OSError):  # there is no such file, or no descriptor left
-                self._file = os.open(OF_THIS_THREAD, os.O_RDONLY | os.O_CLOEXEC)
-                self._is = _identity(self._file)
+                self.file = os.open(OF_THIS_THREAD, os.O_RDONLY | os.O_CLOEXEC)
+                self._is = _identity(self.file)
+            self.timepiece = time.pthread_getcpuclockid(get_ident())
 
 
 def _identity(file: int) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from .core_time import CoreClock, Spent
 from .events import StallBegan, StallEnded
 from .places import BOTTOMS, MACHINERY, Mark, Place, name_of, place_of
 from .ticking import StallLimit
+from .vigil import LOOKS, end_vigil, new_vigil
 
 if TYPE_CHECKING:
     from .observation import Observation
@@ -105,11 +106,19 @@ class Stall:
 class _Watch:
     """What the thread and the loop share, so that the thread keeps no loop alive."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.alarm: Alarm = new_alarm()
+        self.vigil = new_vigil(loop, self.alarm)
         self.closing = False
         self._over = False
         self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Sleep until the alarm rings, or the loop is found awake that rested."""
+        if self.vigil is None:
+            self.alarm.wait()
+        else:
+            self.vigil.wait(LOOKS)
 
     def close(self) -> None:
         """Have the thread end. No effect if it has: what comes last may be the garbage collection of a closed loop."""
@@ -123,6 +132,8 @@ class _Watch:
         with self._lock:
             self._over = True
             self.alarm.close()
+            if self.vigil is not None:
+                end_vigil(self.vigil)
 
 
 class Stalls(StallLimit):
@@ -189,7 +200,8 @@ class Stalls(StallLimit):
             self._watch.alarm.set(seconds)
 
     def _start(self) -> None:
-        self._watch = _Watch()
+        self._watch = _Watch(self._loop)
+        self._beating.vigil = self._watch.vigil
         weakref.finalize(self, self._watch.close)
         self._thread = threading.Thread(
             target=_look_when_it_rings, args=(weakref.ref(self), self._watch), name="echotui-stalls", daemon=True
@@ -199,8 +211,9 @@ class Stalls(StallLimit):
     def end(self) -> None:
         """The loop does not run any more."""
         self._runs = False
-        self._beating.end()
-        self.cores.close()
+        with self.lock:
+            self._beating.end()
+            self.cores.close()
         if self._watch is not None:
             self._watch.alarm.set(0)
 
@@ -209,13 +222,21 @@ class Stalls(StallLimit):
         if self._watch is not None and self._thread is not None:
             self._watch.close()
             self._thread.join()
-            self._watch = self._thread = None
+            self._watch = self._thread = self._beating.vigil = None
 
     # -- in the watching thread
 
     def look(self) -> float:
         """Look once. Return after how many seconds to look again; 0 if the loop will put it off itself."""
         self.put_off_at = 0.0  # The alarm has rung: whoever wakes next sets it, see `put_off`.
+        with self.lock:
+            if self._beating.found_awake():
+                self._rings_at = self._beating.due or 0.0
+            elif self._beating.rests:
+                if self.on and not self.observation.letters:
+                    return 0
+                self._beating.send()
+                self._rings_at = monotonic()
         if not self.on:
             return 0
         if monotonic() - self._rings_at > self.limit / 4:
@@ -240,7 +261,7 @@ class Stalls(StallLimit):
         ticks, running = observation.ticks, observation.tasks.running
         if ticks is not None and ticks.on:
             return None if ticks.asleep else ticks.awake_since
-        if not self._runs:
+        if not self._runs or self._beating.rests:
             return None
         due = self._beating.due
         if due is None:
@@ -335,7 +356,7 @@ def _look_when_it_rings(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
         # The loop's thread has to get it, before it goes on: a step that it was stopped in is timed from there.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
     while True:
-        watch.alarm.wait()
+        watch.wait()
         here = None if watch.closing else stalls()
         if here is None:
             watch.end()

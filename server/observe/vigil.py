@@ -1,0 +1,66 @@
+"""The vigil over a loop that has little to do, to see whether its thread is where a loop sleeps.
+
+To send a beat through a loop that sleeps is to wake it, twenty times a second. Linux says of each thread in which
+system call it is; so while a loop is quiet the thread that watches looks there, as often as a beat would be sent. That
+wakes nobody, and needs no lock. Only if it finds the loop awake, a beat is sent: then somebody may have to wait. So no
+stall can hide from this that could not hide between two beats.
+"""
+
+import os
+import platform
+import sys
+from threading import get_native_id
+from typing import Any
+
+from ..native import NEEDS_NO_LOCK, Vigil
+from .alarm import Alarm, KernelAlarm
+from .places import MACHINERY
+
+#: The number of the call in which libuv sleeps, ``epoll_pwait``, by the machine.
+SLEEPS_IN = {"x86_64": 281, "aarch64": 22}
+
+#: How often it finds the loop asleep before it asks what else there is to do.
+LOOKS = 10
+
+#: Where Linux says in which call a thread is, and with what (proc(5), ``/proc/pid/syscall``).
+SAID = "/proc/self/task/{}/syscall"
+
+
+def new_vigil(loop: Any, alarm: Alarm) -> Vigil | None:
+    """Return a vigil over a loop, to be kept with an alarm; None where there can be none."""
+    epoll = getattr(loop, "_get_backend_id", None)  # which is uvloop's
+    call = SLEEPS_IN.get(platform.machine()) if sys.platform == "linux" else None
+    if epoll is None or call is None or not isinstance(alarm, KernelAlarm) or not NEEDS_NO_LOCK:
+        return None
+    try:
+        bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    except OSError:  # no descriptors left
+        return None
+    return Vigil(alarm.timer, bell, b"%d 0x%x " % (call, epoll()))
+
+
+def watch_this_thread(vigil: Vigil) -> bool:
+    """Have it be this thread that is looked at; return whether the system allows that."""
+    look_away(vigil)
+    try:
+        vigil.said = os.open(SAID.format(get_native_id()), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # it is not kept, or not for us to see; or no descriptors left
+        return False
+    return True
+
+
+def look_away(vigil: Vigil) -> None:
+    """Look at no thread any more."""
+    vigil.on = False
+    said, vigil.said = vigil.said, -1
+    if said >= 0:
+        os.close(said)
+
+
+def end_vigil(vigil: Vigil) -> None:
+    """Give back what it holds, but the alarm."""
+    look_away(vigil)
+    os.close(vigil.bell)
+
+
+MACHINERY.add(id(globals()))
