@@ -2,7 +2,7 @@
 
 While the loop turns it puts an alarm off. Where it does not, the alarm wakes a thread, and that looks at which line the
 loop's thread is. On asyncio the selector says when the loop sleeps, which is not a stall. On uvloop nothing says so:
-there a timer of the loop's own has to come back in time, and how late it comes is the lag.
+there a timer of the loop's own has to come back in time, and how late it comes is the lag (``beating.py``).
 
 A call that holds the interpreter's lock stops this thread too: such a stall is told afterwards, without a line.
 """
@@ -172,6 +172,11 @@ class Stalls(StallLimit):
     def lag(self) -> float | None:
         """How long the latest beat took through the loop, in seconds; None where no beat is sent."""
         return self._beating.lag
+
+    @property
+    def rests(self) -> bool:
+        """Whether the loop is so quiet that no beat is sent until it is found awake."""
+        return self._beating.rests
 
     def begin(self) -> None:
         """The loop begins to run, in this thread."""

@@ -1,6 +1,8 @@
 """What the compiled modules have of C is what it is in Python."""
 
 import asyncio
+import contextlib
+import ctypes
 import errno
 import inspect
 import os
@@ -11,6 +13,7 @@ import tempfile
 import threading
 import time
 import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -61,6 +64,105 @@ def test_how_long_a_thread_had_no_core_is_what_the_system_says_of_the_thread_tha
     assert before / 1e9 <= starved <= after / 1e9
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has clocks of other threads")
+def test_another_threads_times_are_that_threads() -> None:
+    timepiece = time.pthread_getcpuclockid(threading.get_ident())
+    found: list[tuple[float, ...]] = []
+    before = time.thread_time()
+    thread = threading.Thread(target=lambda: found.append(native.thread_times(-1, timepiece)[2:3]))
+    thread.start()
+    thread.join()
+    assert before <= found[0][0] <= time.thread_time()
+
+
+@contextlib.contextmanager
+def a_vigil() -> Iterator[tuple[native.Vigil, Callable[[], None]]]:
+    """A vigil over a thread that sleeps, as many looks as one likes, and what wakes the thread."""
+
+    def sleep() -> None:
+        with select.epoll() as sleeping:
+            sleeping.register(waking)
+            beds.append(sleeping.fileno())
+            sleeping.poll()
+        up.set()
+        going.wait(PATIENCE)
+
+    waking, wake = os.pipe()
+    bell = os.eventfd(0, os.EFD_NONBLOCK)
+    alarm = KernelAlarm()
+    beds: list[int] = []
+    up, going = threading.Event(), threading.Event()
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    said = os.open(f"/proc/self/task/{thread.native_id}/syscall", os.O_RDONLY)
+    try:
+        until = time.monotonic() + PATIENCE
+        while not (beds and os.pread(said, 80, 0).split()[1:2] == [b"0x%x" % beds[0]]):
+            assert time.monotonic() < until
+        number, bed, *_ = os.pread(said, 80, 0).split()
+        vigil = native.Vigil(alarm.timer, bell, number + b" " + bed + b" ")
+        vigil.said, vigil.period, vigil.on = said, 1e-6, True
+        native.set_timer(alarm.timer, 1e-6)
+
+        def wake_it() -> None:
+            os.write(wake, b"!")
+            assert up.wait(PATIENCE)
+
+        yield vigil, wake_it
+    finally:
+        going.set()
+        os.write(wake, b"!")
+        thread.join()
+        alarm.close()
+        for descriptor in (waking, wake, bell, said):
+            os.close(descriptor)
+
+
+NEEDS_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says in which call a thread is")
+
+
+@NEEDS_LINUX
+def test_a_vigil_finds_a_sleeper_asleep_however_often_it_looks() -> None:
+    with a_vigil() as (vigil, _):
+        for _ in range(3):
+            vigil.wait(5)
+            assert vigil.on
+            assert vigil.found_at == 0.0
+            with pytest.raises(BlockingIOError):
+                os.eventfd_read(vigil.bell)
+
+
+@NEEDS_LINUX
+def test_a_vigil_rings_once_when_it_finds_the_thread_awake() -> None:
+    with a_vigil() as (vigil, wake):
+        wake()
+        before = time.monotonic()
+        vigil.wait(5)
+        assert not vigil.on
+        assert before <= vigil.found_at == vigil.times()[0] <= time.monotonic()
+        assert os.eventfd_read(vigil.bell) == 1
+        native.set_timer(vigil.timer, 1e-6)
+        vigil.wait(5)  # it is off: the timer is all it waits for
+        with pytest.raises(BlockingIOError):
+            os.eventfd_read(vigil.bell)
+
+
+@NEEDS_LINUX
+@pytest.mark.skipif(not native.NEEDS_NO_LOCK, reason="in Python it needs the lock")
+def test_a_vigil_rings_while_somebody_holds_the_interpreters_lock() -> None:
+    with a_vigil() as (vigil, wake):
+        wake()
+        native.set_timer(vigil.timer, 0.05)
+        looking = threading.Thread(target=vigil.wait, args=(5,))
+        looking.start()
+        began = time.monotonic()
+        ctypes.PyDLL(None).usleep(300_000)
+        ended = time.monotonic()
+        looking.join()
+        assert began <= vigil.found_at <= ended - 0.1
+        assert os.eventfd_read(vigil.bell) == 1
+
+
 @pytest.mark.parametrize("said", [b"", b"1 2", b"0 0 0", b"words\n", b"x" * 200, b"7 3000000000 5\n"])
 def test_what_no_system_says_of_a_thread_is_not_taken_for_it(said: bytes) -> None:
     with tempfile.TemporaryFile(buffering=0) as file:
@@ -79,11 +181,11 @@ def test_a_timer_descriptor_is_readable_when_it_is_due_unless_it_is_put_off() ->
     alarm = KernelAlarm()
     try:
         for seconds in (3600.0, 0.0, 1e-6):
-            native.set_timer(alarm._timer, seconds)
-            ready, _, _ = select.select([alarm._timer], [], [], PATIENCE if 0 < seconds < 1 else 0.0)
-            assert ready == ([alarm._timer] if 0 < seconds < 1 else [])
-        native.set_timer(alarm._timer, 3600.0)
-        assert select.select([alarm._timer], [], [], 0.0)[0] == []
+            native.set_timer(alarm.timer, seconds)
+            ready, _, _ = select.select([alarm.timer], [], [], PATIENCE if 0 < seconds < 1 else 0.0)
+            assert ready == ([alarm.timer] if 0 < seconds < 1 else [])
+        native.set_timer(alarm.timer, 3600.0)
+        assert select.select([alarm.timer], [], [], 0.0)[0] == []
     finally:
         alarm.close()
 
