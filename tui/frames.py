@@ -61,8 +61,9 @@ ATTENTION = 1.0
 #: in vain ten times a second takes a third of a percent of a core.
 UNHURRIED = 0.25
 
-#: The same while what happens next will wake the clock, in seconds.
-RESTED = 1.0
+#: The same while what happens next will wake the clock, in seconds: longer than the vitals take, which are drawn when
+#: they come, and not in a frame after one that had nothing to draw yet.
+RESTED = 1.5
 
 #: How long a clock that rests waits with the next frame after a key or the mouse, in seconds: it shows what came of it.
 PROMPT = 0.03
