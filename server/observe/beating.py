@@ -33,7 +33,7 @@ Later = Callable[..., asyncio.Handle]
 class Beating:
     """Sends a beat through a loop, and when it has come back the next one."""
 
-    __slots__ = ("_later", "_listens", "_loop", "_next", "_stalls", "due", "lag", "vigil", "worst")
+    __slots__ = ("_later", "_loop", "_next", "_stalls", "due", "lag", "vigil", "worst")
 
     def __init__(self, stalls: "Stalls", loop: asyncio.AbstractEventLoop, later: Later) -> None:
         self.due: float | None = None
@@ -44,8 +44,6 @@ class Beating:
         """The longest `lag` since somebody set this to 0, in seconds."""
         self.vigil: Vigil | None = None
         """Finds out whether the loop sleeps; None where nobody can."""
-        self._listens = False
-        """Whether the loop hears when the vigil rings."""
         self._stalls = stalls
         self._loop: Any = loop
         self._later = later
@@ -57,7 +55,13 @@ class Beating:
         return self.vigil is not None and self.vigil.on
 
     def begin(self, now: float) -> None:
-        """Send one, in the loop's thread."""
+        """Send one, in the loop's thread: it begins to run."""
+        vigil = self.vigil
+        if vigil is not None:
+            if watch_this_thread(vigil):
+                self._loop.add_reader(vigil.bell, self._hear, vigil)
+            else:
+                self.vigil = None
         self.due = now
         self._next = self._loop.call_soon(self.arrive, now)
 
@@ -70,14 +74,13 @@ class Beating:
         return due
 
     def end(self) -> None:
-        """Forget the one that is under way."""
+        """Forget the one that is under way: the loop does not run any more."""
         if self._next is not None:
             self._next.cancel()
         self.due = self._next = None
-        if self._listens and self.vigil is not None:
+        if self.vigil is not None:
             look_away(self.vigil)
             self._loop.remove_reader(self.vigil.bell)
-            self._listens = False
 
     def found_awake(self) -> bool:
         """Note that the loop was found awake, which is when the vigil sent a beat. False if it was not, or is noted."""
@@ -87,6 +90,13 @@ class Beating:
         self.due, vigil.found_at = vigil.found_at, 0.0
         self._stalls.cores.note(Reading(*vigil.times()))
         return True
+
+    def keep_pace(self) -> float:
+        """Have the vigil look as often as beats would be sent, by the limit there is now: after so many seconds."""
+        pace = self._stalls.limit / 2
+        if self.vigil is not None:
+            self.vigil.period = pace
+        return pace
 
     def _hear(self, vigil: "Vigil") -> None:
         """The vigil has rung: that is the beat."""
@@ -103,14 +113,8 @@ class Beating:
         vigil, stalls = self.vigil, self._stalls
         if vigil is None or not stalls.on or stalls.cores.share >= QUIET:
             return False
-        if not self._listens:
-            if not watch_this_thread(vigil):
-                self.vigil = None
-                return False
-            self._loop.add_reader(vigil.bell, self._hear, vigil)
-            self._listens = True
         vigil.schedule, vigil.timepiece = stalls.cores.file, stalls.cores.timepiece
-        vigil.period = stalls.limit / 2
+        self.keep_pace()
         vigil.found_at = 0.0
         vigil.on = True
         return True

@@ -96,7 +96,7 @@ class Observation:
         now = monotonic()
         ticks = self.ticks
         if ticks is None or not ticks.on:
-            return self.stalls.lag or 0.0
+            return 0.0 if self.stalls.rests else self.stalls.lag or 0.0
         return max(ticks.worst(now - 1.0), 0.0 if ticks.asleep else now - ticks.awake_since)
 
     @property

@@ -239,7 +239,7 @@ class Stalls(StallLimit):
                 self._rings_at = self._beating.due or 0.0
             elif self._beating.rests:
                 if self.on and not self.observation.letters:
-                    return 0
+                    return self._beating.keep_pace()
                 self._beating.send()
                 self._rings_at = monotonic()
         if not self.on:

@@ -145,6 +145,31 @@ async def test_letters_are_opened_in_a_loop_at_rest(loop: Loop) -> None:
         await opened.wait()
 
 
+async def test_what_rests_lags_no_more(loop: Loop) -> None:
+    stalls = await at_rest(loop)
+    now = time.monotonic()
+    asyncio.get_running_loop().call_later(0.02, block)
+    await the_stall(now)
+    assert stalls.lag is not None
+    async with asyncio.timeout(PATIENCE):
+        while not stalls.rests:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.1)
+    assert observed().lag == 0.0
+
+
+async def test_a_limit_that_is_set_meanwhile_holds_for_a_loop_at_rest(loop: Loop) -> None:
+    stalls = await at_rest(loop)
+    looks: Any = stalls._beating.vigil
+    stalls.limit = 0.02
+    async with asyncio.timeout(PATIENCE):
+        # It looks ten times at the old pace first, or beats come at the new one.
+        while stalls.rests and looks.period != stalls.limit / 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    now = time.monotonic()
+    asyncio.get_running_loop().call_later(0.02, time.sleep, 0.045)
+    assert (await the_stall(now)).lasted >= stalls.limit
+
+
 async def test_switched_off_it_rests_no_more(loop: Loop) -> None:
     def look() -> None:
         until = time.monotonic() + PATIENCE
