@@ -60,12 +60,16 @@ cdef class Vigil:
     cdef public int said, schedule, timepiece
     cdef public double period
     cdef public double found_at
+    cdef public bint asked
     cdef public bint on
+    cdef bint looking
     cdef ThreadTimes found
+
+    cpdef bint begin(self, double period)
 
     cpdef tuple times(self)
 
-    cpdef object wait(self, int looks)
+    cpdef object wait(self)
 
 
 @cython.final

@@ -122,25 +122,42 @@ class Vigil:
         """How long from one look to the next, in seconds."""
         self.found_at = 0.0
         """When it found the thread awake, by `time.monotonic`, in seconds; stays until somebody sets it to 0."""
+        self.asked = False
+        """Whether it is to ring when the timer does, wherever the thread is."""
         self.on = False
         """Whether it looks: until it finds the thread awake."""
+        self._looking = False
         self._found: tuple[float, float, float, float | None] = (0.0, 0.0, 0.0, None)
+
+    def begin(self, period: float) -> bool:
+        """Begin to look every so many seconds, once the timer has rung that was set, if somebody is in `wait`.
+
+        Return whether somebody is: who has come back from there may be anywhere, and looks at nothing.
+        """
+        self.found_at, self.asked, self.period = 0.0, False, period
+        self.on = self._looking
+        return self.on
 
     def times(self) -> tuple[float, float, float, float | None]:
         """Return what `thread_times` returned of the thread when it was found awake."""
         return self._found
 
-    def wait(self, looks: int) -> None:
-        """Wait until the timer rings; while on, until the thread was found awake, or so often asleep."""
-        for _ in range(looks):
+    def wait(self) -> None:
+        """Wait until the timer rings while it is off, or the thread was found awake. In one thread only."""
+        self._looking = True
+        while True:
             os.read(self.timer, 8)
-            if not self.on:
-                return
-            if not os.pread(self.said, 80, 0).startswith(self.asleep):
+            if self.on:
+                if not self.asked and os.pread(self.said, 80, 0).startswith(self.asleep):
+                    set_timer(self.timer, self.period)
+                    continue
                 self._found = thread_times(self.schedule, self.timepiece)
                 self.found_at, self.on = self._found[0], False
                 _os.eventfd_write(self.bell, 1)
+            self._looking = False
+            if not self.on:
                 return
+            self._looking = True  # it was put on again in this very moment, by who has heard the bell
             set_timer(self.timer, self.period)
 
 

@@ -79,6 +79,13 @@ cdef extern from *:
     #endif
     }
 
+    /* What is written before it, all see who have passed it themselves. */
+    static void echotui_fence(void) {
+    #if defined(__GNUC__)
+        __sync_synchronize();
+    #endif
+    }
+
     /* Whether objects of this class have what a descriptor of this kind, a type of C's, is for, as they have all else. */
     static int echotui_is_for(PyTypeObject *kind, PyObject *descriptor, PyTypeObject *wanted) {
         return kind->tp_getattro == PyObject_GenericGetAttr && Py_IS_TYPE(descriptor, wanted)
@@ -122,6 +129,7 @@ cdef extern from *:
     long long echotui_nanoseconds() nogil
     long long echotui_ran(int timepiece) nogil
     void echotui_set_timer(int descriptor, double seconds) nogil
+    void echotui_fence() nogil
     Py_ssize_t echotui_offset(type kind, object descriptor)
     PyGetSetDef* echotui_getter(type kind, object descriptor)
     PyCFunction echotui_method(object descriptor)
@@ -180,36 +188,52 @@ cdef class Vigil:
         self.asleep = asleep
         self.said = self.schedule = -1
 
+    cpdef bint begin(self, double period):
+        """Begin to look; return whether somebody does."""
+        self.found_at = 0
+        self.asked = False
+        self.period = period
+        self.on = True
+        echotui_fence()
+        if not self.looking:
+            self.on = False
+        return self.on
+
     cpdef tuple times(self):
         """Return what `thread_times` returned of the thread when it was found awake."""
         return _in_seconds(&self.found)
 
-    cpdef object wait(self, int looks):
-        """Wait until the timer rings; while on, until the thread was found awake, or so often asleep."""
+    cpdef object wait(self):
+        """Wait until the timer rings while it is off, or the thread was found awake."""
         cdef char said[80]
         cdef const char* asleep = PyBytes_AS_STRING(self.asleep)
         cdef ssize_t size = PyBytes_GET_SIZE(self.asleep)
-        cdef ssize_t got = 0
         cdef unsigned long long rung
+        cdef bint failed = False
         with nogil:
-            while looks > 0:
-                got = read(self.timer, &rung, sizeof(rung))
-                if got < 0:
+            self.looking = True
+            while True:
+                if read(self.timer, &rung, sizeof(rung)) < 0:
                     if errno == EINTR:
                         continue
+                    failed = True
+                elif self.on:
+                    if self.asked or pread(self.said, said, sizeof(said), 0) < size or memcmp(said, asleep, size):
+                        _read_times(&self.found, self.schedule, self.timepiece)
+                        self.found_at = self.found.asked / 1e9
+                        self.on = False
+                        rung = 1
+                        write(self.bell, &rung, sizeof(rung))
+                    else:
+                        echotui_set_timer(self.timer, self.period)
+                        continue
+                self.looking = False
+                echotui_fence()
+                if failed or not self.on:
                     break
-                if not self.on:
-                    break
-                if pread(self.said, said, sizeof(said), 0) < size or memcmp(said, asleep, size):
-                    _read_times(&self.found, self.schedule, self.timepiece)
-                    self.found_at = self.found.asked / 1e9
-                    self.on = False
-                    rung = 1
-                    write(self.bell, &rung, sizeof(rung))
-                    break
+                self.looking = True  # it was put on again in this very moment, by who has heard the bell
                 echotui_set_timer(self.timer, self.period)
-                looks -= 1
-        if got < 0:
+        if failed:
             PyErr_SetFromErrno(OSError)
 
 

@@ -23,6 +23,9 @@ from ..c_library import c_library
 from ..native import set_timer
 from .places import MACHINERY
 
+#: The shortest time an alarm can be set to, in seconds.
+AT_ONCE = 1e-6
+
 
 class Alarm(Protocol):
     """What one thread sets and another waits for."""

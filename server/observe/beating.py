@@ -12,6 +12,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ..native import set_timer
+from .alarm import AT_ONCE
 from .core_time import Reading
 from .places import MACHINERY
 from .vigil import look_away, watch_this_thread
@@ -80,6 +82,7 @@ class Beating:
         self.due = self._next = None
         if self.vigil is not None:
             look_away(self.vigil)
+            self.vigil.found_at = 0.0
             self._loop.remove_reader(self.vigil.bell)
 
     def found_awake(self) -> bool:
@@ -91,12 +94,12 @@ class Beating:
         self._stalls.cores.note(Reading(*vigil.times()))
         return True
 
-    def keep_pace(self) -> float:
-        """Have the vigil look as often as beats would be sent, by the limit there is now: after so many seconds."""
-        pace = self._stalls.limit / 2
-        if self.vigil is not None:
-            self.vigil.period = pace
-        return pace
+    def nudge(self) -> None:
+        """Have a beat sent now if the loop rests. In any thread, at any line."""
+        vigil = self.vigil
+        if vigil is not None and vigil.on:
+            vigil.asked = True
+            set_timer(vigil.timer, AT_ONCE)
 
     def _hear(self, vigil: "Vigil") -> None:
         """The vigil has rung: that is the beat."""
@@ -114,10 +117,7 @@ class Beating:
         if vigil is None or not stalls.on or stalls.cores.share >= QUIET:
             return False
         vigil.schedule, vigil.timepiece = stalls.cores.file, stalls.cores.timepiece
-        self.keep_pace()
-        vigil.found_at = 0.0
-        vigil.on = True
-        return True
+        return vigil.begin(stalls.limit / 2)
 
     def arrive(self, due: float) -> None:
         """Come back from a timer, and go through the loop once more: that is the way of all that is ready."""

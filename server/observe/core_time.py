@@ -106,6 +106,7 @@ class CoreClock:
         """Forget the readings, and give the file back if it is still ours: its number may be a program's own by now."""
         file, self.file = self.file, NO_FILE
         self._before = self._last = None
+        self.timepiece = 0
         with contextlib.suppress(OSError):
             if file != NO_FILE and _identity(file) == self._is:
                 os.close(file)

@@ -158,6 +158,7 @@ class Observation:
         """Have this called in the loop's thread, when the loop turns next. To be called in any thread, at any line."""
         if len(self.letters) < LETTERS_KEPT:
             self.letters.append(letter)
+            self.stalls.nudge()
         else:
             self._lost += 1
 

@@ -22,13 +22,13 @@ from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from .alarm import Alarm, new_alarm
+from .alarm import AT_ONCE, Alarm, new_alarm
 from .beating import Beating, Later
 from .core_time import CoreClock, Spent
 from .events import StallBegan, StallEnded
 from .places import BOTTOMS, MACHINERY, Mark, Place, name_of, place_of
 from .ticking import StallLimit
-from .vigil import LOOKS, end_vigil, new_vigil
+from .vigil import end_vigil, new_vigil
 
 if TYPE_CHECKING:
     from .observation import Observation
@@ -41,9 +41,6 @@ STACK_LOOKED_AT = 40
 
 #: From how many seconds on it is a stall, unless told otherwise: asyncio's own limit for slow callbacks.
 DEFAULT_LIMIT = 0.1
-
-#: The shortest time an alarm can be set to, in seconds.
-AT_ONCE = 1e-6
 
 _log = logging.getLogger("echotui.observe")
 
@@ -118,12 +115,14 @@ class _Watch:
         if self.vigil is None:
             self.alarm.wait()
         else:
-            self.vigil.wait(LOOKS)
+            self.vigil.wait()
 
     def close(self) -> None:
         """Have the thread end. No effect if it has: what comes last may be the garbage collection of a closed loop."""
         with self._lock:
             self.closing = True
+            if self.vigil is not None:
+                self.vigil.on = False
             if not self._over:
                 self.alarm.set(AT_ONCE)
 
@@ -169,6 +168,20 @@ class Stalls(StallLimit):
         self._runs = False
 
     @property
+    def limit(self) -> float:
+        """From how many seconds on it is a stall."""
+        return self.longest
+
+    @limit.setter
+    def limit(self, seconds: float) -> None:
+        self.longest = seconds
+        self._beating.nudge()  # who rests is looked at as often as it says
+
+    def nudge(self) -> None:
+        """Have a loop that rests turn. In any thread, at any line."""
+        self._beating.nudge()
+
+    @property
     def lag(self) -> float | None:
         """How long the latest beat took through the loop, in seconds; None where no beat is sent."""
         return self._beating.lag
@@ -181,12 +194,12 @@ class Stalls(StallLimit):
     def begin(self) -> None:
         """The loop begins to run, in this thread."""
         self._loop_thread = threading.get_ident()
-        self._runs = True
         now = monotonic()
         self.put_off(now)
         ticks = self.observation.ticks
         if ticks is None or not ticks.on:  # also where this is off: with a beat the loop opens its letters
             self._beating.begin(now)
+        self._runs = True
 
     def put_off(self, now: float) -> None:
         """Have the thread look when the loop has not turned for the limit, and a little."""
@@ -235,13 +248,8 @@ class Stalls(StallLimit):
         """Look once. Return after how many seconds to look again; 0 if the loop will put it off itself."""
         self.put_off_at = 0.0  # The alarm has rung: whoever wakes next sets it, see `put_off`.
         with self.lock:
-            if self._beating.found_awake():
+            if self._runs and self._beating.found_awake():
                 self._rings_at = self._beating.due or 0.0
-            elif self._beating.rests:
-                if self.on and not self.observation.letters:
-                    return self._beating.keep_pace()
-                self._beating.send()
-                self._rings_at = monotonic()
         if not self.on:
             return 0
         if monotonic() - self._rings_at > self.limit / 4:
@@ -368,8 +376,9 @@ def _look_when_it_rings(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
             return
         try:
             again = here.look()
-            if again and not watch.closing:
-                here.ring_in(max(again, AT_ONCE))
+            with here.lock:
+                if again and not watch.closing and not here.rests:
+                    here.ring_in(max(again, AT_ONCE))
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop must not know
             if not watch.closing and not here._loop.is_closed():
                 here.observation.leave(partial(here.observation.disable, here, error))

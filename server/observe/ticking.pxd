@@ -8,7 +8,7 @@ from echotui.server.observe.timing cimport TimerCounts
 
 
 cdef class StallLimit:
-    cdef public double limit
+    cdef public double longest
     cdef public double put_off_at
 
 

@@ -23,10 +23,10 @@ READY_KEPT = 8
 class StallLimit:
     """For how long the loop may not turn, and when those who watch it have to be told again that it does."""
 
-    __slots__ = ("limit", "put_off_at")
+    __slots__ = ("longest", "put_off_at")
 
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
+    def __init__(self, longest: float) -> None:
+        self.longest = longest
         """From how long on it is a stall, in seconds."""
         self.put_off_at = 0.0
         """From when on the alarm has to be put off again, if the loop turns, by `time.monotonic`, in seconds."""
@@ -171,7 +171,7 @@ def finish(tick: Ticking, now: float) -> None:
                 ran,
             )
         )
-    if ran > tick._stalls.limit:
+    if ran > tick._stalls.longest:
         tick._stalls.over(tick.awake_since, now)
 
 

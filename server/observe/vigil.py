@@ -3,7 +3,8 @@
 To send a beat through a loop that sleeps is to wake it, twenty times a second. Linux says of each thread in which
 system call it is; so while a loop is quiet the thread that watches looks there, as often as a beat would be sent. That
 wakes nobody, and needs no lock. Only if it finds the loop awake, a beat is sent: then somebody may have to wait. So no
-stall can hide from this that could not hide between two beats.
+stall can hide from this that could not hide between two beats. While the thread does something else, as when it tells
+of a stall, nobody looks: then beats are sent.
 """
 
 import os
@@ -18,9 +19,6 @@ from .places import MACHINERY
 
 #: The number of the call in which libuv sleeps, ``epoll_pwait``, by the machine.
 SLEEPS_IN = {"x86_64": 281, "aarch64": 22}
-
-#: How often it finds the loop asleep before it asks what else there is to do.
-LOOKS = 10
 
 #: Where Linux says in which call a thread is, and with what (proc(5), ``/proc/pid/syscall``).
 SAID = "/proc/self/task/{}/syscall"

@@ -159,36 +159,65 @@ async def test_what_rests_lags_no_more(loop: Loop) -> None:
 
 async def test_a_limit_that_is_set_meanwhile_holds_for_a_loop_at_rest(loop: Loop) -> None:
     stalls = await at_rest(loop)
-    looks: Any = stalls._beating.vigil
     stalls.limit = 0.02
-    async with asyncio.timeout(PATIENCE):
-        # It looks ten times at the old pace first, or beats come at the new one.
-        while stalls.rests and looks.period != stalls.limit / 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    await asyncio.sleep(0)  # who sets it lets the loop turn before it blocks
     now = time.monotonic()
-    asyncio.get_running_loop().call_later(0.02, time.sleep, 0.045)
+    asyncio.get_running_loop().call_later(0.06, time.sleep, 0.045)
     assert (await the_stall(now)).lasted >= stalls.limit
 
 
-async def test_switched_off_it_rests_no_more(loop: Loop) -> None:
-    def look() -> None:
-        until = time.monotonic() + PATIENCE
-        while stalls.rests and time.monotonic() < until:
-            time.sleep(0.01)
-        here.call_soon_threadsafe(noticed.set)
-
+async def test_switched_off_it_rests_no_more_once_it_was_awake(loop: Loop) -> None:
     stalls = await at_rest(loop)
     stalls.on = False
-    here, noticed = asyncio.get_running_loop(), asyncio.Event()
-    threading.Thread(target=look).start()  # not in the loop, which would be found awake
-    await noticed.wait()
-    assert not stalls.rests
+    observed().leave(int)
     lags: set[float | None] = set()
     async with asyncio.timeout(PATIENCE):
         while len(lags) < 3:  # beats come back again
             lags.add(stalls.lag)
             await asyncio.sleep(0.01)
     assert not stalls.rests
+
+
+async def test_while_nobody_looks_beats_are_sent(loop: Loop) -> None:
+    """Who is told of a stall is told in the thread that looks; the loop may block once more meanwhile."""
+    stalls = await at_rest(loop)
+    told_of, going = threading.Event(), threading.Event()
+
+    def listen(_: object) -> None:
+        told_of.set()
+        going.wait(PATIENCE)
+
+    stalls.listeners.append(listen)
+    here = asyncio.get_running_loop()
+    here.call_later(0.02, block)
+    async with asyncio.timeout(PATIENCE):
+        await here.run_in_executor(None, told_of.wait, PATIENCE)
+        lags: set[float | None] = set()
+        while len(lags) < 5:
+            lags.add(stalls.lag)
+            await asyncio.sleep(0.01)
+            assert not stalls.rests
+    now = time.monotonic()
+    here.call_later(0.1, block)
+    event = await the_stall(now)
+    assert event.place is None
+    going.set()
+
+
+async def test_who_waits_for_the_lock_is_seen_however_long_the_loop_has_slept(loop: Loop) -> None:
+    stalls = await at_rest(loop)
+    here = asyncio.get_running_loop()
+    hold = ctypes.PyDLL(None).usleep
+    for _ in range(5):
+        async with asyncio.timeout(PATIENCE):
+            while not stalls.rests:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.1)
+        now = time.monotonic()
+        # A thread takes the interpreter's lock for as long as ten looks take, and the loop is to wake in the midst.
+        holding = here.run_in_executor(None, hold, 500_000)
+        here.call_later(0.15, int)
+        await holding
+        assert (await the_stall(now)).lasted >= stalls.limit
 
 
 def _cannot_look(monkeypatch: pytest.MonkeyPatch) -> None:

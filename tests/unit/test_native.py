@@ -101,8 +101,7 @@ def a_vigil() -> Iterator[tuple[native.Vigil, Callable[[], None]]]:
             assert time.monotonic() < until
         number, bed, *_ = os.pread(said, 80, 0).split()
         vigil = native.Vigil(alarm.timer, bell, number + b" " + bed + b" ")
-        vigil.said, vigil.period, vigil.on = said, 1e-6, True
-        native.set_timer(alarm.timer, 1e-6)
+        vigil.said = said
 
         def wake_it() -> None:
             os.write(wake, b"!")
@@ -121,45 +120,76 @@ def a_vigil() -> Iterator[tuple[native.Vigil, Callable[[], None]]]:
 NEEDS_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says in which call a thread is")
 
 
+def put_on(vigil: native.Vigil) -> threading.Thread:
+    """Have a thread look, which ends when it was found awake."""
+    looking = threading.Thread(target=vigil.wait)
+    looking.start()
+    until = time.monotonic() + PATIENCE
+    while not vigil.begin(0.001):
+        assert time.monotonic() < until
+    native.set_timer(vigil.timer, 0.05)
+    return looking
+
+
+def ended(looking: threading.Thread) -> bool:
+    looking.join(PATIENCE)
+    return not looking.is_alive()
+
+
 @NEEDS_LINUX
-def test_a_vigil_finds_a_sleeper_asleep_however_often_it_looks() -> None:
+def test_a_vigil_begins_only_where_somebody_looks() -> None:
     with a_vigil() as (vigil, _):
-        for _ in range(3):
-            vigil.wait(5)
-            assert vigil.on
-            assert vigil.found_at == 0.0
-            with pytest.raises(BlockingIOError):
-                os.eventfd_read(vigil.bell)
+        assert not vigil.begin(0.001)
+        assert not vigil.on
+        looking = threading.Thread(target=vigil.wait)
+        looking.start()
+        native.set_timer(vigil.timer, 1e-6)  # it is off: the timer is all it waits for
+        assert ended(looking)
+        assert not vigil.begin(0.001)
+        with pytest.raises(BlockingIOError):
+            os.eventfd_read(vigil.bell)
 
 
 @NEEDS_LINUX
-def test_a_vigil_rings_once_when_it_finds_the_thread_awake() -> None:
+def test_a_vigil_rings_once_when_it_finds_the_thread_awake_and_not_before() -> None:
     with a_vigil() as (vigil, wake):
-        wake()
+        looking = put_on(vigil)
+        looking.join(0.2)  # it looks a hundred times meanwhile
+        assert looking.is_alive()
+        assert vigil.found_at == 0.0
+        with pytest.raises(BlockingIOError):
+            os.eventfd_read(vigil.bell)
         before = time.monotonic()
-        vigil.wait(5)
+        wake()
+        assert ended(looking)
         assert not vigil.on
         assert before <= vigil.found_at == vigil.times()[0] <= time.monotonic()
         assert os.eventfd_read(vigil.bell) == 1
-        native.set_timer(vigil.timer, 1e-6)
-        vigil.wait(5)  # it is off: the timer is all it waits for
-        with pytest.raises(BlockingIOError):
-            os.eventfd_read(vigil.bell)
+
+
+@NEEDS_LINUX
+def test_a_vigil_that_is_asked_rings_wherever_the_thread_is() -> None:
+    with a_vigil() as (vigil, _):
+        looking = put_on(vigil)
+        vigil.asked = True
+        assert ended(looking)
+        assert not vigil.on
+        assert os.eventfd_read(vigil.bell) == 1
 
 
 @NEEDS_LINUX
 @pytest.mark.skipif(not native.NEEDS_NO_LOCK, reason="in Python it needs the lock")
 def test_a_vigil_rings_while_somebody_holds_the_interpreters_lock() -> None:
     with a_vigil() as (vigil, wake):
+        looking = put_on(vigil)
         wake()
-        native.set_timer(vigil.timer, 0.05)
-        looking = threading.Thread(target=vigil.wait, args=(5,))
-        looking.start()
         began = time.monotonic()
+        native.set_timer(vigil.timer, 0.05)
         ctypes.PyDLL(None).usleep(300_000)
-        ended = time.monotonic()
-        looking.join()
-        assert began <= vigil.found_at <= ended - 0.1
+        done = time.monotonic()
+        assert ended(looking)
+        assert vigil.found_at <= done - 0.1
+        assert vigil.found_at >= began - 1.0
         assert os.eventfd_read(vigil.bell) == 1
 
 
