@@ -15,7 +15,7 @@ from support import PATIENCE, Loop
 from support_observe import journal, line_of, observed, told
 
 from echotui.server.loops import new_event_loop
-from echotui.server.native import NEEDS_NO_LOCK
+from echotui.server.native import NEEDS_NO_LOCK, set_timer
 from echotui.server.observe import vigil
 from echotui.server.observe.core_time import Part
 from echotui.server.observe.events import StallBegan, StallEnded
@@ -138,7 +138,8 @@ async def test_a_stall_of_a_loop_at_rest_says_what_the_thread_did(
 
 
 async def test_letters_are_opened_in_a_loop_at_rest(loop: Loop) -> None:
-    await at_rest(loop)
+    looks: Any = (await at_rest(loop))._beating.vigil
+    set_timer(looks.timer, 3600.0)  # however long it is to the next look
     opened = asyncio.Event()
     threading.Thread(target=observed().leave, args=(opened.set,)).start()
     async with asyncio.timeout(PATIENCE):
