@@ -165,9 +165,11 @@ cpdef tuple thread_times(int schedule, int timepiece=0):
     cdef ThreadTimes times
     cdef double asked = clock()
     _read_times(&times, schedule, timepiece)
-    if times.asked >= 0 and times.ran >= 0:
-        return _in_seconds(&times)
-    return asked, clock(), thread_time(), None  # it is not Linux, or the thread is of the process this is a fork of
+    if times.asked < 0:  # it is not Linux
+        return asked, clock(), thread_time(), None
+    if times.ran < 0:  # the thread is of the process this is a fork of
+        times.ran = <long long>(thread_time() * 1e9)
+    return _in_seconds(&times)
 
 
 cpdef object set_timer(int descriptor, double seconds):

@@ -20,6 +20,7 @@ A reader's map, in the order the data flows; nothing flows back:
         vigil.py          whether a loop that is quiet sleeps, seen from outside (uvloop only)
         alarm.py          what wakes the thread that looks
         core_time.py      what the loop's own thread did meanwhile
+        own_file.py       what both read, kept open
     observation.py     holds these instruments, and hands what matters to the journal
     events.py          what the journal is told
     places.py          (code, offset) pairs now, file and line when somebody looks

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ..native import set_timer
 from .alarm import AT_ONCE
 from .core_time import Reading
+from .own_file import NO_FILE, OwnFile
 from .places import MACHINERY
-from .vigil import look_away, watch_this_thread
+from .vigil import OF_THIS_THREAD
 
 if TYPE_CHECKING:
     from ..native import Vigil
@@ -35,7 +36,7 @@ Later = Callable[..., asyncio.Handle]
 class Beating:
     """Sends a beat through a loop, and when it has come back the next one."""
 
-    __slots__ = ("_later", "_loop", "_next", "_stalls", "due", "lag", "vigil", "worst")
+    __slots__ = ("_later", "_loop", "_next", "_said", "_stalls", "due", "lag", "vigil", "worst")
 
     def __init__(self, stalls: "Stalls", loop: asyncio.AbstractEventLoop, later: Later) -> None:
         self.due: float | None = None
@@ -46,6 +47,7 @@ class Beating:
         """The longest `lag` since somebody set this to 0, in seconds."""
         self.vigil: Vigil | None = None
         """Finds out whether the loop sleeps; None where nobody can."""
+        self._said = OwnFile()
         self._stalls = stalls
         self._loop: Any = loop
         self._later = later
@@ -60,17 +62,18 @@ class Beating:
         """Send one, in the loop's thread: it begins to run."""
         vigil = self.vigil
         if vigil is not None:
-            if watch_this_thread(vigil):
-                self._loop.add_reader(vigil.bell, self._hear, vigil)
-            else:
+            try:
+                self._said.open(OF_THIS_THREAD)
+            except OSError:  # it is not kept, or not for us to see; or no descriptors left
                 self.vigil = None
+            else:
+                vigil.said = self._said.descriptor
+                self._loop.add_reader(vigil.bell, self._hear, vigil)
         self.due = now
         self._next = self._loop.call_soon(self.arrive, now)
 
     def send(self) -> float:
         """Send one, in any thread; return when it is due."""
-        if self.vigil is not None:
-            self.vigil.on = False
         due = self.due = monotonic()
         self._loop.call_soon_threadsafe(self.arrive, due)
         return due
@@ -80,10 +83,12 @@ class Beating:
         if self._next is not None:
             self._next.cancel()
         self.due = self._next = None
-        if self.vigil is not None:
-            look_away(self.vigil)
-            self.vigil.found_at = 0.0
-            self._loop.remove_reader(self.vigil.bell)
+        vigil = self.vigil
+        if vigil is not None:
+            vigil.on = False
+            vigil.said, vigil.found_at = NO_FILE, 0.0
+            self._said.close()
+            self._loop.remove_reader(vigil.bell)
 
     def found_awake(self) -> bool:
         """Note that the loop was found awake, which is when the vigil sent a beat. False if it was not, or is noted."""
@@ -116,7 +121,7 @@ class Beating:
         vigil, stalls = self.vigil, self._stalls
         if vigil is None or not stalls.on or stalls.cores.share >= QUIET:
             return False
-        vigil.schedule, vigil.timepiece = stalls.cores.file, stalls.cores.timepiece
+        vigil.schedule, vigil.timepiece = stalls.cores.file.descriptor, stalls.cores.timepiece
         return vigil.begin(stalls.limit / 2)
 
     def arrive(self, due: float) -> None:
@@ -126,7 +131,7 @@ class Beating:
 
     def come_back(self, due: float, sent: float) -> None:
         """Note how long the beat took, and have the next one sent."""
-        if due != self.due:  # it was sent twice: a loop was found awake that was to be woken
+        if due != self.due:  # it was heard twice: the bell had rung in the run before
             return
         now = monotonic()
         stalls = self._stalls

@@ -6,7 +6,6 @@ of a thread, or in the first, by how it is built: it may count as waiting.
 """
 
 import contextlib
-import os
 import sys
 import time
 from enum import StrEnum
@@ -15,13 +14,11 @@ from typing import NamedTuple
 
 from ..events import duration
 from ..native import thread_times
+from .own_file import OwnFile
 from .places import MACHINERY
 
 #: What Linux keeps of the times of the thread that opens it: see `thread_times`.
 OF_THIS_THREAD = "/proc/thread-self/schedstat"
-
-#: In place of a descriptor of it.
-NO_FILE = -1
 
 
 class Part(StrEnum):
@@ -71,16 +68,15 @@ class CoreClock:
     def __init__(self) -> None:
         self._before: Reading | None = None
         self._last: Reading | None = None
-        self.file = NO_FILE
+        self.file = OwnFile()
         self.timepiece = 0
         """What `thread_times` is asked about the thread."""
-        self._is: tuple[int, int] | None = None
 
     def mark(self) -> None:
         """Take a reading: of a stretch that begins now, or later, it is the one before."""
         if self._last is None:
             self._open()
-        self.note(Reading(*thread_times(self.file, self.timepiece)))
+        self.note(Reading(*thread_times(self.file.descriptor, self.timepiece)))
 
     def note(self, reading: Reading) -> None:
         """Take a reading that was read elsewhere, with `file` and `timepiece`."""
@@ -103,25 +99,16 @@ class CoreClock:
         return spent(began, ended, self._before, self._last)
 
     def close(self) -> None:
-        """Forget the readings, and give the file back if it is still ours: its number may be a program's own by now."""
-        file, self.file = self.file, NO_FILE
+        """Forget the readings, and give the file back."""
+        self.file.close()
         self._before = self._last = None
         self.timepiece = 0
-        with contextlib.suppress(OSError):
-            if file != NO_FILE and _identity(file) == self._is:
-                os.close(file)
 
     def _open(self) -> None:
         if sys.platform == "linux":
             with contextlib.suppress(OSError):  # there is no such file, or no descriptor left
-                self.file = os.open(OF_THIS_THREAD, os.O_RDONLY | os.O_CLOEXEC)
-                self._is = _identity(self.file)
+                self.file.open(OF_THIS_THREAD)
             self.timepiece = time.pthread_getcpuclockid(get_ident())
-
-
-def _identity(file: int) -> tuple[int, int]:
-    status = os.fstat(file)
-    return status.st_dev, status.st_ino
 
 
 def spent(began: float, ended: float, before: Reading, after: Reading) -> Spent:

@@ -28,7 +28,7 @@ from .core_time import CoreClock, Spent
 from .events import StallBegan, StallEnded
 from .places import BOTTOMS, MACHINERY, Mark, Place, name_of, place_of
 from .ticking import StallLimit
-from .vigil import end_vigil, new_vigil
+from .vigil import new_vigil
 
 if TYPE_CHECKING:
     from .observation import Observation
@@ -132,7 +132,7 @@ class _Watch:
             self._over = True
             self.alarm.close()
             if self.vigil is not None:
-                end_vigil(self.vigil)
+                os.close(self.vigil.bell)
 
 
 class Stalls(StallLimit):
@@ -175,7 +175,7 @@ class Stalls(StallLimit):
     @limit.setter
     def limit(self, seconds: float) -> None:
         self.longest = seconds
-        self._beating.nudge()  # who rests is looked at as often as it says
+        self.nudge()  # who rests is looked at as often as it says
 
     def nudge(self) -> None:
         """Have a loop that rests turn. In any thread, at any line."""

@@ -10,7 +10,6 @@ of a stall, nobody looks: then beats are sent.
 import os
 import platform
 import sys
-from threading import get_native_id
 from typing import Any
 
 from ..native import NEEDS_NO_LOCK, Vigil
@@ -20,8 +19,8 @@ from .places import MACHINERY
 #: The number of the call in which libuv sleeps, ``epoll_pwait``, by the machine.
 SLEEPS_IN = {"x86_64": 281, "aarch64": 22}
 
-#: Where Linux says in which call a thread is, and with what (proc(5), ``/proc/pid/syscall``).
-SAID = "/proc/self/task/{}/syscall"
+#: Where Linux says in which call the thread is that opens it, and with what (proc(5), ``/proc/pid/syscall``).
+OF_THIS_THREAD = "/proc/thread-self/syscall"
 
 
 def new_vigil(loop: Any, alarm: Alarm) -> Vigil | None:
@@ -32,33 +31,9 @@ def new_vigil(loop: Any, alarm: Alarm) -> Vigil | None:
         return None
     try:
         bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-    except OSError:  # no descriptors left
+    except (OSError, AttributeError):  # no descriptors left, or a C library without them
         return None
     return Vigil(alarm.timer, bell, b"%d 0x%x " % (call, epoll()))
-
-
-def watch_this_thread(vigil: Vigil) -> bool:
-    """Have it be this thread that is looked at; return whether the system allows that."""
-    look_away(vigil)
-    try:
-        vigil.said = os.open(SAID.format(get_native_id()), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:  # it is not kept, or not for us to see; or no descriptors left
-        return False
-    return True
-
-
-def look_away(vigil: Vigil) -> None:
-    """Look at no thread any more."""
-    vigil.on = False
-    said, vigil.said = vigil.said, -1
-    if said >= 0:
-        os.close(said)
-
-
-def end_vigil(vigil: Vigil) -> None:
-    """Give back what it holds, but the alarm."""
-    look_away(vigil)
-    os.close(vigil.bell)
 
 
 MACHINERY.add(id(globals()))

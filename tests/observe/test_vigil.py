@@ -16,7 +16,7 @@ from support_observe import journal, line_of, observed, told
 
 from echotui.server.loops import new_event_loop
 from echotui.server.native import NEEDS_NO_LOCK, set_timer
-from echotui.server.observe import vigil
+from echotui.server.observe import beating, vigil
 from echotui.server.observe.core_time import Part
 from echotui.server.observe.events import StallBegan, StallEnded
 from echotui.server.observe.stalls import Stalls
@@ -222,7 +222,7 @@ async def test_who_waits_for_the_lock_is_seen_however_long_the_loop_has_slept(lo
 
 
 def _cannot_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vigil, "SAID", "/proc/self/task/{}/there-is-none")
+    monkeypatch.setattr(beating, "OF_THIS_THREAD", "/proc/thread-self/there-is-none")
 
 
 def _unknown_machine(monkeypatch: pytest.MonkeyPatch) -> None:
