@@ -2,8 +2,8 @@
 
 They are what runs for every message, step and task. Each is Python, and does the same where it is not compiled, only
 slower; the ``.pxd`` beside it says which of its numbers and names are C's, and nothing else. ``setup.py`` has Cython
-compile them when the package is built. Only of ``native.py`` there are two: what it has of Python, ``native.pyx`` has
-of C. What to mind in them:
+compile them when the package is built. Of two there are two: what ``native.py`` and ``observe/uv_steps.py`` have of
+Python, the ``.pyx`` beside them has of C. What to mind in them:
 
 * What is compiled has no frame: who counts frames, or takes lines off a stack, counts what is there. Only an exception
   that leaves it has lines of it in its traceback.
@@ -26,7 +26,8 @@ MODULES = (
     "observe.ticking",
     "observe.timing",
     "observe.turning",
-    "observe.uv_scheduling",
+    "observe.uv_steps",
+    "observe.uv_timers",
     "servers.answering",
     "servers.five_steps",
     "servers.hosting",
@@ -37,7 +38,7 @@ MODULES = (
 #: they are asked for their lines. All others are called for less, as those that Python has of C are: they are not bound
 #: when they are asked of an object, and know no line.
 METHODS = frozenset(
-    {"observe.scheduling", "observe.turning", "observe.uv_scheduling", "servers.answering", "servers.hosting"}
+    {"observe.scheduling", "observe.turning", "observe.uv_timers", "servers.answering", "servers.hosting"}
 )
 
 

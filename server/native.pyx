@@ -2,16 +2,11 @@
 
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.object cimport PyObject, PyObject_Call
-from cpython.time cimport monotonic
 from cpython.weakref cimport PyWeakref_NewRef
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.string cimport memcmp
 
 from time import thread_time
-
-
-cdef extern from "pythread.h":
-    unsigned long PyThread_get_thread_ident()
 
 
 cdef extern from "<stdio.h>":
@@ -36,11 +31,6 @@ cdef extern from "Python.h":
     bint PyMethod_Check(object bound)
     PyObject* PyMethod_GET_FUNCTION(object bound)
     void Py_DECREF(PyObject* held)
-    bint PyCFunction_CheckExact(object builtin)
-    PyObject* PyCFunction_GET_SELF(object builtin)
-    bint PyObject_TypeCheck(object of, type kind)
-    char* PyBytes_AS_STRING(bytes data)
-    Py_ssize_t PyBytes_GET_SIZE(bytes data)
 
 
 cdef extern from *:
@@ -51,15 +41,6 @@ cdef extern from *:
     #ifdef __linux__
     #include <sys/timerfd.h>
     #endif
-
-    /* Nanoseconds of the clock that Python has for monotonic; negative where that may be another one. */
-    static long long echotui_nanoseconds(void) {
-    #ifdef __linux__
-        struct timespec now;
-        if (clock_gettime(CLOCK_MONOTONIC, &now) == 0) return now.tv_sec * 1000000000LL + now.tv_nsec;
-    #endif
-        return -1;
-    }
 
     /* How long a thread has run, by its clock: 0 for this thread's. Negative where that is not known this way. */
     static long long echotui_ran(int timepiece) {
@@ -113,33 +94,13 @@ cdef extern from *:
         return method->ml_flags == METH_NOARGS ? method->ml_meth : NULL;
     }
 
-    /* memmem is not in every C library. */
-    static int echotui_holds(const char *data, size_t size, const char *word, size_t length) {
-        const char *end = data + size;
-        while (size >= length) {
-            const char *at = memchr(data, word[0], size - length + 1);
-            if (at == NULL) return 0;
-            if (memcmp(at, word, length) == 0) return 1;
-            data = at + 1;
-            size = end - data;
-        }
-        return 0;
-    }
     """
-    long long echotui_nanoseconds() nogil
     long long echotui_ran(int timepiece) nogil
     void echotui_set_timer(int descriptor, double seconds) nogil
     void echotui_fence() nogil
     Py_ssize_t echotui_offset(type kind, object descriptor)
     PyGetSetDef* echotui_getter(type kind, object descriptor)
     PyCFunction echotui_method(object descriptor)
-    bint echotui_holds(const char* data, size_t size, const char* word, size_t length)
-
-
-cpdef double clock() noexcept:
-    """Return what `time.monotonic` returns, to the last bit."""
-    cdef long long nanoseconds = echotui_nanoseconds()
-    return nanoseconds / 1e9 if nanoseconds >= 0 else monotonic()
 
 
 cdef void _read_times(ThreadTimes* times, int schedule, int timepiece) noexcept nogil:
@@ -239,16 +200,6 @@ cdef class Vigil:
             PyErr_SetFromErrno(OSError)
 
 
-cpdef unsigned long this_thread() noexcept:
-    """Return what `threading.get_ident` returns."""
-    return PyThread_get_thread_ident()
-
-
-cpdef size_t address(object of) noexcept:
-    """Return what `id` returns."""
-    return <size_t><PyObject*>of
-
-
 cdef PyFrameObject* _frame(object frame) except NULL:
     if not PyFrame_Check(frame):
         raise TypeError(f"{type(frame).__name__} is no frame")
@@ -291,12 +242,6 @@ cpdef object function_of(object bound):
     return <object>PyMethod_GET_FUNCTION(bound) if PyMethod_Check(bound) else None
 
 
-cpdef object self_of(object bound):
-    """Return what a builtin method is bound to; None for what is none."""
-    cdef PyObject* found = PyCFunction_GET_SELF(bound) if PyCFunction_CheckExact(bound) else NULL
-    return None if found is NULL else <object>found
-
-
 cdef class Attribute:
     """An attribute, asked for so often that where it is is looked up once: in the first object's class, if it is there.
 
@@ -305,20 +250,6 @@ cdef class Attribute:
 
     def __init__(self, str name):
         self.name = name
-
-    cpdef object of(self, object thing):
-        """Return what `getattr` returns."""
-        cdef PyObject* found
-        if self.owner is None:
-            self._look_up(type(thing))
-        if type(thing) is self.owner:
-            if self.offset:
-                found = (<PyObject**>(<char*><PyObject*>thing + self.offset))[0]
-                if found is not NULL:
-                    return <object>found
-            elif self.getter is not NULL:
-                return self.getter.get(thing, self.getter.closure)
-        return getattr(thing, self.name)
 
     cdef _look_up(self, type kind):
         self.owner = kind
@@ -335,11 +266,11 @@ cdef class Question:
         self.owner = getattr(method, "__objclass__", None)
         self.function = NULL if self.owner is None else echotui_method(method)
 
-    cpdef object of(self, object thing):
-        """Return what it returns."""
-        if self.function is not NULL and PyObject_TypeCheck(thing, self.owner):
-            return self.function(thing, NULL)
-        return self.method(thing)
+    cdef _ask(self, object thing):
+        if self.function is NULL or not isinstance(thing, self.owner):
+            return self.method(thing)
+        self.kind = type(thing)  # the next one will be of the same class
+        return self.function(thing, NULL)
 
 
 cpdef object weak(object of):
@@ -350,13 +281,6 @@ cpdef object weak(object of):
 cpdef object call(object function, tuple args, dict named):
     """Call a function that changes nothing in what it is called with."""
     return PyObject_Call(function, args, named)
-
-
-cpdef bint holds(bytes data, bytes word) except -1:
-    """Return whether a word, which is not empty, is in there."""
-    if data is None or not word:
-        raise TypeError("it takes bytes, and a word")
-    return echotui_holds(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
 
 
 cdef enum:

@@ -6,7 +6,8 @@ A reader's map, in the order the data flows; nothing flows back:
       → scheduling.py    how they make a task, and queue what is to be called next
         steps.py          the task of such a loop
         timing.py         what is noted of each of its steps
-        uv_scheduling.py  the same, and its timers, of a uvloop loop
+        uv_steps.py       how a uvloop loop queues what is to be called next, and times the steps
+        uv_timers.py      its timers
         → tasks.py         all tasks       task_record.py  one of them      waiting.py  where it waits
         → cancellations.py each cancellation's life-line
       → timers.py        each call_later and call_at

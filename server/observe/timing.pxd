@@ -92,7 +92,7 @@ cpdef enter_task(Turn turn, object task, TaskData record)
 cpdef end_task(Turn turn, object task, TaskData record)
 
 @cython.locals(turn=Turn)
-cpdef begin_step(TaskData record, object task, tuple args)
+cpdef begin_step(TaskData record, object task, object woken_by)
 
 @cython.locals(turn=Turn, now=double, took=double)
 cpdef end_step(TaskData record, object task)

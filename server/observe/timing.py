@@ -251,11 +251,11 @@ def end_task(turn: Turn, task: Any, record: "TaskRecord") -> None:
         tasks.fail(failure)
 
 
-def begin_step(record: "TaskRecord", task: Any, args: tuple[Any, ...]) -> None:
-    """Note that a step of a task begins, which is called with the future that wakes it, if one does."""
+def begin_step(record: "TaskRecord", task: Any, woken_by: Any) -> None:
+    """Note that a step of a task begins, and which future wakes it; None if none does."""
     turn = record.tasks
     if record.unsettled:
-        turn.cancellations.before_step(task, args[0] if args else None)
+        turn.cancellations.before_step(task, woken_by)
     turn.running = record
     turn.started = clock()
 
@@ -393,7 +393,7 @@ class TimedStep(Called):
         task, callback, args = self.task, self._callback, self._args
         context: Any = self._context
         record = _record.of(task)
-        begin_step(record, task, args)
+        begin_step(record, task, args[0] if args else None)
         try:
             if args:
                 context.run(callback, args[0])
@@ -441,7 +441,7 @@ class Step(asyncio.Handle):
         """Run the step, and note what it took."""
         task, args = self.task, self._args
         record = task.record
-        begin_step(record, task, args)
+        begin_step(record, task, args[0] if args else None)
         try:
             super()._run()
         finally:

@@ -13,13 +13,15 @@ from .loop import Observed
 from .observation import Observation
 from .places import MACHINERY
 from .timers import Timer
-from .uv_scheduling import seconds_of, uv_call_later, uv_call_soon
+from .uv_steps import uv_call_soon
+from .uv_timers import seconds_of, uv_call_later
 
 
 class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and asyncio's do not agree
     """uvloop's loop, observed."""
 
-    __slots__ = ("tasks",)  # asked for with each call: this is quicker than its dictionary
+    # All that it has, so that it has no dictionary: each look for one of its methods would look in there first.
+    __slots__ = ("observation", "tasks", "timers")
 
     # uvloop 0.23 hands ``eager_start=None`` to every factory from Python 3.13 on, which makes asyncio's eager factory
     # make lazy tasks. It is not for an observer to mend that.

@@ -1,7 +1,7 @@
-"""How an observed uvloop loop puts into its queue what is to be called in the next turn, and what later.
+"""The timers of an observed uvloop loop.
 
-`uv_call_soon` and `uv_call_later` are methods of the loop. Compiled where that is possible, as ``timing.py`` is. In
-debug mode such a loop has the same timers as an asyncio loop.
+`uv_call_later` is a method of the loop. Compiled where that is possible, as ``timing.py`` is. In debug mode such a loop
+has the same timers as an asyncio loop.
 """
 
 import asyncio
@@ -11,73 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from ..native import Attribute, clock, this_thread
-from .places import BOTTOMS, MACHINERY
-from .scheduling import stepping_task
-from .steps import FIRST_STEP
-from .timing import Called, TimerCounts, begin_step, end_step, note_cancelled, note_fired, stand_in
+from ..native import clock, this_thread
+from .places import MACHINERY
+from .timing import Called, TimerCounts, note_cancelled, note_fired, stand_in
 
 if TYPE_CHECKING:
     from .tasks import Tasks
 
-_record = Attribute("record")
-_tasks = Attribute("tasks")
-_bare_call_soon: Any = uvloop.Loop.call_soon
 _bare_call_later: Any = uvloop.Loop.call_later
-
-
-class UvStep:
-    """One step of an observed task, which the loop's own handle calls in place of the task's."""
-
-    __slots__ = ("args", "callback", "task")
-
-    task: Any
-    callback: Any
-    args: tuple[Any, ...]
-
-    def __call__(self) -> None:
-        """Run it, and note what it took."""
-        task, callback, args = self.task, self.callback, self.args
-        record = _record.of(task)
-        begin_step(record, task, args)
-        try:
-            if args:
-                callback(args[0])
-            else:
-                callback()
-        finally:
-            end_step(record, task)
-            del self, task, callback, args  # as in `TimedStep`
-
-    def __repr__(self) -> str:
-        return repr(self.callback)
-
-
-def uv_call_soon(self: Any, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
-    """Have something called in the next turn of a uvloop loop. A step of a task is timed."""
-    return _uv_call_soon(self, _tasks.of(self), callback, args, context)
-
-
-def _uv_call_soon(
-    loop: Any, tasks: "Tasks", callback: Any, args: tuple[Any, ...], context: Context | None
-) -> asyncio.Handle:
-    if type(callback) is not FIRST_STEP and tasks.thread != this_thread() and tasks.thread and not tasks.debug:
-        loop.observation.complaints.called_from_elsewhere("call_soon", callback)
-    handle: asyncio.Handle
-    task = stepping_task(callback, args)
-    if task is not None:
-        step = UvStep.__new__(UvStep)
-        step.task = task
-        step.callback = callback
-        step.args = args
-        handle = _bare_call_soon(loop, step, context=context)
-    elif not args:
-        handle = _bare_call_soon(loop, callback, context=context)
-    elif len(args) == 1:
-        handle = _bare_call_soon(loop, callback, args[0], context=context)
-    else:
-        handle = _bare_call_soon(loop, callback, *args, context=context)
-    return handle
 
 
 def seconds_of(delay: Any) -> float:
@@ -185,5 +126,4 @@ def _uv_call_later(  # noqa: PLR0913, PLR0917 - what a timer is made of
     return timer
 
 
-BOTTOMS.add(id(getattr(UvStep.__call__, "__code__", None)))
 MACHINERY.add(id(globals()))
