@@ -29,7 +29,7 @@ cdef extern from *:
 
     static PyMethodDef echotui_call_soon = {
         "call_soon", NULL, METH_FASTCALL | METH_KEYWORDS,
-        "call_soon($self, callback, /, *args, context=None)\\n--\\n\\n"
+        "call_soon($self, callback, *args, context=None)\\n--\\n\\n"
         "Have something called in the next turn of a uvloop loop. A step of a task is timed."
     };
 

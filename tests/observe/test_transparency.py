@@ -465,6 +465,45 @@ def test_a_program_may_keep_the_handle_of_a_step_and_cancel_it(loop: Loop) -> No
 
 
 @each_loop
+def test_call_soon_takes_what_it_takes_on_a_bare_loop(loop: Loop) -> None:
+    async def program() -> list[object]:
+        here: Any = asyncio.get_running_loop()
+        said: list[object] = [list(inspect.signature(here.call_soon).parameters), here.call_soon.__name__]
+        over = here.create_future()
+
+        def call(*args: object) -> None:
+            said.append((args, variable.get("outside")))
+
+        inside = contextvars.copy_context()
+        inside.run(variable.set, "inside")
+        for count in (0, 1, 2, 7, 8, 50):
+            here.call_soon(call, *range(count))
+            here.call_soon(call, *range(count), context=inside)
+        here.call_soon(callback=call)
+        here.call_soon(context=inside, callback=call)
+        for given, named in (
+            ((), {}),
+            ((), {"context": inside}),
+            ((call,), {"callback": call}),
+            ((call, 1), {"contexts": inside}),
+            ((call, 1), {"context": inside, "contexts": inside}),
+        ):
+            try:
+                here.call_soon(*given, **named)
+            except TypeError:
+                said.append("refused")
+        here.call_soon(over.set_result, None)
+        await over
+        return said
+
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    bare, observed = on_bare_and_observed(loop, program)
+    assert observed == bare
+    assert observed.count("refused") == 5
+    assert "49" in observed
+
+
+@each_loop
 def test_a_thread_that_runs_nothing_in_python_may_call(loop: Loop) -> None:
     if loop.debug:
         pytest.skip("asyncio itself raises")
