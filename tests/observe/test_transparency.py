@@ -503,6 +503,16 @@ def test_call_soon_takes_what_it_takes_on_a_bare_loop(loop: Loop) -> None:
     assert "49" in observed
 
 
+@pytest.mark.parametrize("loop", [loop for loop in EVERY_LOOP if loop.kind == "uvloop"], ids=str)
+def test_a_uvloop_loop_has_nothing_in_a_dictionary_where_its_methods_would_be_looked_for_first(loop: Loop) -> None:
+    async def program() -> list[str]:
+        await asyncio.sleep(0)
+        return list(vars(asyncio.get_running_loop()))
+
+    bare, observed = on_bare_and_observed(loop, program)
+    assert observed == bare
+
+
 @each_loop
 def test_a_thread_that_runs_nothing_in_python_may_call(loop: Loop) -> None:
     if loop.debug:
