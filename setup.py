@@ -11,14 +11,9 @@ from tempfile import TemporaryDirectory
 
 from Cython.Build import cythonize
 from Cython.Compiler.Errors import CompileError as NotTranslated
-from Cython.Compiler.Options import get_directive_defaults
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
-
-# How many dead objects a class without parents keeps to be used again, as `UvStep`, of which each step makes one. A
-# ``.pxd`` cannot say so for the class it describes.
-get_directive_defaults()["freelist"] = 256
 
 _known = runpy.run_path("server/compiled.py")
 MODULES: tuple[str, ...] = _known["MODULES"]

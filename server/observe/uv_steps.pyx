@@ -63,6 +63,7 @@ cdef enum:
 
 
 @cython.final
+@cython.freelist(256)  # each step makes one
 cdef class UvStep:
     """One step of an observed task, which the loop's own handle calls in place of the task's."""
 
