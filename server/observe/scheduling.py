@@ -90,7 +90,7 @@ def stepping_task(callback: Any, args: tuple[Any, ...]) -> Any:
     if kind is FIRST_STEP:  # asked in `create_task`, or by the task itself
         task = callback.__self__
         return task if type(task) is Task else None
-    if kind is WAKEUP and len(args) == 1:
+    if kind is WAKEUP and len(args) == 1 and args[0] is not None:
         task = self_of(callback)
         return task if type(task) is Task and args[0] is _future_waited_for.of(task) else None
     return None

@@ -20,7 +20,7 @@ from .uv_timers import seconds_of, uv_call_later
 class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and asyncio's do not agree
     """uvloop's loop, observed."""
 
-    # All that it has, so that it has no dictionary: each look for one of its methods would look in there first.
+    # All that it has, so that nothing is in its dictionary: each look for one of its methods would look in there first.
     __slots__ = ("observation", "tasks", "timers")
 
     # uvloop 0.23 hands ``eager_start=None`` to every factory from Python 3.13 on, which makes asyncio's eager factory

@@ -1,8 +1,8 @@
 """What ``uv_steps.py`` has of Python, of C: the same, where nothing is packed only to be unpacked again.
 
 A task calls `call_soon` by what CPython knows as vectorcall, and so does uvloop's handle call what it holds: the
-arguments lie in a row, and are handed on where they lie. A function in Python, compiled or not, is given a tuple of
-them, and a dictionary of those with a name; that and the way there was a third of what a message paid for being watched.
+arguments lie in a row, and are handed on where they lie. What is compiled of a function in Python packs them into a tuple
+first, and unpacks them again to call uvloop's own; that was a third of what a message paid for being watched.
 """
 
 cimport cython
@@ -102,29 +102,37 @@ cdef object _call_soon(PyObject* of, PyObject* const* given, Py_ssize_t count, P
     cdef Turn tasks = _tasks.of(loop)
     cdef PyObject* handed_on[3]
     cdef Py_ssize_t named = 0 if names is NULL else PyTuple_GET_SIZE(names)
-    if count > 0:
-        callback = <object>given[0]
-        if type(callback) is not FIRST_STEP and tasks.thread != this_thread() and tasks.thread and not tasks.debug:
-            loop.observation.complaints.called_from_elsewhere("call_soon", callback)
-        task = _stepping_task(callback, given, count) if named <= 1 else None
-        if task is not None:
-            step = UvStep.__new__(UvStep)
-            step.run = _run
-            step.task = task
-            step.callback = callback
-            if count == 2:
-                step.woken_by = <object>given[1]
-            handed_on[0] = of
-            handed_on[1] = <PyObject*>step
-            if named:
-                handed_on[2] = given[count]  # the context
-            return PyObject_Vectorcall(_bare_call_soon, handed_on, 2, names)
-    return _hand_on(of, given, count, named, names)
+    callback = <object>given[0] if count > 0 else _named_callback(given, named, names)
+    if type(callback) is not FIRST_STEP and tasks.thread != this_thread() and tasks.thread and not tasks.debug:
+        loop.observation.complaints.called_from_elsewhere("call_soon", callback)
+    task = _stepping_task(callback, given, count) if named <= 1 else None
+    if task is None:
+        return _hand_on(of, given, count, named, names)
+    step = UvStep.__new__(UvStep)
+    step.run = _run
+    step.task = task
+    step.callback = callback
+    if count == 2:
+        step.woken_by = <object>given[1]
+    handed_on[0] = of
+    handed_on[1] = <PyObject*>step
+    if named:
+        handed_on[2] = given[count]  # the context
+    return PyObject_Vectorcall(_bare_call_soon, handed_on, 2, names)
+
+
+cdef object _named_callback(PyObject* const* given, Py_ssize_t named, PyObject* names):
+    """Return the callback that is given by its name; None if none is."""
+    cdef Py_ssize_t at
+    for at in range(named):
+        if (<tuple>names)[at] == "callback":
+            return <object>given[at]
+    return None
 
 
 cdef inline object _stepping_task(object callback, PyObject* const* given, Py_ssize_t count):
     """Return what `stepping_task` returns of a callback and what is given after it."""
-    if type(callback) is WAKEUP and count == 2:
+    if type(callback) is WAKEUP and count == 2 and <object>given[1] is not None:
         task = self_of(callback)
         if type(task) is Task and <object>given[1] is _future_waited_for.of(task):
             return task

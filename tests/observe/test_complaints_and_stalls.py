@@ -245,11 +245,13 @@ async def test_a_line_that_calls_from_another_thread_again_and_again_is_told_onc
         for _ in range(3):
             here.call_soon(int)  # again and again
         here.call_soon(int)  # elsewhere
+        here.call_soon(callback=int)  # by its name
 
     await asyncio.to_thread(other)
-    first, second = complained("wrong thread")
+    first, second, third = complained("wrong thread")
     assert f":{line_of(__file__, 'again and again')} " in str(first.place)
     assert f":{line_of(__file__, 'elsewhere')} " in str(second.place)
+    assert f":{line_of(__file__, 'by its name')} " in str(third.place)
 
 
 async def test_a_task_made_in_another_thread(loop: Any) -> None:

@@ -470,6 +470,7 @@ def test_call_soon_takes_what_it_takes_on_a_bare_loop(loop: Loop) -> None:
         here: Any = asyncio.get_running_loop()
         said: list[object] = [list(inspect.signature(here.call_soon).parameters), here.call_soon.__name__]
         over = here.create_future()
+        here.set_exception_handler(lambda _, told: said.append(told["message"]))
 
         def call(*args: object) -> None:
             said.append((args, variable.get("outside")))
@@ -479,6 +480,10 @@ def test_call_soon_takes_what_it_takes_on_a_bare_loop(loop: Loop) -> None:
         for count in (0, 1, 2, 7, 8, 50):
             here.call_soon(call, *range(count))
             here.call_soon(call, *range(count), context=inside)
+        done: Any = here.create_task(asyncio.sleep(0))
+        await done
+        for method, argument in ((done.remove_done_callback, None), (done.remove_done_callback, 1)):
+            here.call_soon(method, argument)  # which only looks like a step
         here.call_soon(callback=call)
         here.call_soon(context=inside, callback=call)
         for given, named in (
