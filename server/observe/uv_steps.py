@@ -57,5 +57,6 @@ def uv_call_soon(self: Any, callback: Any, *args: Any, context: Context | None =
     return handle
 
 
+uv_call_soon.__name__ = "call_soon"  # as whoever asks the loop for it would read on a bare one
 BOTTOMS.add(id(UvStep.__call__.__code__))
 MACHINERY.add(id(globals()))
