@@ -35,7 +35,6 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
-    #include <string.h>
     #include <structmember.h>
     #include <time.h>
     #ifdef __linux__
@@ -93,7 +92,6 @@ cdef extern from *:
         PyMethodDef *method = ((PyMethodDescrObject *)descriptor)->d_method;
         return method->ml_flags == METH_NOARGS ? method->ml_meth : NULL;
     }
-
     """
     long long echotui_ran(int timepiece) nogil
     void echotui_set_timer(int descriptor, double seconds) nogil

@@ -155,7 +155,7 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
     def call_soon_in_debug_mode(self, callback: Any, args: tuple[Any, ...], context: Context | None) -> asyncio.Handle:
         self._check_thread()
         self._check_callback(callback, "call_soon")
-        task = stepping_task(callback, args)
+        task = stepping_task(callback, args[0] if len(args) == 1 else None)
         handle: Any = (asyncio.Handle if task is None else Step)(callback, args, self, context)
         if task is not None:
             handle.task = task

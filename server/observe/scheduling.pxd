@@ -22,7 +22,7 @@ cdef int EVENT_WRITE
 @cython.locals(record=TaskData, creator=TaskData)
 cdef _create_task(object loop, Turn tasks, object coro, dict kwargs, object frame)
 
-cpdef stepping_task(object callback, tuple args)
+cpdef stepping_task(object callback, object argument)
 
 cdef _call_soon(object loop, Turn tasks, object callback, tuple args, object context)
 

@@ -84,15 +84,18 @@ def _create_task(loop: Any, tasks: "Tasks", coro: Any, kwargs: dict[str, Any], f
     return task
 
 
-def stepping_task(callback: Any, args: tuple[Any, ...]) -> Any:
-    """Return whose step a callback is that is called with these arguments; None if it is no observed task's."""
+def stepping_task(callback: Any, argument: Any) -> Any:
+    """Return whose step a callback is; None if it is no observed task's.
+
+    `argument` is the only one that it is called with; None if there is none, or more than one.
+    """
     kind = type(callback)
     if kind is FIRST_STEP:  # asked in `create_task`, or by the task itself
         task = callback.__self__
         return task if type(task) is Task else None
-    if kind is WAKEUP and len(args) == 1 and args[0] is not None:
+    if kind is WAKEUP and argument is not None:
         task = self_of(callback)
-        return task if type(task) is Task and args[0] is _future_waited_for.of(task) else None
+        return task if type(task) is Task and argument is _future_waited_for.of(task) else None
     return None
 
 
@@ -112,7 +115,7 @@ def _call_soon(
     if type(callback) is not FIRST_STEP and tasks.thread != this_thread() and tasks.thread:
         loop.observation.complaints.called_from_elsewhere("call_soon", callback)
     handle: Any
-    task = stepping_task(callback, args)
+    task = stepping_task(callback, args[0] if len(args) == 1 else None)
     if task is not None:
         handle = timed_step(task, callback, args, copy_context() if context is None else context, loop)
     else:

@@ -48,7 +48,7 @@ def uv_call_soon(self: Any, callback: Any, *args: Any, context: Context | None =
     tasks = self.tasks
     if type(callback) is not FIRST_STEP and tasks.thread != get_ident() and tasks.thread and not tasks.debug:
         self.observation.complaints.called_from_elsewhere("call_soon", callback)
-    task = stepping_task(callback, args)
+    task = stepping_task(callback, args[0] if len(args) == 1 else None)
     handle: asyncio.Handle
     if task is None:
         handle = _bare_call_soon(self, callback, *args, context=context)

@@ -9,7 +9,8 @@ cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 
-from echotui.server.native cimport Attribute, self_of, this_thread
+from echotui.server.native cimport Attribute, this_thread
+from echotui.server.observe.scheduling cimport stepping_task
 from echotui.server.observe.timing cimport TaskData, Turn, begin_step, end_step
 
 import uvloop
@@ -34,7 +35,7 @@ cdef extern from *:
     };
 
     /* A method of a class, called as a task calls it. */
-    static PyObject *echotui_method(PyObject *kind, echotui_fastcall function) {
+    static PyObject *echotui_descriptor(PyObject *kind, echotui_fastcall function) {
         echotui_call_soon.ml_meth = (PyCFunction)(void (*)(void))function;
         return PyDescr_NewMethod((PyTypeObject *)kind, &echotui_call_soon);
     }
@@ -46,15 +47,12 @@ cdef extern from *:
     }
     """
     ctypedef object (*echotui_fastcall)(PyObject* of, PyObject* const* given, Py_ssize_t count, PyObject* names)
-    object echotui_method(object kind, echotui_fastcall function)
+    object echotui_descriptor(object kind, echotui_fastcall function)
     void echotui_call_by(object kind, Py_ssize_t offset)
 
 
 cdef object FIRST_STEP = steps.FIRST_STEP
-cdef object WAKEUP = steps.WAKEUP
-cdef object Task = steps.Task
 cdef object _bare_call_soon = uvloop.Loop.call_soon
-cdef Attribute _future_waited_for = Attribute("_fut_waiter")
 cdef Attribute _record = Attribute("record")
 cdef Attribute _tasks = Attribute("tasks")
 
@@ -97,7 +95,8 @@ cdef object _run(PyObject* called, PyObject* const* given, size_t count, PyObjec
 cdef object _call_soon(PyObject* of, PyObject* const* given, Py_ssize_t count, PyObject* names):
     """Have something called in the next turn."""
     cdef object loop = <object>of
-    cdef object callback
+    cdef object callback, task = None
+    cdef object argument = <object>given[1] if count == 2 else None
     cdef UvStep step
     cdef Turn tasks = _tasks.of(loop)
     cdef PyObject* handed_on[3]
@@ -105,15 +104,15 @@ cdef object _call_soon(PyObject* of, PyObject* const* given, Py_ssize_t count, P
     callback = <object>given[0] if count > 0 else _named_callback(given, named, names)
     if type(callback) is not FIRST_STEP and tasks.thread != this_thread() and tasks.thread and not tasks.debug:
         loop.observation.complaints.called_from_elsewhere("call_soon", callback)
-    task = _stepping_task(callback, given, count) if named <= 1 else None
+    if named <= 1 and count == (1 if argument is None else 2):
+        task = stepping_task(callback, argument)
     if task is None:
         return _hand_on(of, given, count, named, names)
     step = UvStep.__new__(UvStep)
     step.run = _run
     step.task = task
     step.callback = callback
-    if count == 2:
-        step.woken_by = <object>given[1]
+    step.woken_by = argument
     handed_on[0] = of
     handed_on[1] = <PyObject*>step
     if named:
@@ -127,19 +126,6 @@ cdef object _named_callback(PyObject* const* given, Py_ssize_t named, PyObject* 
     for at in range(named):
         if (<tuple>names)[at] == "callback":
             return <object>given[at]
-    return None
-
-
-cdef inline object _stepping_task(object callback, PyObject* const* given, Py_ssize_t count):
-    """Return what `stepping_task` returns of a callback and what is given after it."""
-    if type(callback) is WAKEUP and count == 2 and <object>given[1] is not None:
-        task = self_of(callback)
-        if type(task) is Task and <object>given[1] is _future_waited_for.of(task):
-            return task
-    elif type(callback) is FIRST_STEP and count == 1:
-        task = callback.__self__
-        if type(task) is Task:
-            return task
     return None
 
 
@@ -164,5 +150,5 @@ cdef object _hand_on(PyObject* of, PyObject* const* given, Py_ssize_t count, Py_
 
 cdef UvStep _one = UvStep.__new__(UvStep)
 echotui_call_by(UvStep, <char*>&_one.run - <char*><PyObject*>_one)
-uv_call_soon = echotui_method(uvloop.Loop, _call_soon)
+uv_call_soon = echotui_descriptor(uvloop.Loop, _call_soon)
 places.MACHINERY.add(id(globals()))
