@@ -65,7 +65,10 @@ UNHURRIED = 0.25
 #: they come, and not in a frame after one that had nothing to draw yet.
 RESTED = 1.5
 
-#: How long a clock that rests waits with the next frame after a key or the mouse, in seconds: it shows what came of it.
+#: The longest that somebody who presses a key waits for the next frame without noticing, in seconds.
+UNNOTICED = 0.1
+
+#: How long a clock that rests for longer waits with it after a key or the mouse, in seconds: it shows what came of it.
 PROMPT = 0.03
 
 #: Over how many seconds the cost is measured.
@@ -151,11 +154,14 @@ class FrameClock:
         self._has_news = False
         self._news_in_a_row = 0
         self._woken = asyncio.Event()
-        self.attend()
+        self._pressed = asyncio.Event()
+        self._attentive_until = perf_counter() + ATTENTION  # somebody has just come
+        self.wake()
 
     def attend(self) -> None:
-        """Somebody is there, who has pressed a key or has just come: for a while, wait for nothing."""
+        """Somebody is there, and has pressed a key: for a while, wait for nothing."""
         self._attentive_until = perf_counter() + ATTENTION
+        self._pressed.set()
         self.wake()
 
     def wake(self) -> None:
@@ -182,21 +188,23 @@ class FrameClock:
                 await self._draw()
 
     async def _rest(self) -> None:
-        """Wait for the next frame. A clock that rests for longer than the period does so until something happens."""
+        """Wait for the next frame. What is longer than the period ends when something happens, any of it at a key."""
         pause = self.pause
-        if pause == self.period:
+        if pause == self.period <= UNNOTICED:
             await asyncio.sleep(pause)
             return
         began = perf_counter()
-        # Not by a timeout: to cancel is more than to wait, and what watches the loop would have to see whom and why.
-        rested = asyncio.get_running_loop().call_later(pause, self.wake)
-        try:
-            await self._woken.wait()
-        finally:
-            rested.cancel()
-        left = PROMPT if self._is_attentive else began + self.period - perf_counter()
+        if pause > self.period:
+            await _wait(self._woken, pause)
+        left = began + self.period - perf_counter()
+        if left > UNNOTICED:
+            await _wait(self._pressed, left)
+            self._pressed.clear()
+            left = 0.0
+        if self._is_attentive:
+            left = min(PROMPT, self.period)
         if left > 0:
-            await asyncio.sleep(min(left, self.period))
+            await asyncio.sleep(left)
 
     async def _draw(self) -> None:
         """Draw a frame, at once or with room for others between its steps."""
@@ -234,6 +242,16 @@ class FrameClock:
         if done:
             self._brought = 0
         return done
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait until an event is set, which it is after so many seconds at the latest."""
+    # Not by a timeout: to cancel is more than to wait, and what watches the loop would have to see whom and why.
+    late = asyncio.get_running_loop().call_later(seconds, event.set)
+    try:
+        await event.wait()
+    finally:
+        late.cancel()
 
 
 async def in_slices(steps: Iterator[None]) -> None:

@@ -243,6 +243,35 @@ async def test_a_key_or_an_event_does_not_wait_for_a_clock_that_rests(
         await asyncio.wait([running])
 
 
+@pytest.mark.parametrize("rate", [1 / 3600, 1 / 60])
+async def test_a_key_does_not_wait_for_a_clock_whose_frames_are_far_apart(rate: float, time: Time) -> None:
+    begun: list[float] = []
+    drawn = asyncio.Event()
+
+    def frame() -> Iterator[None]:
+        begun.append(time.now)
+        drawn.set()
+        yield
+
+    drawing: Any = NoDrawing()
+    clock = FrameClock(rate, PaintMeter(), frame, lambda: drawing, is_quiet=lambda: True, looks=lambda: True)
+    time.pass_(ATTENTION)  # time stands still from here on: no frame is due by itself
+    running = asyncio.get_running_loop().create_task(clock.run(), name="clock")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(3):
+                clock.wake()  # what happens waits
+                await asyncio.sleep(0)
+                before = len(begun)
+                clock.attend()
+                await drawn.wait()
+                drawn.clear()
+                assert len(begun) == before + 1
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
 async def test_a_long_frame_lets_the_loop_turn_though_nobody_is_known_to_wait(time: Time) -> None:
     served: list[None] = []
     found: list[int] = []
