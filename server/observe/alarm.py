@@ -6,10 +6,11 @@ a row; and each is a system call and two changes of context that the loop pays (
 up to a third longer on two processors, and the thread did not get to look in 140 ms). So the thread sleeps in the
 kernel, and the loop that turns moves the hour at which it would be woken.
 
-That it is there costs something all the same: descriptors that threads share are counted at each system call. With
-this thread and the two that write what `serve` says that is 0.55 µs of a message of `sockets` on uvloop (``fdget``
-and ``fput``, sampled with perf). It is not given a table of its own (``unshare(CLONE_FILES)``): it logs, and who
-listens may do anything; and with all three alone no difference could be measured.
+That it is there costs something all the same: what threads share, descriptors and the memory of the C library, is
+counted and locked at each call. A thread that only sleeps costs a message of the plain `sockets` server on uvloop some
+0.04 of what it takes (``tests/benchmarks/parts.py``), and a second or third one nothing more. With a table of
+descriptors of its own (``unshare(CLONE_FILES)``) that is a third less. It is not given one: it logs, who listens may do
+anything, and what is collected as garbage in it may be a socket, which would then stay open for the others.
 """
 
 import ctypes
