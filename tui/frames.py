@@ -188,7 +188,7 @@ class FrameClock:
                 await self._draw()
 
     async def _rest(self) -> None:
-        """Wait for the next frame. What is longer than the period ends when something happens, any of it at a key."""
+        """Wait for the next frame: beyond the period only until something happens, long only until a key is pressed."""
         pause = self.pause
         if pause == self.period <= UNNOTICED:
             await asyncio.sleep(pause)

@@ -63,18 +63,24 @@ def _echo(selector: selectors.BaseSelector, peer: Any, unsent: bytes | None) -> 
 async def serve_sockets(listener: socket.socket) -> None:
     """Wait by ``await loop.sock_recv``, one task a connection."""
     loop = asyncio.get_running_loop()
-    tasks = set()
 
     async def echo(peer: socket.socket) -> None:
         with peer, contextlib.suppress(OSError):
             while data := await loop.sock_recv(peer, RECEIVE_SIZE):
                 await loop.sock_sendall(peer, data)
 
+    await serve_each(listener, echo)
+
+
+async def serve_each(listener: socket.socket, handle: Callable[[socket.socket], Coroutine[None, None, None]]) -> None:
+    """Accept whoever comes by ``await loop.sock_accept``, and have each handled in a task."""
+    loop = asyncio.get_running_loop()
+    tasks = set()
     while True:
         peer, _ = await loop.sock_accept(listener)
         peer.setblocking(False)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        task = loop.create_task(echo(peer))
+        task = loop.create_task(handle(peer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 

@@ -62,7 +62,6 @@ def counted() -> None:
 
     async def serve(listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        tasks = set()
 
         async def echo(peer: socket.socket) -> None:
             exchange = Exchange(tally, Connection(0, "sockets", "", peer.fileno(), 0.0))
@@ -73,13 +72,7 @@ def counted() -> None:
                     if exchange.settle() and exchange.has_had_its_share(FAIR_SHARE):
                         await asyncio.sleep(0)
 
-        while True:
-            peer, _ = await loop.sock_accept(listener)
-            peer.setblocking(False)
-            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = loop.create_task(echo(peer))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+        await plain.serve_each(listener, echo)
 
     plain.ON_LOOP["sockets"] = serve
 
@@ -121,7 +114,7 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join([*PARTS, "watched"]))
     options = parser.parse_args()
     loop: LoopKind = options.loop
-    run = {"bare": commands(10)["bare"], "watched": commands(10)["watched"]}
+    run = commands(10)
     for part in PARTS:
         run[part] = lambda _, part=part: [sys.executable, __file__, "--serve", part, loop]
     parts = options.parts.split(",")

@@ -1,8 +1,8 @@
 """When a frame is drawn: the arithmetic of the clock, by a time that passes only where a test says so."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -137,9 +137,21 @@ class NoDrawing(nullcontext[None]):
     count = 0
 
 
+@asynccontextmanager
+async def runs(clock: FrameClock) -> AsyncIterator[None]:
+    """Have a clock run, and for no longer than `PATIENCE`."""
+    running = asyncio.get_running_loop().create_task(clock.run(), name="clock")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
 async def until_asked(times: int, frame: Callable[[], Iterator[None]], owed: float) -> None:
     """Run a clock whose painting owes so many seconds until it has asked so often whether it is time for a frame."""
-    loop, enough = asyncio.get_running_loop(), asyncio.Event()
+    enough = asyncio.Event()
     left = [times]
 
     def asked() -> None:
@@ -150,14 +162,8 @@ async def until_asked(times: int, frame: Callable[[], Iterator[None]], owed: flo
     meter = Asked(asked)
     meter.spent(owed)
     drawing: Any = NoDrawing()
-    running = loop.create_task(
-        FrameClock(1000.0, meter, frame, lambda: drawing, is_quiet=lambda: True, looks=lambda: True).run(), name="clock"
-    )
-    try:
-        await asyncio.wait_for(enough.wait(), PATIENCE)
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
+    async with runs(FrameClock(1000.0, meter, frame, lambda: drawing, is_quiet=lambda: True, looks=lambda: True)):
+        await enough.wait()
 
 
 async def test_who_has_pressed_a_key_does_not_wait_for_what_painting_owes(time: Time) -> None:
@@ -230,17 +236,12 @@ async def test_a_key_or_an_event_does_not_wait_for_a_clock_that_rests(
     drawing: Any = NoDrawing()
     clock = FrameClock(1000.0, PaintMeter(), frame, lambda: drawing, is_quiet=lambda: True, looks=lambda: True)
     time.pass_(ATTENTION)
-    running = asyncio.get_running_loop().create_task(clock.run(), name="clock")
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await begun.wait()  # it begins with somebody who has just come
-            begun.clear()
-            assert not clock._woken.is_set()  # and now it rests
-            what_happens(clock)
-            await begun.wait()
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
+    async with runs(clock):
+        await begun.wait()  # it begins with somebody who has just come
+        begun.clear()
+        assert not clock._woken.is_set()  # and now it rests
+        what_happens(clock)
+        await begun.wait()
 
 
 @pytest.mark.parametrize("rate", [1 / 3600, 1 / 60])
@@ -256,20 +257,15 @@ async def test_a_key_does_not_wait_for_a_clock_whose_frames_are_far_apart(rate: 
     drawing: Any = NoDrawing()
     clock = FrameClock(rate, PaintMeter(), frame, lambda: drawing, is_quiet=lambda: True, looks=lambda: True)
     time.pass_(ATTENTION)  # time stands still from here on: no frame is due by itself
-    running = asyncio.get_running_loop().create_task(clock.run(), name="clock")
-    try:
-        async with asyncio.timeout(PATIENCE):
-            for _ in range(3):
-                clock.wake()  # what happens waits
-                await asyncio.sleep(0)
-                before = len(begun)
-                clock.attend()
-                await drawn.wait()
-                drawn.clear()
-                assert len(begun) == before + 1
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
+    async with runs(clock):
+        for _ in range(3):
+            clock.wake()  # what happens waits
+            await asyncio.sleep(0)
+            before = len(begun)
+            clock.attend()
+            await drawn.wait()
+            drawn.clear()
+            assert len(begun) == before + 1
 
 
 async def test_a_long_frame_lets_the_loop_turn_though_nobody_is_known_to_wait(time: Time) -> None:
