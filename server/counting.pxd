@@ -2,9 +2,10 @@
 
 cimport cython
 
-from echotui.server.native cimport clock
+from echotui.server.native cimport Brief, brief, clock, in_full
 
 cdef long long _LAST_KEPT
+cdef long long _BRIEF
 
 
 cdef class Totals:
@@ -15,10 +16,17 @@ cdef class Totals:
 
 cdef class Traffic(Totals):
     cdef public long long unsent
-    cdef public bytes last_in
     cdef public double last_in_at
+    cdef Brief _brief
+    cdef bytes _longer
     cdef public object link
     cdef public bint has_to_boom
+
+    @cython.final
+    @cython.locals(size=cython.longlong)
+    cdef keep(self, bytes data)
+
+    cpdef become(self, Traffic other)
 
 
 cdef class Details:

@@ -4,6 +4,7 @@
 cimport cython
 from cpython.object cimport PyObject
 from cpython.time cimport monotonic
+from libc.string cimport memcpy
 
 
 cdef extern from "pythread.h":
@@ -104,6 +105,25 @@ cpdef inline bint holds(bytes data, bytes word) except -1:
     if data is None or not word:
         raise TypeError("it takes bytes, and a word")
     return echotui_holds(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
+
+cdef enum:
+    _BRIEF = 10 * 8
+
+cdef struct Brief:
+    long long text[10]  # eight bytes each. Of a text, Python would get what is before its first 0.
+    unsigned char size
+
+cpdef inline Brief brief(bytes data) noexcept:
+    """Return the first `BRIEF` bytes for keeping: no object, which would lie somewhere else."""
+    cdef Brief kept
+    kept.size = 0 if data is None else <unsigned char>min(PyBytes_GET_SIZE(data), _BRIEF)
+    if kept.size:
+        memcpy(kept.text, PyBytes_AS_STRING(data), kept.size)
+    return kept
+
+cpdef inline bytes in_full(Brief kept):
+    """Return the bytes that `brief` was given."""
+    return (<char*>kept.text)[: min(kept.size, _BRIEF)]
 
 cpdef bytes receive(int descriptor)
 

@@ -16,6 +16,7 @@ from weakref import ref as weak
 from .c_library import c_library
 
 __all__ = [
+    "BRIEF",
     "MOST_RECEIVED",
     "NEEDS_NO_LOCK",
     "Attribute",
@@ -23,6 +24,7 @@ __all__ = [
     "Vigil",
     "address",
     "back_of",
+    "brief",
     "call",
     "calling_frame",
     "clock",
@@ -31,6 +33,7 @@ __all__ = [
     "give",
     "globals_of",
     "holds",
+    "in_full",
     "offset_of",
     "receive",
     "self_of",
@@ -42,6 +45,9 @@ __all__ = [
 
 #: How many bytes `receive` returns at most.
 MOST_RECEIVED = 64 * 1024
+
+#: How many bytes `brief` keeps.
+BRIEF = 80
 
 _os: Any = os  # It has what the type checker's oldest Python has not.
 
@@ -201,6 +207,16 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, A
 def holds(data: bytes, word: bytes) -> bool:
     """Return whether a word, which is not empty, is in there."""
     return data.find(word) >= 0  # ``in`` tries first whether the word is a number
+
+
+def brief(data: bytes) -> bytes:
+    """Return the first `BRIEF` bytes for keeping. In C they are no object, but numbers in whatever keeps them."""
+    return data[:BRIEF]
+
+
+def in_full(kept: bytes) -> bytes:
+    """Return the bytes that `brief` was given."""
+    return kept
 
 
 def receive(descriptor: int) -> bytes | None:

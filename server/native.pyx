@@ -287,6 +287,9 @@ cdef enum:
 #: How many bytes `receive` returns at most.
 MOST_RECEIVED = _MOST_RECEIVED
 
+#: How many bytes `brief` keeps.
+BRIEF = _BRIEF
+
 cdef char _arrived[_MOST_RECEIVED]
 
 

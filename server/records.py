@@ -154,8 +154,7 @@ class Connection(Traffic):
     def frozen(self) -> "Connection":
         """Return a copy that stays as it is, whatever becomes of its faults."""
         copied = replace(self, sock=None)
-        for name in (*Totals.__slots__, *Traffic.__slots__):
-            setattr(copied, name, getattr(self, name))
+        copied.become(self)
         copied.link = copy.copy(self.link)
         return copied
 

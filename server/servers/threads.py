@@ -4,7 +4,7 @@ Records and journal belong to the thread of the loop, so what happens here is *p
 in order, in batches at least `BATCH` apart, so that not even a server that spins floods the loop. What is
 counted for every message is written in place instead: `reads`, `bytes_in`, `bytes_out`, `last_in`, `last_in_at`
 and `unsent` of the thread's own connections, the first three and `busy` of its server's record. No other thread writes
-these, a reader takes each of them in one step, and that two of them may differ by one message does no harm.
+these, a reader takes each of them whole, and that two of them may differ by one message does no harm.
 
 A thread cannot be ended from outside, only asked: by a flag, and where it may be blocked just then, by shutting down
 the socket it is blocked on. It closes its sockets itself, at once, and under the same lock under which others

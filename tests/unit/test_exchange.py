@@ -8,9 +8,10 @@ from echotui.server.counting import LAST_KEPT, Tally
 from echotui.server.exchange import FAIR_SHARE, Exchange
 from echotui.server.faults.link import Link
 from echotui.server.journal import Journal
+from echotui.server.native import BRIEF
 from echotui.server.records import Connection, ServerRecord
 
-WORDS = [b"a\n", b"bo", b"om", b"\r", b"\n", b"boom\r\n", b"x" * 300]
+WORDS = [b"a\n", b"bo", b"om", b"\r", b"\n", b"boom\r\n", b"x" * BRIEF, b"x" * (BRIEF + 1), b"x" * 300]
 PIECES = st.lists(st.sampled_from(WORDS) | st.binary(min_size=1))
 
 
@@ -33,7 +34,7 @@ def test_it_answers_as_the_conversation_does_and_counts_each_byte_once(pieces: l
     plain = Conversation()
     assert connection.bytes_out == totals.bytes_out == sum(len(plain.receive(piece)) for piece in pieces)
     assert connection.unsent == 0
-    assert connection.last_in == (pieces[-1][:LAST_KEPT] if pieces else b"")
+    assert connection.last_in == connection.frozen().last_in == (pieces[-1][:LAST_KEPT] if pieces else b"")
 
 
 def test_what_is_returned_is_unsent_until_it_is_settled() -> None:

@@ -44,6 +44,13 @@ def test_a_thread_has_the_number_that_threading_gives_it() -> None:
     assert numbers[0][0] == numbers[0][1] != threading.get_ident()
 
 
+@given(st.binary(max_size=2 * native.BRIEF))
+@example(b"\0\xff\0")
+@example(b"x" * (native.BRIEF + 1))
+def test_what_is_kept_in_brief_is_the_beginning(data: bytes) -> None:
+    assert native.in_full(native.brief(data)) == data[: native.BRIEF]
+
+
 def test_a_threads_times_are_its_own_and_lie_between_two_of_the_clock() -> None:
     before, ran_before = time.monotonic(), time.thread_time()
     asked, answered, ran, starved = native.thread_times(-1)
