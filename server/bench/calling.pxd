@@ -40,7 +40,10 @@ cdef class Calling:
     cdef public bint stopped
 
 
-@cython.locals(now=double, tell_at=double, heard=Caller, caller=Caller, room=cython.longlong, fd=int, mask=int)
+@cython.locals(
+    before=double, now=double, tell_at=double, heard_at=double, spins=bint, heard=Caller, caller=Caller,
+    room=cython.longlong, fd=int, mask=int,
+)
 cpdef double flat_out(Calling calling, double end, object tell) except -1
 
 @cython.locals(

@@ -94,7 +94,7 @@ class Calling:
         self.owed = 0
         """Bytes that have not come back on any connection."""
         self.spin = 0.0
-        """From how many seconds before a message is due it spins, rather than sleeps."""
+        """For how many seconds it spins, rather than sleeps: before a message is due, or flat out, after an answer."""
         self.spun = 0.0
         """For how long nothing was done but to look at the clock, in seconds."""
         self.stop_at = -1
@@ -120,15 +120,21 @@ def flat_out(calling: Calling, end: float, tell: Callable[[int], None]) -> float
     now = clock()
     for caller in list(calling.callers.values()):
         say(calling, caller, now, calling.pipelining)
-    tell_at = now
+    tell_at = heard_at = now
     while now < end and calling.callers and not calling.stopped:
-        for fd, mask in ready(min(TELL_EVERY, end - now)):
+        spins = now - heard_at < calling.spin
+        found = ready(0 if spins else min(TELL_EVERY, end - now))
+        for fd, mask in found:
             heard = hear(calling, fd, mask)
             if heard is not None:
                 room = calling.pipelining - len(heard.sent_at)
                 if room > 0:
                     say(calling, heard, clock(), room)
-        now = clock()
+        before, now = now, clock()
+        if found:
+            heard_at = now
+        elif spins:
+            calling.spun += now - before
         if now >= tell_at:
             tell(calling.messages)
             tell_at = now + TELL_EVERY

@@ -40,8 +40,8 @@ class Order:
         pipelining: how many messages of one connection may be on their way at the same time.
         seconds: for how long messages are sent; for those that are under way then, the client waits a little.
         upper: whether answers are expected in upper case.
-        spins: whether a client that sends by the clock may keep a core busy while it waits, to be on time. It takes
-            that from the server, if there is no other.
+        spins: whether a client may keep a core busy while it waits, to be on time, and to be awake when an answer
+            comes. It takes that from the server, if there is no other.
     """
 
     address: tuple[str, int]

@@ -37,8 +37,10 @@ GO = b"go "
 PATIENCE = 10.0
 LAST_ANSWERS = 5.0
 
-#: From how many seconds before a message is due a client that may do so spins. A process that sleeps is woken too late:
-#: by the 50 µs to which Linux rounds, and by what it takes to wake a core, in a virtual machine as much again.
+#: For how many seconds a client that may do so spins: before a message is due, or flat out, after an answer. A process
+#: that sleeps is woken too late: by the 50 µs to which Linux rounds, and by what it takes to wake a core, in a virtual
+#: machine as much again. And who sends it an answer pays for waking it: 3 µs of the 13 of a message, there. How often
+#: that is depends on how fast answers come, so a server that took 1 % longer for a message seemed to take 4 % longer.
 SPIN = 0.0002
 
 #: How many different bytes of messages there are at least, before they repeat.

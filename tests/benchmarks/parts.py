@@ -4,7 +4,8 @@
 
 Prints CPU time per message, and for each part the mean of its ratios to the plain server's of the same round, with its
 standard error. In each round all run anew, and are put under load in turn, as `echotui bench` does it. How far `plain`,
-which is the same server once more, is from 1 tells what is luck. The parts are not all of it, and need not add up.
+which is the same server once more, is from 1 tells what is luck; and how far `longer` is from what it has to be,
+whether a ratio says what is so. The parts are not all of it, and need not add up.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import socket
 import statistics
 import sys
 import threading
+import timeit
 from collections.abc import Callable
 
 from echotui.server import new_event_loop
@@ -29,6 +31,9 @@ from echotui.server.observe.stalls import Stalls
 from echotui.server.records import Connection, ServerRecord
 from echotui.server.servers.base import RECEIVE_SIZE
 from echotui.tui.bench import commands
+
+#: A loop over this takes a third of a microsecond or so.
+NOTHING = tuple(range(80))
 
 #: Of ``unshare``: have descriptors of one's own (Linux, unshare(2)).
 CLONE_FILES = 0x400
@@ -52,6 +57,24 @@ def with_a_thread_apart() -> None:
         threading.Event().wait()
 
     threading.Thread(target=sleep, daemon=True).start()
+
+
+def longer() -> None:
+    """Have each message take longer by a known time: what `NOTHING` takes. It should come to just that, and no more."""
+
+    async def serve(listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+
+        async def echo(peer: socket.socket) -> None:
+            with peer, contextlib.suppress(OSError):
+                while data := await loop.sock_recv(peer, RECEIVE_SIZE):
+                    for _ in NOTHING:
+                        pass
+                    await loop.sock_sendall(peer, data)
+
+        await plain.serve_each(listener, echo)
+
+    plain.ON_LOOP["sockets"] = serve
 
 
 def counted() -> None:
@@ -92,6 +115,7 @@ def timed() -> None:
 #: What is done to the plain server before it serves.
 PARTS: dict[str, Callable[[], None]] = {
     "plain": once_more,
+    "longer": longer,
     "thread": with_a_thread,
     "apart": with_a_thread_apart,
     "counted": counted,
@@ -133,6 +157,8 @@ def main() -> None:
         lambda _case, _samples: None,
     )
     bare = of(samples, "bare")
+    nothing = min(timeit.repeat("for _ in NOTHING: pass", globals=globals(), number=100_000)) * 10
+    print(f"longer    {nothing:7.2f} µs by itself: ×{1 + nothing / statistics.mean(bare) / 1e6:.3f} is to be expected")
     print(f"{'bare':9} {statistics.mean(bare) * 1e6:7.2f} µs a message")
     for part in parts:
         took = of(samples, part)
