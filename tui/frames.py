@@ -54,7 +54,7 @@ SAVED = 0.2
 #: The longest a frame waits for its allowance, in seconds.
 SLOWEST = 2.0
 
-#: How long after a key frames come as fast as they can, in seconds.
+#: How long after a key, and after the app was started, frames come as fast as they can, in seconds.
 ATTENTION = 1.0
 
 #: How long from one frame to the next, in seconds, at the least while not each has news and nothing happens: to look
@@ -86,6 +86,7 @@ class PaintMeter:
         self._since = perf_counter()
         self._saved = SAVED
         self._at = self._since
+        self._up_at = self._since + ATTENTION
         self._worked = thread_time()
         self._painted = 0.0
         self._busy_until = 0.0
@@ -102,7 +103,8 @@ class PaintMeter:
         """Work out what the loop does, and return whether it is time for a frame. Asked once in each `period`."""
         now, worked = perf_counter(), thread_time()
         passed, painted = now - self._at, self._painted
-        busy = worked - self._worked - painted > BUSY * passed
+        is_up = self._at >= self._up_at  # until then it is the app itself that works, and not its servers
+        busy = is_up and worked - self._worked - painted > BUSY * passed
         self._at, self._worked, self._painted = now, worked, 0.0
         if busy:
             self._busy_until = now + CALM

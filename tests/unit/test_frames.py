@@ -51,6 +51,14 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     return time
 
 
+def a_meter(time: Time) -> PaintMeter:
+    """Return one of an app that came up a while ago."""
+    meter = PaintMeter()
+    time.pass_(ATTENTION)
+    assert meter.affords(PERIOD)
+    return meter
+
+
 def painted(meter: PaintMeter, time: Time, seconds: float) -> None:
     """Paint for so long; that is work, too."""
     time.pass_(seconds, busy=True)
@@ -70,7 +78,7 @@ def waits(meter: PaintMeter, time: Time, *, busy: bool) -> float:
 def test_painting_has_its_share_of_the_time_and_a_smaller_one_while_the_loop_is_busy(time: Time) -> None:
     cost = 0.03
     for busy, share in ((False, EASY_SHARE), (True, BUSY_SHARE)):
-        meter = PaintMeter()
+        meter = a_meter(time)
         time.pass_(PERIOD, busy=busy)
         assert meter.affords(PERIOD)
         assert meter.loop_is_busy is busy
@@ -92,7 +100,7 @@ def test_what_is_saved_up_is_bounded_and_so_is_what_is_owed(time: Time) -> None:
 
 
 def test_painting_alone_is_no_business_of_the_loop_and_who_was_busy_is_so_for_a_while(time: Time) -> None:
-    meter = PaintMeter()
+    meter = a_meter(time)
     painted(meter, time, PERIOD)
     meter.affords(PERIOD)
     assert not meter.loop_is_busy
@@ -106,6 +114,21 @@ def test_painting_alone_is_no_business_of_the_loop_and_who_was_busy_is_so_for_a_
     time.pass_(CALM)
     meter.affords(PERIOD)
     assert not meter.loop_is_busy
+
+
+def test_who_comes_right_after_the_start_is_seen_at_once_whatever_the_start_took(time: Time) -> None:
+    meter = PaintMeter()
+    time.pass_(PERIOD, busy=True)
+    painted(meter, time, 0.02)
+    while time.now < 1000.0 + ATTENTION:
+        meter.affords(PERIOD)
+        assert not meter.loop_is_busy
+        time.pass_(PERIOD)
+    assert meter.affords(PERIOD)
+    for _ in range(2):  # what began while it came up is no work of others, either
+        time.pass_(PERIOD, busy=True)
+        meter.affords(PERIOD)
+    assert meter.loop_is_busy
 
 
 def test_what_painting_takes_is_measured_over_a_full_window(time: Time) -> None:
