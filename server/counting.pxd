@@ -22,7 +22,6 @@ cdef class Traffic(Totals):
     cdef public object link
     cdef public bint has_to_boom
 
-    @cython.final
     @cython.locals(size=cython.longlong)
     cdef keep(self, bytes data)
 

@@ -84,7 +84,7 @@ class Traffic(Totals):
         self.reads, self.bytes_in, self.bytes_out = other.reads, other.bytes_in, other.bytes_out
         self.unsent, self.has_to_boom, self.link = other.unsent, other.has_to_boom, other.link
         self.last_in_at = other.last_in_at
-        self._brief, self._longer = other._brief, other._longer  # noqa: SLF001 - another of its kind
+        self._longer, self._brief = other._longer, other._brief  # noqa: SLF001 - another of its kind
 
 
 class Details:

@@ -91,8 +91,8 @@ class Report:
     wrong: str = ""
     """The first wrong answer, in words."""
     client_cpu: float = 0.0
-    """CPU time of the busiest client process by wall time, but for what it took to look at the clock: near 1.0 the
-    client was the bottleneck."""
+    """CPU time of the busiest client process by wall time, but for what it spun: near 1.0 the client was the
+    bottleneck."""
     interrupted: bool = False
     """Whether it was stopped before its time."""
 

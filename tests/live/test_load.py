@@ -342,7 +342,8 @@ def test_a_signal_prints_what_there_was_so_far(number: signal.Signals) -> None:
     assert re.search(rb"until it was stopped.*\n  messages +[1-9]", printed)
 
 
-def test_the_same_connections_carry_out_one_order_after_the_other() -> None:
+@pytest.mark.parametrize("spins", [False, True])
+def test_the_same_connections_carry_out_one_order_after_the_other(*, spins: bool) -> None:
     accepted: list[socket.socket] = []
 
     def serve(sock: socket.socket) -> None:
@@ -350,7 +351,7 @@ def test_the_same_connections_carry_out_one_order_after_the_other() -> None:
         echo(sock)
 
     with a_server(serve) as port:
-        order = Order(address=("127.0.0.1", port), connections=3, seconds=0.2)
+        order = Order(address=("127.0.0.1", port), connections=3, seconds=0.2, spins=spins)
         with Load(order, 2) as traffic:
             assert traffic.connect() == 3
             flat_out = traffic.run()
@@ -359,6 +360,7 @@ def test_the_same_connections_carry_out_one_order_after_the_other() -> None:
     for report in (flat_out, by_the_clock):
         assert report.errors == {}
         assert report.messages == sum(report.latencies.counts.values()) > 0
+        assert 0 <= report.client_cpu <= 1
     assert by_the_clock.messages + by_the_clock.behind <= 60 + 2  # the first of each process is due at once
 
 

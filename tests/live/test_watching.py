@@ -10,7 +10,7 @@ import pytest
 from support import PATIENCE, SOCKETS, a_lab, a_peer, happens, told
 
 from echotui.server import events
-from echotui.server.counting import LAST_KEPT
+from echotui.server.counting import LAST_KEPT, beginning
 from echotui.server.journal import Entry, Journal
 from echotui.server.lab import Lab, Refused
 from echotui.server.observe.events import Complained
@@ -138,4 +138,9 @@ async def test_the_journal_keeps_no_memory_that_was_meant_for_much_longer_reads(
         assert await peer.echoes(b"SHORT\n")
         received = await happens(lab, events.Received, connection=peer.connection.id)
         assert received.text == peer.connection.last_in == b"SHORT\n"
-        assert received.text is not peer.connection.last_in  # which lies where `recv` had room for 64 KiB
+
+
+def test_what_is_kept_of_a_message_is_an_object_of_its_own() -> None:
+    data = b"SHORT\n"
+    assert beginning(data) == data
+    assert beginning(data) is not data  # which lies where `recv` had room for 64 KiB
