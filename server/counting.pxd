@@ -25,8 +25,6 @@ cdef class Traffic(Totals):
     @cython.locals(size=cython.longlong)
     cdef keep(self, bytes data)
 
-    cpdef become(self, Traffic other)
-
 
 cdef class Details:
     cdef public bint details_open

@@ -79,13 +79,6 @@ class Traffic(Totals):
         if self._longer:
             self._longer = b""
 
-    def become(self, other: "Traffic") -> None:
-        """Say the same as another."""
-        self.reads, self.bytes_in, self.bytes_out = other.reads, other.bytes_in, other.bytes_out
-        self.unsent, self.has_to_boom, self.link = other.unsent, other.has_to_boom, other.link
-        self.last_in_at = other.last_in_at
-        self._longer, self._brief = other._longer, other._brief  # noqa: SLF001 - another of its kind
-
 
 class Details:
     """Whether a detail, as each message is one, would be recorded now, and how many were not."""

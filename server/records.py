@@ -154,7 +154,10 @@ class Connection(Traffic):
     def frozen(self) -> "Connection":
         """Return a copy that stays as it is, whatever becomes of its faults."""
         copied = replace(self, sock=None)
-        copied.become(self)
+        for name in (*Totals.__slots__, *Traffic.__slots__):
+            if not name.startswith("_"):  # what it keeps of the latest read is told by `last_in`
+                setattr(copied, name, getattr(self, name))
+        copied.last_in = self.last_in
         copied.link = copy.copy(self.link)
         return copied
 
