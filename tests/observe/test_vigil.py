@@ -42,13 +42,16 @@ async def at_rest(loop: Loop) -> Stalls:
     return stalls
 
 
-async def the_stall(begun_after: float) -> StallEnded:
-    """Return the stall that has begun after a time, once it is told."""
+async def the_stall(asked_at: float) -> StallEnded:
+    """Return the stall that a test, which asked for the time just before, has made, once it is told.
+
+    It may have begun a moment before that: the loop was found awake when the test was about to ask.
+    """
     async with asyncio.timeout(PATIENCE):
         while True:
             for stall in observed().stalls.recent:
                 for event in told(StallEnded):
-                    if event.stall == stall.id and stall.began >= begun_after:
+                    if event.stall == stall.id and stall.ended is not None and stall.ended > asked_at:
                         return event
             await asyncio.sleep(0.01)
 
