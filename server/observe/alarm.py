@@ -34,6 +34,9 @@ class Alarm(Protocol):
     def set(self, seconds: float) -> None:
         """Let it ring once, so many seconds from now, and not when it was to ring before; 0 for not at all."""
 
+    def hush(self) -> None:
+        """Let it not ring until it is set again, if that spares who waits for it."""
+
     def wait(self) -> None:
         """Sleep until it rings."""
 
@@ -56,6 +59,10 @@ class KernelAlarm:
         """Let it ring once, so many seconds from now, and not when it was to ring before; 0 for not at all."""
         set_timer(self.timer, seconds)
 
+    def hush(self) -> None:
+        """Let it not ring until it is set again."""
+        set_timer(self.timer, 0)
+
     def wait(self) -> None:
         """Sleep until it rings."""
         os.read(self.timer, 8)
@@ -77,6 +84,9 @@ class PolledAlarm:
         before, self._at = self._at, monotonic() + seconds if seconds else float("inf")
         if self._at < before:
             self._sooner.set()
+
+    def hush(self) -> None:
+        """It rings as it was set: who waits would wake then all the same, and once more when it is set again."""
 
     def wait(self) -> None:
         """Sleep until it rings."""

@@ -211,6 +211,12 @@ class Stalls(StallLimit):
                 self._start()
             self.ring_in(self.limit * 1.25)
 
+    def hush(self) -> None:
+        """Let the thread sleep on while the loop does, which puts the alarm off when it wakes."""
+        self.put_off_at = 0.0
+        if self._watch is not None:
+            self._watch.alarm.hush()
+
     def ring_in(self, seconds: float) -> None:
         """Have the thread look after so many seconds, and not when it was to look before."""
         self._rings_at = monotonic() + seconds

@@ -34,10 +34,12 @@ cdef class Ticking:
     cdef public tuple _ready
     cdef public long long _ready_count
     cdef public long long _work
+    cdef public double _rested_until
 
     cpdef tick(self, object select, object timeout=*)
 
 
+@cython.locals(stalls=StallLimit)
 cpdef fall_asleep(Ticking tick, double began, object timeout, list scheduled, long long work)
 
 @cython.locals(stalls=StallLimit)

@@ -31,6 +31,9 @@ class StallLimit:
         self.put_off_at = 0.0
         """From when on the alarm has to be put off again, if the loop turns, by `time.monotonic`, in seconds."""
 
+    def hush(self) -> None:
+        """Let the alarm be until the loop wakes."""
+
 
 class Ticking:
     """The tick that a loop is in, and those that are over."""
@@ -44,6 +47,7 @@ class Ticking:
         "_observation",
         "_ready",
         "_ready_count",
+        "_rested_until",
         "_ring",
         "_setter_id",
         "_slept",
@@ -89,6 +93,8 @@ class Ticking:
         self._ready: tuple[tuple[int, int], ...] = ()
         self._ready_count = 0
         self._work = 0
+        self._rested_until = 0.0
+        """When it woke the last time from a sleep after which the alarm had to be put off."""
 
     def tick(self, select: Any, timeout: float | None = None) -> Any:
         """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
@@ -127,6 +133,10 @@ def fall_asleep(tick: Ticking, began: float, timeout: float | None, scheduled: l
             setter = timer.setter
             if setter is not None:
                 tick._setter_id = setter.id
+        stalls = tick._stalls
+        if began - tick._rested_until < stalls.longest / 4 and (timeout is None or timeout > stalls.longest):
+            # It has little to do, and the alarm would ring for nothing. To a busy loop this were one more system call.
+            stalls.hush()
     except Exception as error:  # noqa: BLE001 - nothing here may keep the loop from sleeping
         tick._observation.disable(tick, error)
 
@@ -141,6 +151,8 @@ def wake(tick: Ticking, now: float, ready: list[tuple[int, int]], count: int) ->
     tick._ready_count = count
     tick._work += count - tick._timers.fired
     stalls = tick._stalls
+    if tick._slept > stalls.longest / 4:
+        tick._rested_until = now
     if now >= stalls.put_off_at:
         try:
             stalls.put_off(now)

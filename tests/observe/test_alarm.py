@@ -67,6 +67,16 @@ def test_who_puts_it_off_is_not_rung_for(alarm: Alarm) -> None:
     assert rings(thread)
 
 
+def test_who_is_hushed_may_be_rung_for_again(alarm: Alarm) -> None:
+    thread = sleeper(alarm)
+    alarm.set(0.05)
+    alarm.hush()
+    thread.join(0.2)
+    assert thread.is_alive() == isinstance(alarm, KernelAlarm)  # the other is as good as it was set
+    alarm.set(0.01)
+    assert rings(thread)
+
+
 def test_whole_seconds_count(alarm: Alarm) -> None:
     """A timer descriptor takes seconds and nanoseconds apart."""
     alarm.set(1.001)

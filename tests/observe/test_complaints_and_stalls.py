@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import logging
+import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -487,6 +489,45 @@ async def test_a_sleeping_loop_is_no_stall() -> None:
 def _is_its_own_fault(stall: Stall) -> bool:
     lasted, ran, starved, waited = stall.spent
     return starved is None or (ran or 0.0) + (waited or 0.0) >= min(lasted, observed().stalls.limit)
+
+
+async def test_who_watches_sleeps_on_while_a_quiet_loop_does(loop: Any) -> None:
+    thread = observed().stalls._thread
+    if loop.kind != "asyncio" or sys.platform != "linux" or thread is None:
+        pytest.skip("who watches cannot be let sleep here, or how often it wakes is not known")
+
+    def woken() -> int:
+        words = Path(f"/proc/self/task/{thread.native_id}/status").read_text().split()
+        return int(words[words.index("voluntary_ctxt_switches:") + 1])
+
+    sleeps = 5
+    for _ in range(10):  # the alarm may ring while somebody else has the core
+        before = woken()
+        for _ in range(sleeps):
+            await asyncio.sleep(observed().stalls.limit * 1.5)
+        if woken() - before < sleeps / 2:
+            return
+    pytest.fail("it was woken for each sleep")
+
+
+async def test_who_blocks_a_loop_that_has_slept_for_long_is_seen() -> None:
+    noticed = threading.Event()
+    stalls = observed().stalls
+    stalls.listeners.append(lambda _: noticed.set())
+    here = asyncio.get_running_loop()
+    seen = here.create_future()
+
+    def block() -> None:
+        noticed.clear()
+        seen.set_result(noticed.wait(10))
+
+    for _ in range(2):
+        await asyncio.sleep(stalls.limit * 1.5)
+    # It falls asleep for long, and is woken in a moment.
+    soon = threading.Timer(0.002, here.call_soon_threadsafe, [block])
+    soon.start()
+    assert await seen
+    soon.join()
 
 
 async def test_lag_is_measured_on_both_loops(loop: Any) -> None:
