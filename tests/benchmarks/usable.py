@@ -3,9 +3,10 @@
     python tests/benchmarks/usable.py [--connections 10000] [--seconds 10] [--loop uvloop]
 
 *idle*: the share of a core that the app on a pty of 140×45 takes with 100 connections that say nothing, beside a plain
-server's and `echotui serve`'s. *busy*: all of many connections are served, the share of a core that takes (near the
-whole of it, keys queue up as messages do), and how long it takes from a key to the screen: least, median, 95th
-percentile, most.
+server's and `echotui serve`'s, and that of a loop of asyncio's which does nothing but wake, as often as the app does:
+what a wake-up takes depends on the machine, and on the hour. *busy*: all of many connections are served, the share of a
+core that takes (near the whole of it, keys queue up as messages do), and how long it takes from a key to the screen:
+least, median, 95th percentile, most.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import math
 import random
 import resource
 import statistics
+import sys
 import threading
 from time import perf_counter, sleep
 
@@ -26,10 +28,27 @@ from echotui.tui.bench import commands
 VIEWS = (("2", b"Ticks"), ("1", b"Servers"))
 
 
+#: How often the app wakes in a second, while nothing happens.
+WAKES = 8
+
+#: A server that wakes, for nothing.
+WAKING = f"""
+import asyncio
+
+async def main():
+    async with await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0):
+        while True:
+            await asyncio.sleep(1 / {WAKES})
+
+asyncio.run(main())
+"""
+
+
 def idle(case: Case, seconds: float) -> None:
     """Print what it takes to do nothing."""
-    for variant in ("bare", "watched", "painting"):
-        with Subject(commands(10)[variant](case), paints=variant == "painting") as subject:
+    for variant in ("bare", "waking", "watched", "painting"):
+        command = [sys.executable, "-c", WAKING] if variant == "waking" else commands(10)[variant](case)
+        with Subject(command, paints=variant == "painting") as subject:
             with Load(Order(address=("127.0.0.1", subject.port), upper=case.server in UPPER)) as load:
                 load.connect()
                 sleep(2)
