@@ -5,6 +5,9 @@ Then, on asyncio, one accept that fails complains as often as the backlog is lon
 the server is closed; on uvloop, libuv accepts everybody who waits and hangs up at once. So the accepting is done
 here, with ``sock_accept``: it says once that it cannot, it rests, and whoever waits stays in the queue. What `streams`
 and `protocol` do with the accepted socket is what those two functions do.
+
+Of many who wait `ACCEPT_BATCH` are accepted at a stretch: asyncio's ``sock_accept`` does not let go of the loop as long
+as there is another one, and their tasks would all begin at once.
 """
 
 import asyncio
@@ -17,7 +20,7 @@ from ..observe.task_record import TaskRecord
 from ..observe.waiting import what_a_task_waits_for
 from ..records import Connection, ConnectionState
 from .base import EchoServer
-from .books import ACCEPT_RETRY, Desk
+from .books import ACCEPT_BATCH, ACCEPT_RETRY, Desk
 from .following import rest
 
 
@@ -56,7 +59,12 @@ class AcceptingServer(EchoServer):
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
+        turns = 0
         while self._accepts:
+            turns += 1
+            if turns % ACCEPT_BATCH == 0:  # while somebody waits to be accepted, `sock_accept` returns at once
+                await asyncio.sleep(0)
+                continue
             try:
                 sock, _ = await loop.sock_accept(listener)
             except OSError as error:

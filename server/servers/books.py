@@ -24,6 +24,9 @@ from ..tcp import bytes_taken, waited_in_queue
 from ..value import value
 from .outcomes import GIVEN_UP, KeyboardBoom
 
+#: How many connections are accepted at a stretch, so that a flood of new ones does not starve the old ones.
+ACCEPT_BATCH = 64
+
 #: After how many seconds a server that could not accept tries again.
 ACCEPT_RETRY = 1.0
 

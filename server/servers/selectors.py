@@ -19,14 +19,11 @@ from ..faults.gate import Gate
 from ..observe.selecting import new_selector
 from ..records import Connection, ServerState
 from .base import EchoServer
-from .books import ACCEPT_RETRY, Desk
+from .books import ACCEPT_BATCH, ACCEPT_RETRY, Desk
 from .five_steps import FiveSteps, Handler
 from .hosting import Host, host_for
 from .outcomes import Interrupt
 from .talk import Talk
-
-#: How many connections are accepted in one turn, so that a flood of new ones does not starve the old ones.
-ACCEPT_BATCH = 64
 
 
 class SelectorsServer(EchoServer):

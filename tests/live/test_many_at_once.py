@@ -1,14 +1,29 @@
 """Many who are ready at once are served in portions, so that a turn of the hand-written loop never takes long."""
 
-from contextlib import AsyncExitStack
+import asyncio
+import socket
+from contextlib import AsyncExitStack, ExitStack, suppress
+from itertools import pairwise
 
 import pytest
-from support import SOCKETS, STREAMS, Flavour, Peer, a_lab, a_peer, each_selecting, told
+from support import (
+    PATIENCE,
+    PROTOCOL,
+    SELECTORS,
+    SOCKETS,
+    STREAMS,
+    Flavour,
+    Peer,
+    a_lab,
+    a_peer,
+    each_selecting,
+    told,
+)
 
 from echotui.server import events
 from echotui.server.exchange import FAIR_SHARE
 from echotui.server.lab import Lab
-from echotui.server.servers import hosting, sockets
+from echotui.server.servers import accepting, hosting, selectors, sockets
 
 LINE = b"all at once\r\n"
 
@@ -82,3 +97,61 @@ async def test_who_has_much_to_say_lets_another_one_be_answered_after_a_fair_sha
     answered = [event.connection for event in since if isinstance(event, events.Sent)]
     # Where somebody else has read during its first share, it has a second one.
     assert {first.connection.id, last.connection.id} <= {*answered[: 2 * FAIR_SHARE + 2]}
+
+
+def connect_without_a_turn(lab: Lab, server: str, count: int, peers: ExitStack) -> list[socket.socket]:
+    """Have so many wait to be accepted: the loop does not turn meanwhile."""
+    address = ("127.0.0.1", lab.servers[server].record.port)
+    return [peers.enter_context(socket.create_connection(address, PATIENCE)) for _ in range(count)]
+
+
+@pytest.fixture
+def portion(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many are accepted at a stretch."""
+    portion = 4
+    monkeypatch.setattr(accepting, "ACCEPT_BATCH", portion)
+    monkeypatch.setattr(selectors, "ACCEPT_BATCH", portion)
+    return portion
+
+
+each_that_accepts = pytest.mark.parametrize("flavour", [SELECTORS, SOCKETS, STREAMS, PROTOCOL], ids=str)
+
+
+@each_that_accepts
+async def test_a_flood_of_new_peers_is_accepted_in_portions(flavour: Flavour, portion: int) -> None:
+    many = 20 * portion
+    here = asyncio.get_running_loop()
+    accepted = [0]
+
+    def look() -> None:
+        accepted.append(len(lab.connections.open))
+        if accepted[-1] < many:
+            here.call_soon(look)
+        else:
+            all_are_in.set()
+
+    async with a_lab(flavour) as lab:
+        all_are_in = asyncio.Event()
+        with ExitStack() as peers:
+            connect_without_a_turn(lab, flavour.server, many, peers)
+            look()
+            async with asyncio.timeout(PATIENCE):
+                await all_are_in.wait()
+    # What is ready and what is to be called soon have their turn in one, on uvloop.
+    assert max(after - before for before, after in pairwise(accepted)) <= 2 * portion
+
+
+@each_that_accepts
+async def test_the_server_can_be_stopped_while_a_flood_of_new_peers_is_accepted(flavour: Flavour, portion: int) -> None:
+    many = 20 * portion
+    async with a_lab(flavour) as lab:
+        with ExitStack() as peers:
+            socks = connect_without_a_turn(lab, flavour.server, many, peers)
+            await asyncio.sleep(0)
+            await lab.stop(drain=0)
+            assert not lab.connections.open
+            assert len(told(lab, events.Accepted)) == len(told(lab, events.Closed)) < many
+            for sock in socks:
+                with suppress(ConnectionError):  # whoever was not accepted is turned away by the system
+                    while sock.recv(1_000):
+                        pass  # streams says good-bye
