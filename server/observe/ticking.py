@@ -94,7 +94,7 @@ class Ticking:
         self._ready_count = 0
         self._work = 0
         self._rested_until = 0.0
-        """When it woke the last time from a sleep after which the alarm had to be put off."""
+        """When it woke from the latest sleep that was long, if it was not hushed since; else 0."""
 
     def tick(self, select: Any, timeout: float | None = None) -> Any:
         """Let the loop sleep in `select`, and note the end of one tick and the beginning of the next."""
@@ -135,8 +135,12 @@ def fall_asleep(tick: Ticking, began: float, timeout: float | None, scheduled: l
                 tick._setter_id = setter.id
         stalls = tick._stalls
         if began - tick._rested_until < stalls.longest / 4 and (timeout is None or timeout > stalls.longest):
-            # It has little to do, and the alarm would ring for nothing. To a busy loop this were one more system call.
-            stalls.hush()
+            # It has little to do, and the alarm would ring for nothing. Once a rest: to a busy loop it were calls more.
+            tick._rested_until = 0.0
+            try:
+                stalls.hush()
+            except Exception as error:  # noqa: BLE001 - as below
+                tick._observation.disable(stalls, error)
     except Exception as error:  # noqa: BLE001 - nothing here may keep the loop from sleeping
         tick._observation.disable(tick, error)
 

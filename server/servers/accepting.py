@@ -59,12 +59,8 @@ class AcceptingServer(EchoServer):
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        turns = 0
+        at_a_stretch = 0
         while self._accepts:
-            turns += 1
-            if turns % ACCEPT_BATCH == 0:  # while somebody waits to be accepted, `sock_accept` returns at once
-                await asyncio.sleep(0)
-                continue
             try:
                 sock, _ = await loop.sock_accept(listener)
             except OSError as error:
@@ -76,6 +72,10 @@ class AcceptingServer(EchoServer):
             connection = self.take_in(sock)
             if connection is not None:
                 self._begin(connection, sock)
+            at_a_stretch += 1
+            if at_a_stretch >= ACCEPT_BATCH:
+                at_a_stretch = 0
+                await asyncio.sleep(0)
 
     def _begin(self, connection: Connection, sock: socket.socket) -> None:
         """Give a connection its task, and keep the task for as long as it runs."""

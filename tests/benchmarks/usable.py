@@ -27,7 +27,6 @@ from echotui.tui.bench import commands
 #: Keys to press in turn, and what is drawn of the view they lead to, and of no other.
 VIEWS = (("2", b"Ticks"), ("1", b"Servers"))
 
-
 #: How often the app wakes in a second, while nothing happens.
 WAKES = 8
 
@@ -35,8 +34,12 @@ WAKES = 8
 WAKING = f"""
 import asyncio
 
+async def echo(reader, writer):
+    while data := await reader.read(1000):
+        writer.write(data)
+
 async def main():
-    async with await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0):
+    async with await asyncio.start_server(echo, "127.0.0.1", 0):
         while True:
             await asyncio.sleep(1 / {WAKES})
 

@@ -137,8 +137,7 @@ async def test_a_flood_of_new_peers_is_accepted_in_portions(flavour: Flavour, po
             look()
             async with asyncio.timeout(PATIENCE):
                 await all_are_in.wait()
-    # What is ready and what is to be called soon have their turn in one, on uvloop.
-    assert max(after - before for before, after in pairwise(accepted)) <= 2 * portion
+    assert max(after - before for before, after in pairwise(accepted)) <= portion
 
 
 @each_that_accepts

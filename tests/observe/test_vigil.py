@@ -42,16 +42,16 @@ async def at_rest(loop: Loop) -> Stalls:
     return stalls
 
 
-async def the_stall(asked_at: float) -> StallEnded:
-    """Return the stall that a test, which asked for the time just before, has made, once it is told.
+async def the_stall(asked_at: float, lasts: float = BLOCK) -> StallEnded:
+    """Return the stall that is made for so many seconds by a test, which asked for the time before, once it is told.
 
-    It may have begun a moment before that: the loop was found awake when the test was about to ask.
+    By its end: it may have begun before the test asked, if the loop was found awake then.
     """
     async with asyncio.timeout(PATIENCE):
         while True:
             for stall in observed().stalls.recent:
                 for event in told(StallEnded):
-                    if event.stall == stall.id and stall.ended is not None and stall.ended > asked_at:
+                    if event.stall == stall.id and stall.ended is not None and stall.ended >= asked_at + lasts:
                         return event
             await asyncio.sleep(0.01)
 
@@ -167,7 +167,7 @@ async def test_a_limit_that_is_set_meanwhile_holds_for_a_loop_at_rest(loop: Loop
     await asyncio.sleep(0)  # who sets it lets the loop turn before it blocks
     now = time.monotonic()
     asyncio.get_running_loop().call_later(0.06, time.sleep, 0.045)
-    assert (await the_stall(now)).lasted >= stalls.limit
+    assert (await the_stall(now, 0.045)).lasted >= stalls.limit
 
 
 async def test_switched_off_it_rests_no_more_once_it_was_awake(loop: Loop) -> None:
