@@ -41,6 +41,12 @@ def line_of(file: str, mark: str) -> int:
     raise LookupError(mark)
 
 
+def woken(thread: int | None) -> int:
+    """Return how often a thread of this process was woken, ever, by the number the system has for it (Linux)."""
+    words = Path(f"/proc/self/task/{thread}/status").read_text().split()
+    return int(words[words.index("voluntary_ctxt_switches:") + 1])
+
+
 def be_quiet() -> None:
     """Have asyncio tell what we provoke to us only."""
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)

@@ -61,7 +61,7 @@ class KernelAlarm:
 
     def hush(self) -> None:
         """Let it not ring until it is set again."""
-        set_timer(self.timer, 0)
+        self.set(0)
 
     def wait(self) -> None:
         """Sleep until it rings."""

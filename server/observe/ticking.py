@@ -31,9 +31,6 @@ class StallLimit:
         self.put_off_at = 0.0
         """From when on the alarm has to be put off again, if the loop turns, by `time.monotonic`, in seconds."""
 
-    def hush(self) -> None:
-        """Let the alarm be until the loop wakes."""
-
 
 class Ticking:
     """The tick that a loop is in, and those that are over."""
@@ -133,16 +130,17 @@ def fall_asleep(tick: Ticking, began: float, timeout: float | None, scheduled: l
             setter = timer.setter
             if setter is not None:
                 tick._setter_id = setter.id
-        stalls = tick._stalls
-        if began - tick._rested_until < stalls.longest / 4 and (timeout is None or timeout > stalls.longest):
-            # It has little to do, and the alarm would ring for nothing. Once a rest: to a busy loop it were calls more.
-            tick._rested_until = 0.0
-            try:
-                stalls.hush()
-            except Exception as error:  # noqa: BLE001 - as below
-                tick._observation.disable(stalls, error)
     except Exception as error:  # noqa: BLE001 - nothing here may keep the loop from sleeping
         tick._observation.disable(tick, error)
+    stalls = tick._stalls
+    if began - tick._rested_until < stalls.longest / 4:
+        try:
+            if timeout is None or timeout > stalls.longest:
+                # It has little to do, and the alarm would ring for nothing. Once a rest: a busy loop is spared it.
+                tick._rested_until = 0.0
+                stalls.hush()
+        except Exception as error:  # noqa: BLE001 - as above
+            tick._observation.disable(stalls, error)
 
 
 def wake(tick: Ticking, now: float, ready: list[tuple[int, int]], count: int) -> None:

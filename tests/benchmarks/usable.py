@@ -16,6 +16,7 @@ import resource
 import statistics
 import sys
 import threading
+from collections.abc import Sequence
 from time import perf_counter, sleep
 
 from echotui.server.bench.compare import Case
@@ -30,16 +31,15 @@ VIEWS = (("2", b"Ticks"), ("1", b"Servers"))
 #: How often the app wakes in a second, while nothing happens.
 WAKES = 8
 
-#: A server that wakes, for nothing.
+#: The plain `sockets` server, on a loop that wakes, for nothing.
 WAKING = f"""
-import asyncio
-
-async def echo(reader, writer):
-    while data := await reader.read(1000):
-        writer.write(data)
+import asyncio, socket
+from echotui.server.bench.plain import serve_sockets
 
 async def main():
-    async with await asyncio.start_server(echo, "127.0.0.1", 0):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        serving = asyncio.create_task(serve_sockets(listener))
         while True:
             await asyncio.sleep(1 / {WAKES})
 
@@ -49,17 +49,21 @@ asyncio.run(main())
 
 def idle(case: Case, seconds: float) -> None:
     """Print what it takes to do nothing."""
-    for variant in ("bare", "waking", "watched", "painting"):
-        command = [sys.executable, "-c", WAKING] if variant == "waking" else commands(10)[variant](case)
-        with Subject(command, paints=variant == "painting") as subject:
-            with Load(Order(address=("127.0.0.1", subject.port), upper=case.server in UPPER)) as load:
-                load.connect()
-                sleep(2)
-                began, cpu, drawn = perf_counter(), subject.cpu, subject.drawn
-                sleep(seconds)
-                share = (subject.cpu - cpu) / (perf_counter() - began)
-                rate = (subject.drawn - drawn) / seconds
-        print(f"{case.server:9} idle  {variant:9} {share * 100:5.2f} % of a core, {rate:,.0f} B/s drawn", flush=True)
+    for variant in ("bare", "watched", "painting"):
+        idle_in(commands(10)[variant](case), case.server, variant, seconds)
+
+
+def idle_in(command: Sequence[str], server: str, variant: str, seconds: float) -> None:
+    """Print what it takes one server to do nothing."""
+    with Subject(command, paints=variant == "painting") as subject:
+        with Load(Order(address=("127.0.0.1", subject.port), upper=server in UPPER)) as load:
+            load.connect()
+            sleep(2)
+            began, cpu, drawn = perf_counter(), subject.cpu, subject.drawn
+            sleep(seconds)
+            share = (subject.cpu - cpu) / (perf_counter() - began)
+            rate = (subject.drawn - drawn) / seconds
+    print(f"{server:9} idle  {variant:9} {share * 100:5.2f} % of a core, {rate:,.0f} B/s drawn", flush=True)
 
 
 def busy(case: Case, seconds: float, rate: float | None) -> None:
@@ -117,6 +121,8 @@ def main() -> None:
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, options.connections + 100)), hard))
+    if not options.no_idle:
+        idle_in([sys.executable, "-c", WAKING], "plain", "waking", options.seconds)
     for server in options.servers.split(","):
         if not options.no_idle:
             idle(Case(server, options.loop, 100), options.seconds)

@@ -6,11 +6,10 @@ import logging
 import threading
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import pytest
-from support_observe import be_quiet, journal, line_of, observed, told
+from support_observe import be_quiet, journal, line_of, observed, told, woken
 
 from echotui.server.events import InstrumentDisabled
 from echotui.server.journal import Journal
@@ -497,16 +496,12 @@ async def test_who_watches_sleeps_on_while_a_quiet_loop_does(loop: Any) -> None:
     if loop.kind != "asyncio" or thread is None or watch is None or not isinstance(watch.alarm, KernelAlarm):
         pytest.skip("who watches cannot be let sleep here, or how often it wakes is not known")
 
-    def woken() -> int:
-        words = Path(f"/proc/self/task/{thread.native_id}/status").read_text().split()
-        return int(words[words.index("voluntary_ctxt_switches:") + 1])
-
     sleeps = 5
     for _ in range(10):  # the alarm may ring while somebody else has the core
-        before = woken()
+        before = woken(thread.native_id)
         for _ in range(sleeps):
             await asyncio.sleep(stalls.limit * 1.5)
-        if woken() - before < sleeps / 2:
+        if woken(thread.native_id) - before < sleeps / 2:
             return
     pytest.fail("it was woken for each sleep")
 

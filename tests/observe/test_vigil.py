@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, Loop
-from support_observe import journal, line_of, observed, told
+from support_observe import journal, line_of, observed, told, woken
 
 from echotui.server.loops import new_event_loop
 from echotui.server.native import NEEDS_NO_LOCK, set_timer
@@ -61,15 +61,12 @@ def block() -> None:
 
 
 async def test_a_quiet_loop_is_not_woken(loop: Loop) -> None:
-    def woken() -> int:
-        words = Path(f"/proc/self/task/{threading.get_native_id()}/status").read_text().split()
-        return int(words[words.index("voluntary_ctxt_switches:") + 1])
-
     await at_rest(loop)
+    here = threading.get_native_id()
     for _ in range(20):  # whoever else uses the machine may have it found awake
-        before = woken()
+        before = woken(here)
         await asyncio.sleep(0.5)
-        if woken() - before <= 2:
+        if woken(here) - before <= 2:
             return
     pytest.fail("it was woken all the time, as by beats")
 
