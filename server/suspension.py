@@ -39,6 +39,7 @@ class Suspension:
         self._beat_at = monotonic()
         self._between = 0.0
         self._before: Callable[[int, FrameType | None], object] | int | None = None
+        self._handles = False
 
     def install(self) -> None:
         """Begin to watch, on the running loop."""
@@ -61,6 +62,8 @@ class Suspension:
         self._before = signal.signal(signal.SIGCONT, self._goes_on)
 
     def _goes_on(self, number: int, frame: FrameType | None) -> None:
+        if self._handles:  # by the handler that was put before this one, which calls the one it has found
+            return
         gap = monotonic() - self._beat_at
         if gap > SHORTEST:
             self._resumed()
@@ -68,7 +71,11 @@ class Suspension:
             with contextlib.suppress(RuntimeError):  # the loop is closed already
                 self._loop.call_soon_threadsafe(self._tell, gap)
         if callable(self._before):
-            self._before(number, frame)
+            self._handles = True
+            try:
+                self._before(number, frame)
+            finally:
+                self._handles = False
 
     def _tell(self, gap: float) -> None:
         if gap > SHORTEST:

@@ -16,7 +16,7 @@ from .value import value
 #: How many shutdowns stay visible.
 SHUTDOWNS_KEPT = 10
 
-#: How many steps of one are kept; the others are counted.
+#: From how many steps on those of connections are counted, and no longer kept: of all else there are few.
 MOST_STEPS = 2_000
 
 
@@ -91,7 +91,7 @@ class Shutdown:
     """How many connections were open when it began."""
     steps: list[Step] = field(default_factory=list)
     dropped: int = 0
-    """How many steps are counted, but not kept: those of connections beyond `MOST_STEPS`."""
+    """How many steps of connections are counted, but not kept: see `MOST_STEPS`."""
     cut_short: str = ""
     """By what, when, and what that has lost; empty if nothing cut it short."""
     took: float | None = None
@@ -112,7 +112,7 @@ class Shutdown:
         connection: int | None = None,
     ) -> Step | None:
         """Begin a step, now unless told otherwise; None if there are too many to keep."""
-        if len(self.steps) >= MOST_STEPS:
+        if what is What.CONNECTION and len(self.steps) >= MOST_STEPS:
             self.dropped += 1
             return None
         step = Step(what, name, self.now if began is None else began, server=server, connection=connection)

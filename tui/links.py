@@ -13,6 +13,7 @@ from echotui.server.events import Event, duration
 from echotui.server.faults.active import ActiveFault
 from echotui.server.journal import Entry
 from echotui.server.observe.places import Place
+from echotui.server.observe.task_record import record_of
 from echotui.server.observe.ticks import Registration
 from echotui.server.observe.timers import LiveTimer
 from echotui.server.records import Connection, ServerRecord
@@ -157,7 +158,7 @@ def _of_connection(row: Connection, picture: Picture) -> _Ways:
 def _of_task(row: TaskRow, picture: Picture) -> _Ways:
     yield from _connection_of_task(row.id, picture)
     wait = row.wait
-    awaited = None if wait is None else getattr(wait.task, "record", None)
+    awaited = None if wait is None else record_of(wait.task)
     if awaited is not None:
         yield "waits for", Thing(Kind.TASK, awaited.id)
     if wait is not None and wait.fd is not None and _find_descriptor(wait.fd, picture) is not None:

@@ -166,11 +166,6 @@ class Watched:
         return timers.live, timers.fired, timers.cancelled
 
     @property
-    def lag(self) -> float:
-        """How long what is ready has to wait for its turn, at worst in the last second, in seconds."""
-        return self._observation.lag
-
-    @property
     def problems(self) -> Problems:
         """What went wrong."""
         complaints, stalls = self._observation.complaints, self._observation.stalls

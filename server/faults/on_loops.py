@@ -8,6 +8,7 @@ from types import CodeType, FunctionType
 from typing import Any, cast
 
 from ..events import Event, duration
+from ..observe.task_record import record_of
 from .active import ActiveFault
 from .effect import Effect, Scene
 from .gate import strikes
@@ -253,7 +254,7 @@ class TaskLeak(LoopEffect):
             name = f"fault-{self.fault.id}-leaked-{number + 1}"
             task = self.loop.create_task(_wait_for_ever(), name=name)
             self._tasks.add(task)
-            record = getattr(task, "record", None)
+            record = record_of(task)
             self.fault.radius.tasks.add(name, number=None if record is None else record.id)
         self.scene.tell(self.fault, f"{len(self._tasks):,} tasks wait for ever")
 

@@ -60,6 +60,12 @@ class Beating:
 
     def begin(self, now: float) -> None:
         """Send one, in the loop's thread: it begins to run."""
+        self.keep_vigil()
+        self.due = now
+        self._next = self._loop.call_soon(self.arrive, now)
+
+    def keep_vigil(self) -> None:
+        """Let the vigil see this thread, which is the loop's, and hear of it. No effect where there is none."""
         vigil = self.vigil
         if vigil is not None:
             try:
@@ -69,8 +75,6 @@ class Beating:
             else:
                 vigil.said = self._said.descriptor
                 self._loop.add_reader(vigil.bell, self._hear, vigil)
-        self.due = now
-        self._next = self._loop.call_soon(self.arrive, now)
 
     def send(self) -> float:
         """Send one, in any thread; return when it is due."""
@@ -98,6 +102,13 @@ class Beating:
         self.due, vigil.found_at = vigil.found_at, 0.0
         self._stalls.cores.note(Reading(*vigil.times()))
         return True
+
+    def hurry(self) -> None:
+        """Have the beat that is to come sent now: what may be a stall has changed. In any thread."""
+        with self._stalls.lock:
+            if self.due is not None:
+                self.send()
+        self.nudge()
 
     def nudge(self) -> None:
         """Have a beat sent now if the loop rests. In any thread, at any line."""
@@ -144,6 +155,9 @@ class Beating:
         if lag > self.worst:
             self.worst = lag
         observation = stalls.observation
+        if stalls.on and not stalls.watched:  # it was off when the loop began to run
+            stalls.put_off(now)
+            self.keep_vigil()
         with stalls.lock:
             stall = stalls.current
             if stalls.on:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .events import CancellationAsked, CancellationDelivered, CancellationSettled
 from .places import MACHINERY, Mark, Place, await_chain, frame_of, innermost_mark, place_of, program_mark
-from .task_record import LOOK_ALWAYS
+from .task_record import LOOK_ALWAYS, text_of
 from .waiting import shielded_by
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class Cancellation:
     asker_name: str | None
     asked_mark: Mark | None
     """The program's line that asked; None where there is none, as for a timeout's timer."""
-    asked_through: Mark
-    """The line that called ``Task.cancel``, whosoever it is."""
+    asked_through: Mark | None
+    """The line that called ``Task.cancel``, whosoever it is; None where that is not written in Python."""
     because_of: int | None
     """The id of the cancellation that led to this one; None if it stands alone."""
     limit_mark: Mark | None = None
@@ -164,9 +164,9 @@ class Cancellations:
         """How many settled ones are no longer kept."""
         return self.count - len(self.open) - len(self.settled)
 
-    def asked(self, task: "Task", message: object, frame: FrameType) -> Cancellation | None:
-        """Begin a life-line. `frame` is the caller of ``Task.cancel``."""
-        if not self.on or id(frame.f_code) in _GROUP_EXIT:
+    def asked(self, task: "Task", message: object, frame: FrameType | None) -> Cancellation | None:
+        """Begin a life-line. `frame` is the caller of ``Task.cancel``; None if that is not written in Python."""
+        if not self.on or _code_id(frame) in _GROUP_EXIT:
             return None
         try:
             return self._asked(task, message, frame)
@@ -174,13 +174,13 @@ class Cancellations:
             self._observation.disable(self, error)
             return None
 
-    def _asked(self, task: "Task", message: object, frame: FrameType) -> Cancellation | None:
-        record = task.record
+    def _asked(self, task: "Task", message: object, frame: FrameType | None) -> Cancellation | None:
+        record = task._echotui_record
         if len(record.unsettled) >= KEPT_BY_TASK:
             record.unsettled[-1].again += 1
             return None
-        reason, asker_name = _REASONS.get(id(frame.f_code), ("cancel()", None))
-        asker = frame.f_locals.get(asker_name) if asker_name else None
+        reason, asker_name = _REASONS.get(_code_id(frame), ("cancel()", None))
+        asker = frame.f_locals.get(asker_name) if frame is not None and asker_name else None
         cause = self.asking
         limit_mark = None
         if reason == "timeout":
@@ -195,11 +195,11 @@ class Cancellations:
             task_name=record.name,
             asked_at=monotonic(),
             reason=reason,
-            message=None if message is None else str(message),
+            message=None if message is None else text_of(message),
             asker_id=None if by is None else by.id,
             asker_name=None if by is None else by.name,
             asked_mark=None if reason == "SIGINT" else program_mark(frame),
-            asked_through=(frame.f_code, frame.f_lasti),
+            asked_through=None if frame is None else (frame.f_code, frame.f_lasti),
             because_of=None if cause is None else cause.id,
             limit_mark=limit_mark,
             shielded=hidden.get_name() if isinstance(hidden, asyncio.Task) else None,
@@ -232,7 +232,7 @@ class Cancellations:
             self._observation.disable(self, error)
 
     def _before_step(self, task: "Task", woken_by: Any) -> None:
-        record = task.record
+        record = task._echotui_record
         asked = [one for one in record.unsettled if one.delivered_at is None]
         if not asked:
             return
@@ -261,7 +261,7 @@ class Cancellations:
 
     def after_step(self, task: "Task") -> None:
         """See whether a task that was given CancelledError, and waits again, still deals with it."""
-        record = task.record
+        record = task._echotui_record
         if task.done() or _deals_with_it(task):
             return
         for one in record.unsettled:
@@ -270,27 +270,27 @@ class Cancellations:
                 self._settle(record, one, Outcome.SWALLOWED)
                 self._observation.complaints.swallowed(record, one)
 
-    def uncancelled(self, task: "Task", frame: FrameType) -> None:
-        """Note that a request is taken back. `frame` is the caller of ``Task.uncancel``."""
+    def uncancelled(self, task: "Task", frame: FrameType | None) -> None:
+        """Note that a request is taken back. `frame` is the caller of ``Task.uncancel``; None as for `asked`."""
         try:
             self._uncancelled(task, frame)
         except Exception as error:  # noqa: BLE001 - nothing here may stop an uncancel
             self._observation.disable(self, error)
 
-    def _uncancelled(self, task: "Task", frame: FrameType) -> None:
-        record = task.record
-        holder = frame.f_locals.get("self") if id(frame.f_globals) in MACHINERY else None
+    def _uncancelled(self, task: "Task", frame: FrameType | None) -> None:
+        record = task._echotui_record
+        holder = frame.f_locals.get("self") if frame is not None and id(frame.f_globals) in MACHINERY else None
         of_holder = [
             one for one in record.unsettled if holder is not None and one.asker is not None and one.asker() is holder
         ]
         delivered = [one for one in record.unsettled if one.delivered_at is not None and one.asker is None]
-        if id(frame.f_code) in _GROUP_EXIT and not of_holder:
+        if _code_id(frame) in _GROUP_EXIT and not of_holder:
             return
         taken_back = of_holder or delivered
         if not taken_back or taken_back[-1].delivered_at is None:
             return
         one = taken_back[-1]
-        if id(frame.f_code) == _TIMEOUT_EXIT and frame.f_locals.get("exc_type") is None:
+        if frame is not None and _code_id(frame) == _TIMEOUT_EXIT and frame.f_locals.get("exc_type") is None:
             # Its block ended without an exception although CancelledError was raised in it.
             self._settle(record, one, Outcome.SWALLOWED)
             self._observation.complaints.swallowed(record, one)
@@ -324,6 +324,11 @@ class Cancellations:
         self._observation.tell(
             CancellationSettled(one.id, one.task_name, record.owner, outcome, one.clean_up, one.error, record.id)
         )
+
+
+def _code_id(frame: FrameType | None) -> int:
+    """Return the id of the code of a frame; 0, which is none's, where there is no frame."""
+    return 0 if frame is None else id(frame.f_code)
 
 
 def _ended_cancelled(future: Any) -> bool:

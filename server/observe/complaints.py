@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from ..events import duration
 from .events import Complained
 from .places import MACHINERY, Mark, Place, caller, name_of, place_of, program_mark, raised_at
-from .task_record import describe
+from .task_record import describe, text_of
 from .waiting import is_awaited
 
 if TYPE_CHECKING:
@@ -168,11 +168,9 @@ class Complaints:
         """Note a step over the loop's limit for slow callbacks."""
         if self.on:
             stall = self._observation.stalls.during(took)
-            mark = (
-                stall.mark
-                if stall is not None and stall.mark is not None
-                else self._observation.tasks.last_mark(record)
-            )
+            mark = None if stall is None else stall.mark_in(record.id)
+            if mark is None:
+                mark = self._observation.tasks.last_mark(record)
             complaint = Complaint("slow step", f"a step took {duration(took)}", mark=mark)
             self._slow_until = complaint.at
             self._keep(complaint, record)
@@ -277,7 +275,7 @@ class Complaints:
         if not self.on or self.handling or entry.levelno < logging.WARNING:
             return
         try:
-            message = entry.getMessage()
+            message = _message_of(entry)
             slow = message.startswith("Executing ")
             if slow and self._is_told(entry):
                 return
@@ -327,6 +325,14 @@ class _Everywhere:
     def here(cls) -> Complaints | None:
         """Return the complaints of the loop that runs in this thread."""
         return cls.running.get(get_ident())
+
+
+def _message_of(entry: logging.LogRecord) -> str:
+    """Return what was logged; what cannot be put into words, as it was given: the logger's handlers say why."""
+    try:
+        return entry.getMessage()
+    except Exception:  # noqa: BLE001 - what it is made of is anybody's
+        return text_of(entry.msg)
 
 
 def _hook_before(original: Callable[[Any], None]) -> type:

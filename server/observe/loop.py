@@ -18,6 +18,7 @@ from .places import BOTTOMS, MACHINERY, cut_off_ours
 from .scheduling import OBSERVABLE, call_soon, create_task, process_events, stepping_task
 from .selecting import new_selector
 from .steps import FIRST_STEP
+from .task_record import record_of
 from .tasks import Tasks
 from .timers import Timer
 from .timing import Step
@@ -39,14 +40,14 @@ class Observed(_Loop):  # type: ignore[misc]
 
     observation: Observation
     """What is known of this loop."""
-    tasks: Tasks
-    """Its tasks."""
+    _echotui_tasks: Tasks
+    # A program may give its loop any attribute: but for that one, with no name that it would choose.
     eager_by_factory = True
     """Whether asyncio's eager factory makes eager tasks if one does not say ``eager_start``."""
 
     def run_forever(self) -> None:
         """Run until stopped."""
-        if self.tasks.loop_is_over or self.is_running() or asyncio._get_running_loop() is not None:
+        if self._echotui_tasks.loop_is_over or self.is_running() or asyncio._get_running_loop() is not None:
             super().run_forever()  # which refuses
             return
         self.observation.begin()
@@ -58,23 +59,23 @@ class Observed(_Loop):  # type: ignore[misc]
     def close(self) -> None:
         """Close the loop."""
         # What it lets go of while it closes may run a program's clean-up: that finds it closed, as on a bare loop.
-        self.tasks.loop_is_over = not self.is_running()
+        self._echotui_tasks.loop_is_over = not self.is_running()
         try:
             super().close()
         finally:
-            self.tasks.loop_is_over = self.is_closed()
+            self._echotui_tasks.loop_is_over = self.is_closed()
         self.observation.close()
 
     def set_task_factory(self, factory: Any) -> None:
         """Set what makes tasks. asyncio's eager factory goes on making observed ones."""
         super().set_task_factory(factory)
-        self.tasks.factory = factory
+        self._echotui_tasks.factory = factory
 
     create_task = create_task
 
     def create_any_task(self, coro: Any, kwargs: dict[str, Any], frame: FrameType | None) -> Any:
         """Make a task where there is more to it than `create_task` knows. `frame` is who asked for it."""
-        tasks = self.tasks
+        tasks = self._echotui_tasks
         elsewhere = tasks.thread not in {0, get_ident()}
         if elsewhere and not self.get_debug():
             self.observation.complaints.called_from_elsewhere("create_task", coro)
@@ -92,7 +93,7 @@ class Observed(_Loop):  # type: ignore[misc]
         task: Any = tasks.make(self, coro, frame, kwargs)
         try:
             if elsewhere:
-                task.record.creator_id = None  # the task that runs has not made it
+                task._echotui_record.creator_id = None  # the task that runs has not made it
             # One of our lines stands where a bare loop has asyncio's eager factory.
             cut_off_ours(task._source_traceback, but=1 if eager else 0)
             return task
@@ -130,21 +131,21 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
     __slots__ = (
         "_clock_resolution",
         "_debug",
+        "_echotui_tasks",
         "_ready",
         "_scheduled",
         "_selector",
         "_stopping",
         "_timer_cancelled_count",
-        "tasks",
     )
 
     def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
         self.observation = Observation(self, lambda: self._scheduled, self.call_later, ticks=True)
-        self.tasks = self.observation.tasks
-        self.ticks = self.observation.ticks
+        self._echotui_tasks = self.observation.tasks
+        self._echotui_ticks = self.observation.ticks
         super().__init__(new_selector() if selector is None else selector)
-        if self.ticks is not None:
-            self.ticks.watch(self._selector)
+        if self._echotui_ticks is not None:
+            self._echotui_ticks.watch(self._selector)
 
     # What is below does what its parent does, in fewer calls: that pays for most of what is noted.
 
@@ -160,9 +161,9 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
         if task is not None:
             handle.task = task
         # Where a task is made, one of our lines stands where a bare loop has its `create_task`.
-        record: Any = getattr(task, "record", None)
+        record: Any = record_of(task)
         has_begun = record is not None and (record.steps > 0 or not record.eager)
-        goes_on = has_begun and record is self.tasks.running
+        goes_on = has_begun and record is self._echotui_tasks.running
         cut_off_ours(handle._source_traceback, but=1 if type(callback) is FIRST_STEP and not goes_on else 0)
         self._ready.append(handle)
         return handle  # type: ignore[no-any-return]
@@ -179,15 +180,16 @@ class AsyncioLoop(Observed, asyncio.SelectorEventLoop):
             raise TypeError("when cannot be None")
         if self._closed:
             self._check_closed()
+        observation = self.observation
+        timers, setter = observation.timers, observation.tasks.running
         if self._debug:
             self._check_thread()
             self._check_callback(callback, "call_at")
         elif self._thread_id != get_ident() and self._thread_id is not None:
+            setter = None  # the task that runs has not set it
             later = sys._getframe(1).f_code is _CALL_LATER
-            self.observation.complaints.called_from_elsewhere("call_later" if later else "call_at", callback)
-        observation = self.observation
-        timers = observation.timers
-        timer: Any = Timer(when, callback, args, self, context, timers, observation.tasks.running)
+            observation.complaints.called_from_elsewhere("call_later" if later else "call_at", callback)
+        timer: Any = Timer(when, callback, args, self, context, timers, setter)
         timers.made += 1
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True

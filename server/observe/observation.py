@@ -1,6 +1,7 @@
 """An observation: the instruments of one loop, and their way into the journal."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -20,6 +21,7 @@ from .complaints import Complaints
 from .events import LettersLost
 from .places import MACHINERY
 from .stalls import Stalls
+from .task_record import describe
 from .tasks import Tasks
 from .ticks import NOT_ON_UVLOOP, Ticks
 from .timers import Timer, Timers
@@ -89,15 +91,6 @@ class Observation:
         while self._early:
             event, at = self._early.popleft()
             journal.record(event, ago=monotonic() - at)
-
-    @property
-    def lag(self) -> float:
-        """How long what is ready has to wait for its turn, at worst in the last second, in seconds."""
-        now = monotonic()
-        ticks = self.ticks
-        if ticks is None or not ticks.on:
-            return 0.0 if self.stalls.rests else self.stalls.lag or 0.0
-        return max(ticks.worst(now - 1.0), 0.0 if ticks.asleep else now - ticks.awake_since)
 
     @property
     def is_quiet(self) -> bool:
@@ -182,9 +175,10 @@ class Observation:
     def report(self, name: str, error: Exception) -> None:
         """Say that something that watches has raised: once in the log, and in the journal."""
         if name not in self.disabled:
-            self.disabled[name] = repr(error)
-            _log.error("%s raised, and is switched off", name, exc_info=error)
-            self.tell(InstrumentDisabled(name, repr(error)))
+            why = self.disabled[name] = describe(error)
+            with contextlib.suppress(Exception):  # the program's own filters and handlers may raise
+                _log.error("%s raised, and is switched off", name, exc_info=error)
+            self.tell(InstrumentDisabled(name, why))
 
     def _guard(self, instrument: Instrument, call: Callable[[], None]) -> None:
         try:

@@ -29,7 +29,7 @@ from .timing import enter_task, same_mark, timed_step
 if TYPE_CHECKING:
     from .tasks import Tasks
 
-_tasks = Attribute("tasks")
+_tasks = Attribute("_echotui_tasks")
 _future_waited_for = Attribute("_fut_waiter")
 _asyncio_names: Any = vars(asyncio.tasks)
 
@@ -42,7 +42,7 @@ def create_task(self: Any, coro: Any, **kwargs: Any) -> Any:
 
     A task factory that was set is used: asyncio's eager one with observed tasks; what any other makes is its own.
     """
-    tasks = self.tasks
+    tasks = self._echotui_tasks
     frame = calling_frame()
     if kwargs and (len(kwargs) > 1 or kwargs.get("name", kwargs) is not None):
         return self.create_any_task(coro, kwargs, frame)

@@ -8,6 +8,7 @@ A call that holds the interpreter's lock stops this thread too: such a stall is 
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -32,6 +34,7 @@ from .vigil import new_vigil
 
 if TYPE_CHECKING:
     from .observation import Observation
+    from .task_record import TaskRecord
 
 #: How many stalls stay visible.
 KEPT = 200
@@ -41,6 +44,10 @@ STACK_LOOKED_AT = 40
 
 #: From how many seconds on it is a stall, unless told otherwise: asyncio's own limit for slow callbacks.
 DEFAULT_LIMIT = 0.1
+
+#: How long a loop that is closed waits for the thread to end, in seconds. Who is told of a stall there may wait for the
+#: loop; the thread ends by itself.
+PATIENCE = 1.0
 
 _log = logging.getLogger("echotui.observe")
 
@@ -59,14 +66,12 @@ class Stall:
         """Until when; None while it lasts."""
         self.samples = 0
         """How often the loop's thread was looked at. 0: it held the interpreter's lock, or was over too soon."""
-        self.lines: Counter[Mark] = Counter()
-        """The program's lines at which it was seen, and how often."""
+        self.seen: Counter[tuple[Mark | None, int | None]] = Counter()
+        """The program's lines at which it was seen, each with the id of the task that ran, and how often. In one turn
+        of the loop there may be more than one of either."""
         self.callback: str | None = None
         """The name of the callback that blocks, where that is not written in Python and so has no line."""
-        self.task_id: int | None = None
-        self.task_name: str | None = None
-        self.owner: str | None = None
-        """Whose task it was, found out when it was noticed: later nobody may know the task any more."""
+        self._tasks: dict[int, tuple[str, str]] = {}
         self.delayed_timers = 0
         """How many timers were due before it ended."""
         self.delayed_descriptors: int | None = None
@@ -81,10 +86,48 @@ class Stall:
         """How long it lasted, or has lasted until now, in seconds."""
         return (self.ended or monotonic()) - self.began
 
+    def sample(self, line: Mark | None, running: "TaskRecord | None") -> None:
+        """Note that the loop's thread was seen at a line, in a task."""
+        self.samples += 1
+        self.seen[line, None if running is None else running.id] += 1
+        if running is not None:  # found out now: later nobody may know the task any more
+            self._tasks[running.id] = running.name, running.owner
+
+    @property
+    def _most(self) -> tuple[Mark | None, int | None]:
+        """The line at which it was seen most often, and the task that ran there."""
+        seen = tuple(self.seen.items())  # at once: the watching thread may go on
+        return max(seen, key=lambda one: (one[0][0] is not None, one[1]), default=((None, None), 0))[0]
+
     @property
     def mark(self) -> Mark | None:
         """The line at which it was seen most often."""
-        return self.lines.most_common(1)[0][0] if self.lines else None
+        return self._most[0]
+
+    def mark_in(self, task_id: int) -> Mark | None:
+        """Return the line of one task at which it was seen most often; None if it was not seen in that task."""
+        seen = [(count, line) for (line, task), count in tuple(self.seen.items()) if task == task_id and line]
+        return max(seen, key=itemgetter(0), default=(0, None))[1]
+
+    @property
+    def task_id(self) -> int | None:
+        """The id of the task that ran at that line; None if none did."""
+        return self._most[1]
+
+    @property
+    def task_name(self) -> str | None:
+        """The name of that task."""
+        return self._task[0]
+
+    @property
+    def owner(self) -> str | None:
+        """Whose task that was."""
+        return self._task[1]
+
+    @property
+    def _task(self) -> tuple[str, str] | tuple[None, None]:
+        task = self.task_id
+        return (None, None) if task is None else self._tasks[task]
 
     @property
     def place(self) -> Place | None:
@@ -175,11 +218,17 @@ class Stalls(StallLimit):
     @limit.setter
     def limit(self, seconds: float) -> None:
         self.longest = seconds
-        self.nudge()  # who rests is looked at as often as it says
+        self.put_off_at = 0.0  # the alarm is set anew when the loop wakes
+        self._beating.hurry()
 
     def nudge(self) -> None:
         """Have a loop that rests turn. In any thread, at any line."""
         self._beating.nudge()
+
+    @property
+    def watched(self) -> bool:
+        """Whether there is a thread that watches the loop."""
+        return self._watch is not None
 
     @property
     def lag(self) -> float | None:
@@ -234,6 +283,8 @@ class Stalls(StallLimit):
 
     def end(self) -> None:
         """The loop does not run any more."""
+        if self.current is not None:  # on uvloop no beat comes back to say that it is over
+            self.over(self.current.began, monotonic())
         self._runs = False
         with self.lock:
             self._beating.end()
@@ -245,7 +296,7 @@ class Stalls(StallLimit):
         """End the thread."""
         if self._watch is not None and self._thread is not None:
             self._watch.close()
-            self._thread.join()
+            self._thread.join(PATIENCE)
             self._watch = self._thread = self._beating.vigil = None
 
     # -- in the watching thread
@@ -292,24 +343,22 @@ class Stalls(StallLimit):
         with self.lock:
             if self._blocked_since() != since:
                 return
-            stall = self.current
+            stall, event = self.current, None
             begins = stall is None
             if stall is None:
                 stall = self.current = self._new(since)
-            _sample(stall, frame)
-            running = self.observation.tasks.running
+            _sample(stall, frame, self.observation.tasks.running)
+            if begins:
+                event = StallBegan(stall.id, stall.lasted, stall.where, stall.task_name, stall.task_id)
+                # The journal is told once the loop turns: the time of it is then that of the end, which comes after.
+                self.observation.leave(partial(self.observation.tell, event, stall.began + event.lasted))
         del frame
-        if begins:
-            if running is not None:
-                stall.task_id, stall.task_name, stall.owner = running.id, running.name, running.owner
-            self._tell_begin(stall)
+        if event is not None:
+            self._tell_begin(stall, event)
 
-    def _tell_begin(self, stall: Stall) -> None:
-        lasted = stall.lasted
-        event = StallBegan(stall.id, lasted, stall.where, stall.task_name, stall.task_id)
-        _log.warning("%s", event.sentence)
-        # The journal is told once the loop turns: the time of it is then that of the end.
-        self.observation.leave(partial(self.observation.tell, event, stall.began + lasted))
+    def _tell_begin(self, stall: Stall, event: StallBegan) -> None:
+        with contextlib.suppress(Exception):  # the program's own filters and handlers may raise
+            _log.warning("%s", event.sentence)
         for listener in tuple(self.listeners):
             try:
                 listener(stall)
@@ -322,7 +371,7 @@ class Stalls(StallLimit):
 
     def over(self, began: float, ended: float) -> None:
         """Note that the loop turns again."""
-        if not self.on:
+        if not self.on and self.current is None:
             return
         with self.lock:
             stall = self.current or self._new(began)
@@ -392,8 +441,8 @@ def _look_when_it_rings(stalls: "weakref.ref[Stalls]", watch: _Watch) -> None:
         del here
 
 
-def _sample(stall: Stall, frame: FrameType | None) -> None:
-    """Note at which line the loop's thread is."""
+def _sample(stall: Stall, frame: FrameType | None, running: "TaskRecord | None") -> None:
+    """Note at which line the loop's thread is, and in which task."""
     line: Mark | None = None
     for _ in range(STACK_LOOKED_AT):
         if frame is None:
@@ -406,9 +455,7 @@ def _sample(stall: Stall, frame: FrameType | None) -> None:
         if id(frame.f_code) in BOTTOMS:
             break
         frame = frame.f_back
-    stall.samples += 1
-    if line is not None:
-        stall.lines[line] += 1
+    stall.sample(line, running)
 
 
 def _is_stdlib(frame: FrameType) -> bool:

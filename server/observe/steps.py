@@ -6,12 +6,11 @@ Nothing is put between a task and its coroutine: ``get_coro``, stacks, traceback
 """
 
 import asyncio
-import sys
 from types import BuiltinFunctionType
 from typing import Any
 
 from .cancellations import recognise
-from .places import MACHINERY
+from .places import MACHINERY, caller
 from .task_record import TaskRecord
 
 
@@ -21,21 +20,21 @@ class Task(asyncio.Task[Any]):
     It has the name of its parent, because its ``repr`` shows that.
     """
 
-    __slots__ = ("record",)
-    record: TaskRecord
+    __slots__ = ("_echotui_record",)  # a program may give a task any attribute: with no name that it would choose
+    _echotui_record: TaskRecord
     _fut_waiter: Any
 
     def set_name(self, value: object) -> None:
         """Name the task, as `asyncio.Task.set_name` does."""
         super().set_name(value)
-        self.record.given_name = self.get_name()
+        self._echotui_record.given_name = self.get_name()
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Ask the task to end, as `asyncio.Task.cancel` does, and note who asks."""
         if self.done():
             return super().cancel(msg)  # which takes its exception for retrieved
-        cancellations = self.record.tasks.cancellations
-        cancellation = cancellations.asked(self, msg, sys._getframe(1))
+        cancellations = self._echotui_record.tasks.cancellations
+        cancellation = cancellations.asked(self, msg, caller(1))
         outer, cancellations.asking = cancellations.asking, cancellation
         try:
             return super().cancel(msg)
@@ -44,8 +43,8 @@ class Task(asyncio.Task[Any]):
 
     def uncancel(self) -> int:
         """Take one request to end back, as `asyncio.Task.uncancel` does, and note it."""
-        if self.record.cancellations:
-            self.record.tasks.cancellations.uncancelled(self, sys._getframe(1))
+        if self._echotui_record.cancellations:
+            self._echotui_record.tasks.cancellations.uncancelled(self, caller(1))
         return super().uncancel()
 
 

@@ -149,14 +149,23 @@ class TaskRecord(TaskData):
         return bool(task is not None and task.done() and task._log_traceback)
 
 
+def record_of(task: object) -> TaskRecord | None:
+    """Return the record of a task; None if it is not observed."""
+    return getattr(task, "_echotui_record", None)
+
+
 def describe(error: BaseException) -> str:
     """Return the type of an exception and what it says, at most `ERROR_KEPT` characters of it."""
+    kind, said = type(error).__name__, text_of(error)
+    return f"{kind}: {said}" if said else kind
+
+
+def text_of(something: object) -> str:
+    """Return what something of the program's says of itself, at most `ERROR_KEPT` characters of it."""
     try:
-        said = str(error)
+        return str(something)[:ERROR_KEPT]
     except Exception as unspeakable:  # noqa: BLE001 - its ``__str__`` is anybody's code
-        said = f"<its str() raised {type(unspeakable).__name__}>"
-    kind = type(error).__name__
-    return f"{kind}: {said[:ERROR_KEPT]}" if said else kind
+        return f"<its str() raised {type(unspeakable).__name__}>"
 
 
 MACHINERY.add(id(globals()))

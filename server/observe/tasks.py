@@ -12,7 +12,7 @@ from weakref import ref
 
 from .places import MACHINERY, Mark, innermost_mark, program_mark, raised_at
 from .steps import Task
-from .task_record import LOOK_ALWAYS, TaskRecord, describe
+from .task_record import LOOK_ALWAYS, TaskRecord, describe, record_of
 from .timing import ENDED_KEPT, WORTH_A_LOOK, CoroutineKind, TaskState, Turn, end_task, enter_task
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Tasks(Turn):
 
     def record_of(self, task: object) -> TaskRecord | None:
         """Return the record of a task; None if it is not observed."""
-        return getattr(task, "record", None) if isinstance(task, Task) else None
+        return record_of(task)
 
     def children(self, id: int) -> list[TaskRecord]:
         """Return the live tasks that this one has made."""
@@ -144,7 +144,7 @@ class Tasks(Turn):
             self.live.pop(record.id, None)
             if isinstance(error, Exception):  # no task could be made of it; else it was one, and ended by this
                 self.spoilt += 1
-                del task.record
+                del task._echotui_record
             raise
         finally:
             if eager:
@@ -169,7 +169,7 @@ class Tasks(Turn):
 
     def look_at_step(self, task: Task, took: float) -> None:
         """Look closer at a step: it was long, or its task is being cancelled or studied."""
-        record = task.record
+        record = task._echotui_record
         try:
             if record.histogram is not None:
                 record.histogram[int(took * 1e6).bit_length()] += 1

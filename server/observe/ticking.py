@@ -98,8 +98,10 @@ class Ticking:
         letters = self._letters
         if letters:  # whoever has something to hear does not sleep
             timeout = 0
-        if not self.on:
+        if not self.on:  # what is switched on again in the midst of a tick has not seen it begin
+            self._woke, self.asleep = False, True
             ready = select(timeout)
+            self.awake_since = clock()
         else:
             loop = self._loop
             fall_asleep(self, clock(), timeout, loop._scheduled, len(loop._ready))

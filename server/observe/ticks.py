@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..value import value
 from .places import MACHINERY, bound_to, name_of
+from .task_record import record_of
 from .ticking import finish
 from .turning import Turning
 from .waiting import tasks_waiting_for
@@ -123,15 +124,6 @@ class Ticks(Turning):
         """How many descriptors were ready in the tick the loop is in."""
         return self._ready_count if self._woke else 0
 
-    def worst(self, since: float) -> float:
-        """Return the longest run of a tick that is over and began after `since`, in seconds; 0 if there is none."""
-        longest = 0.0
-        for noted in reversed(self._ring):
-            if noted[0] < since:
-                break
-            longest = max(longest, noted[-1])
-        return longest
-
     def take_longest(self) -> float:
         """Return the longest run of a tick that has ended since this was asked before, in seconds; 0 if none has."""
         longest, self._longest = self._longest, 0.0
@@ -188,7 +180,7 @@ def _whose(loop: Any, handles: tuple[Any, Any]) -> tuple[str, int | None]:
     holder = bound_to(callback)
     for argument in arguments:
         for task in tasks_waiting_for(argument):
-            record = getattr(task, "record", None)
+            record = record_of(task)
             return f"task {task.get_name()!r}", None if record is None else record.id
     if holder is loop:
         return _OF_THE_LOOP.get(callback.__name__, callback.__name__), None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..records import Connection
 from ..value import value
 from .places import MACHINERY, Place, bound_to, cut_off_ours, name_of, place_of
+from .task_record import record_of
 from .timing import TimerCounts, note_cancelled, note_fired
 from .waiting import tasks_waiting_for
 
@@ -199,11 +200,11 @@ def _behind(timer: Timer) -> "tuple[str, TaskRecord | None]":
     arguments: Sequence[Any] = timer._args or ()
     if isinstance(holder, asyncio.Timeout):
         task = holder._task  # type: ignore[attr-defined]
-        return f"timeout of {task.get_name()!r}", getattr(task, "record", None)
+        return f"timeout of {task.get_name()!r}", record_of(task)
     words = _WORDS.get(name_of(timer._callback))
     if words is not None and arguments:
         for task in tasks_waiting_for(arguments[0]):
-            return f"{words} of {task.get_name()!r}", getattr(task, "record", None)
+            return f"{words} of {task.get_name()!r}", record_of(task)
     return name_of(timer._callback), timer.setter
 
 

@@ -203,7 +203,7 @@ class TaskData:
         """The cancellations whose outcome is open, oldest first."""
 
 
-_record = Attribute("record")
+_record = Attribute("_echotui_record")
 _is_done = Question(asyncio.Task.done)
 _was_cancelled: Any = asyncio.Task.cancelled
 _append: Any = deque.append
@@ -220,7 +220,7 @@ def same_mark(turn: Turn, code: CodeType, offset: int) -> Mark:
 def enter_task(turn: Turn, task: Any, record: "TaskRecord") -> None:
     """Note that a task lives, and give it its record."""
     record._task = weak(task)
-    turn.live[record.id] = task.record = record
+    turn.live[record.id] = task._echotui_record = record
 
 
 def end_task(turn: Turn, task: Any, record: "TaskRecord") -> None:
@@ -440,7 +440,7 @@ class Step(asyncio.Handle):
     def _run(self) -> None:
         """Run the step, and note what it took."""
         task, args = self.task, self._args
-        record = task.record
+        record = task._echotui_record
         begin_step(record, task, args[0] if args else None)
         try:
             super()._run()

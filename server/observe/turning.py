@@ -112,7 +112,7 @@ def _is_as_usual(turning: Turning, loop: Any) -> bool:
 
 def run_once(self: Any) -> None:
     """Turn an asyncio loop once: wait for what comes, and call all that is ready."""
-    _turn(self, self.ticks)
+    _turn(self, self._echotui_ticks)
 
 
 def _turn(loop: Any, turning: Turning) -> None:

@@ -32,11 +32,11 @@ class UvStep:
     def __call__(self) -> None:
         """Run it, and note what it took."""
         task, callback, args = self.task, self.callback, self.args
-        begin_step(task.record, task, args[0] if args else None)
+        begin_step(task._echotui_record, task, args[0] if args else None)
         try:
             callback(*args)
         finally:
-            end_step(task.record, task)
+            end_step(task._echotui_record, task)
             del self, task, callback, args  # as in `TimedStep`
 
     def __repr__(self) -> str:
@@ -45,7 +45,7 @@ class UvStep:
 
 def uv_call_soon(self: Any, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
     """Have something called in the next turn of a uvloop loop. A step of a task is timed."""
-    tasks = self.tasks
+    tasks = self._echotui_tasks
     if type(callback) is not FIRST_STEP and tasks.thread != get_ident() and tasks.thread and not tasks.debug:
         self.observation.complaints.called_from_elsewhere("call_soon", callback)
     task = stepping_task(callback, args[0] if len(args) == 1 else None)

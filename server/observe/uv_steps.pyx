@@ -53,8 +53,8 @@ cdef extern from *:
 
 cdef object FIRST_STEP = steps.FIRST_STEP
 cdef object _bare_call_soon = uvloop.Loop.call_soon
-cdef Attribute _record = Attribute("record")
-cdef Attribute _tasks = Attribute("tasks")
+cdef Attribute _record = Attribute("_echotui_record")
+cdef Attribute _tasks = Attribute("_echotui_tasks")
 
 cdef enum:
     _FEW = 8  # arguments

@@ -22,5 +22,5 @@ cdef class UvTimer(Called):
     cdef TimerCounts _counts
 
 
-@cython.locals(counts=TimerCounts, timer=UvTimer, when=double)
+@cython.locals(counts=TimerCounts, timer=UvTimer, when=double, elsewhere=bint)
 cdef _uv_call_later(object loop, Turn tasks, object delay, object callback, tuple args, object context)

@@ -98,7 +98,7 @@ def uv_call_later(
     self: Any, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
 ) -> asyncio.TimerHandle:
     """Have something called after some seconds."""
-    return _uv_call_later(self, self.tasks, delay, callback, args, context)  # type: ignore[no-any-return]
+    return _uv_call_later(self, self._echotui_tasks, delay, callback, args, context)  # type: ignore[no-any-return]
 
 
 def _uv_call_later(  # noqa: PLR0913, PLR0917 - what a timer is made of
@@ -106,7 +106,8 @@ def _uv_call_later(  # noqa: PLR0913, PLR0917 - what a timer is made of
 ) -> Any:
     if tasks.debug:
         return loop.call_later_in_debug_mode(delay, callback, args, context)
-    if tasks.thread != this_thread() and tasks.thread:
+    elsewhere = tasks.thread != this_thread() and tasks.thread != 0
+    if elsewhere:
         # `call_at` is made of this.
         loop.observation.complaints.called_from_elsewhere("call_later or call_at", callback)
     counts = tasks.timers
@@ -115,7 +116,7 @@ def _uv_call_later(  # noqa: PLR0913, PLR0917 - what a timer is made of
     stand_in(timer, callback, args, context, loop)
     timer._counts = counts
     timer._over = False
-    timer.setter = tasks.running
+    timer.setter = None if elsewhere else tasks.running  # else the task that runs has not set it
     if context is None:
         timer._inner = _bare_call_later(loop, delay, timer)
     else:

@@ -534,13 +534,13 @@ async def test_lag_is_measured_on_both_loops(loop: Any) -> None:
         async with asyncio.timeout(10):
             while observation.stalls.lag is None:  # noqa: ASYNC110 - the loop has to turn for the beat to come back
                 await asyncio.sleep(0.001)
+        assert observation.stalls.lag > 0
     else:
         here = asyncio.get_running_loop()
         here.call_soon(time.sleep, 0.02)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert observation.lag >= 0.02
-    assert observation.lag > 0
+        assert observation.ticks.take_longest() >= 0.02
 
 
 async def test_a_listener_that_raises_is_removed_and_reported() -> None:
@@ -555,7 +555,7 @@ async def test_a_listener_that_raises_is_removed_and_reported() -> None:
     await _until_told(InstrumentDisabled)
     assert observed().stalls.listeners == []
     (event,) = told(InstrumentDisabled)
-    assert event.error == "LookupError('listener')"
+    assert event.error == "LookupError: listener"
 
 
 class Broken:
@@ -586,7 +586,7 @@ async def test_an_instrument_that_raises_is_switched_off_and_reported_once(
         await asyncio.wait([task])
         assert task.cancelled()
     monkeypatch.undo()
-    assert observation.disabled == {name: "LookupError('broken')"}
+    assert observation.disabled == {name: "LookupError: broken"}
     assert not instrument.on
     (event,) = told(InstrumentDisabled)
     assert event.instrument == name

@@ -1,7 +1,9 @@
 """Programs that do what few do: observing them changes nothing, and what is told of them is true."""
 
+import _thread
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -19,6 +21,7 @@ from echotui.server import new_event_loop
 from echotui.server.loops import LOOP_KINDS, LoopKind
 from echotui.server.observe.cancellations import KEPT_BY_TASK, Outcome
 from echotui.server.observe.events import Complained
+from echotui.server.observe.task_record import ERROR_KEPT
 
 
 class Untouchable:
@@ -356,3 +359,76 @@ async def test_a_callback_of_a_task_that_cannot_be_asked_for_anything_is_left_al
     assert record.group is None
     await kept[0]
     assert not observed().disabled
+
+
+async def test_a_program_may_give_its_tasks_and_its_loop_any_attribute() -> None:
+    loop: Any = asyncio.get_running_loop()
+    task: Any = loop.create_task(asyncio.sleep(0.001, "done"))
+    for name in ("record", "tasks", "ticks", "timers"):
+        setattr(task, name, {"of": "the program"})
+        if loop.__class__.__module__.startswith("echotui"):
+            setattr(loop, name, {"of": "the program"})
+    assert await task == "done"
+    await asyncio.sleep(0)
+    assert task.record == {"of": "the program"}
+
+
+async def test_a_task_is_cancelled_where_no_line_of_python_asks() -> None:
+    if asyncio.get_running_loop().get_debug():
+        pytest.skip("debug mode refuses another thread")
+    task = asyncio.get_running_loop().create_task(asyncio.Event().wait())
+    await asyncio.sleep(0)
+    be_quiet()
+    _thread.start_new_thread(task.cancel, ())
+    async with asyncio.timeout(PATIENCE):
+        while not task.done():  # noqa: ASYNC110 - it is not a thread that could be joined
+            await asyncio.sleep(0.001)
+    assert task.cancelled()
+    (cancellation,) = observed().tasks.record_of(task).cancellations  # type: ignore[union-attr]
+    assert cancellation.asked_from is None
+    assert cancellation.outcome is Outcome.OBEYED
+
+
+class Unspeakable:
+    """Something that cannot be put into words."""
+
+    def __str__(self) -> str:
+        raise LookupError("no words")
+
+
+@pytest.mark.parametrize("message", [Unspeakable(), "x" * 1_000_000])
+async def test_a_cancellation_may_come_with_any_message(message: object) -> None:
+    task = asyncio.get_running_loop().create_task(asyncio.Event().wait())
+    await asyncio.sleep(0)
+    task.cancel(message)
+    with suppress(asyncio.CancelledError):
+        await task
+    (cancellation,) = observed().tasks.record_of(task).cancellations
+    assert len(cancellation.message or "") <= ERROR_KEPT
+    assert observed().cancellations.on
+
+
+async def test_what_asyncio_cannot_log_switches_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    logging.getLogger("asyncio").warning("%d sockets", "many")
+    assert [one.message for one in told(Complained)] == ["%d sockets"]
+    assert observed().complaints.on
+
+
+async def test_a_timer_that_another_thread_sets_is_no_tasks() -> None:
+    loop = asyncio.get_running_loop()
+    if loop.get_debug():
+        pytest.skip("debug mode refuses another thread")
+    be_quiet()
+    timers: list[asyncio.TimerHandle] = []
+
+    def set_one() -> None:
+        timers.append(loop.call_later(3600, print))
+
+    thread = threading.Thread(target=set_one)
+    thread.start()
+    thread.join()  # this task runs meanwhile
+    assert timers[0].setter is None  # type: ignore[attr-defined]
+    mine: Any = loop.call_later(0, len, "")
+    assert mine.setter is observed().tasks.running
+    timers[0].cancel()

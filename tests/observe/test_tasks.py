@@ -303,7 +303,7 @@ async def test_a_classifier_that_raises_is_reported_once_and_breaks_nothing() ->
     task = start(nothing(), "nothing")
     assert await task == "done"
     assert record_of(task).owner == "program"
-    assert observation.disabled == {"classifier": "LookupError('no idea')"}
+    assert observation.disabled == {"classifier": "LookupError: no idea"}
 
 
 async def test_a_task_that_is_collected_before_it_ends_does_not_stay(loop: Any) -> None:

@@ -146,18 +146,6 @@ async def test_letters_are_opened_in_a_loop_at_rest(loop: Loop) -> None:
         await opened.wait()
 
 
-async def test_what_rests_lags_no_more(loop: Loop) -> None:
-    stalls = await at_rest(loop)
-    now = time.monotonic()
-    asyncio.get_running_loop().call_later(0.02, block)
-    await the_stall(now)
-    assert stalls.lag is not None
-    async with asyncio.timeout(PATIENCE):
-        while not stalls.rests:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.1)
-    assert observed().lag == 0.0
-
-
 async def test_a_limit_that_is_set_meanwhile_holds_for_a_loop_at_rest(loop: Loop) -> None:
     stalls = await at_rest(loop)
     stalls.limit = 0.02
