@@ -384,7 +384,7 @@ async def test_a_task_is_cancelled_where_no_line_of_python_asks() -> None:
         while not task.done():  # noqa: ASYNC110 - it is not a thread that could be joined
             await asyncio.sleep(0.001)
     assert task.cancelled()
-    (cancellation,) = observed().tasks.record_of(task).cancellations  # type: ignore[union-attr]
+    (cancellation,) = observed().tasks.record_of(task).cancellations
     assert cancellation.asked_from is None
     assert cancellation.outcome is Outcome.OBEYED
 
