@@ -240,7 +240,7 @@ class EchoApp(OrderlyApp[int]):
         elif meanings and not here:
             homes = {one.works_in for one in meanings}
             views = [f"{number}, {name}" for number, name in VIEWS.items() if name.lower() in homes]
-            self.say(f"{key} does something in view {' and '.join(views)}")
+            self.say(f"{key} does something in view{'s' * (len(views) > 1)} {' and '.join(views)}")
 
     def is_of_use(self, binding: Binding) -> bool:
         """Return whether the footer, which is short, should name a key now."""
@@ -428,8 +428,8 @@ class EchoApp(OrderlyApp[int]):
             if number is not None:
                 self._do(self.lab.send_signal, number)
 
-        stopping = any(record.state is ServerState.DRAINING for record in self.lab.records)
-        await self.ask(AskSignal(self.lab.settings.drain, self.keymap.first("app.restart"), stopping=stopping), send)
+        states = [record.state for record in self.lab.records]
+        await self.ask(AskSignal(self.lab.settings.drain, self.keymap.first("app.restart"), states), send)
 
     async def ask(self, question: Screen[Any], answered: Callable[[Any], None] | None = None) -> None:
         """Put a question, or the help, in front of the view: one at a time.

@@ -1,7 +1,7 @@
 """Questions and help, on top of a view."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -10,6 +10,8 @@ from textual.containers import Vertical
 from textual.geometry import Size
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
+
+from echotui.server.records import ServerState
 
 from .dialog import Dialog, closing
 from .widgets.detail import Detail
@@ -54,9 +56,9 @@ class AskSignal(Dialog[signal.Signals | None]):
         closing("app.quit", "dismiss(None)"),
     ]
 
-    def __init__(self, drain: float, restart: str, *, stopping: bool = False) -> None:
+    def __init__(self, drain: float, restart: str, states: Collection[ServerState]) -> None:
         super().__init__()
-        self._stopping = stopping
+        self._states = set(states)
         self._drain = drain
         self._restart = restart
 
@@ -74,7 +76,9 @@ class AskSignal(Dialog[signal.Signals | None]):
             )
 
     def _effect(self) -> str:
-        if self._stopping:
+        if self._states <= {ServerState.STOPPED, ServerState.FAILED}:
+            return "All servers are stopped already: it arrives, and ends nothing."
+        if ServerState.DRAINING in self._states:
             return "The servers are stopping already: another signal ends at once what is still open."
         return f"The servers stop accepting, open connections have {self._drain:g} s to finish, the rest is ended."
 

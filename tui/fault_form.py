@@ -149,6 +149,7 @@ class FaultForm(Dialog[ActiveFault | None]):
             )
         except BadFault as bad:
             wrong.update(Content(clean(str(bad))))
+            self.call_after_refresh(wrong.scroll_visible, animate=False)  # it is below what a small terminal shows
             return
         self.dismiss(fault)
 

@@ -16,7 +16,7 @@ from abc import abstractmethod
 from types import TracebackType
 from typing import ClassVar, Self
 
-from ..observe.task_record import TaskRecord
+from ..observe.task_record import record_of
 from ..observe.waiting import what_a_task_waits_for
 from ..records import Connection, ConnectionState
 from .base import EchoServer
@@ -50,7 +50,7 @@ class AcceptingServer(EchoServer):
         self._listener = loop.create_task(self._accept(listener), name=f"{self.name}-listener")
         self._accepting = self._listener
         self._listener.add_done_callback(self._accepts_no_more)
-        if self.has_tasks and _record_of(self._listener) is not None:
+        if self.has_tasks and record_of(self._listener) is not None:
             self.record.busy = self.record.busy or 0.0
 
     def _accepts_no_more(self, listener: asyncio.Task[None]) -> None:
@@ -83,7 +83,7 @@ class AcceptingServer(EchoServer):
             self._handle(connection, sock), name=f"{self.task_name}-{connection.id}"
         )
         self._tasks[connection.id] = task
-        record = _record_of(task)
+        record = record_of(task)
         connection.task = None if record is None else record.id
         task.add_done_callback(_Over(self, connection))
 
@@ -172,12 +172,7 @@ def time_limit(seconds: float | None) -> asyncio.Timeout | Endless:
     return _ENDLESS if seconds is None else asyncio.timeout(seconds)
 
 
-def _record_of(task: asyncio.Task[None]) -> TaskRecord | None:
-    """Return what is known of a task; None where its loop is not an observed one."""
-    return getattr(task, "record", None)
-
-
 def _busy(task: asyncio.Task[None]) -> float:
     """Return how long a task has run, in seconds; 0 where that is not known."""
-    record = _record_of(task)
+    record = record_of(task)
     return 0.0 if record is None else record.busy

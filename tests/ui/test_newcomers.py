@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support import SELECTORS, SOCKETS, a_lab, a_peer, happens
 from support_screen import a_screen, look_at, said, text_of, until
+from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, OptionList, Select, Static
 
@@ -127,6 +128,26 @@ async def test_what_is_dangerous_is_injected_by_its_button_only_and_says_who_suf
             assert not lab.faults.injected
             await pilot.press("escape")
             await until(lambda view=view: app.screen is view)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20)])
+async def test_what_is_wrong_is_seen_also_where_there_is_no_room_for_the_form(size: tuple[int, int]) -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab, size) as (pilot, app):
+        await ask_how_to_inject(pilot, app, "slicer")
+        await pilot.press("minus", "enter")
+        wrong = app.screen.query_one("#form-wrong", Static)
+        assert "is not possible" in str(wrong.content)
+        form = app.screen.query_one(VerticalScroll)
+        await until(lambda: wrong.region.height > 0 and wrong.region in form.region)
+
+
+async def test_a_signal_to_servers_that_are_stopped_promises_nothing() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        await lab.stop(drain=0)
+        await pilot.press("s")
+        await until(lambda: isinstance(app.screen, AskSignal))
+        assert any("stopped already" in str(line.content) for line in app.screen.query(Static))
+        await pilot.press("escape")
 
 
 async def test_what_was_wrong_is_not_said_of_what_is_typed_now() -> None:
@@ -360,11 +381,11 @@ async def test_a_fault_can_hit_what_it_has_not_hit_yet() -> None:
 
 async def test_a_key_of_another_view_says_which() -> None:
     async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
-        for view, key, where in (("3", "b", "1, Live"), ("1", "Z", "4, Faults"), ("4", "c", "1, Live and 2, Loop")):
+        for view, key, where in (("3", "b", " 1, Live"), ("1", "Z", " 4, Faults"), ("4", "c", "s 1, Live and 2, Loop")):
             await look_at(pilot, app, view)
             app.clear_notifications()
             await pilot.press(key)
-            assert said(app) == [f"{key} does something in view {where}"]
+            assert said(app) == [f"{key} does something in view{where}"]
 
 
 async def test_the_selectors_servers_own_timer_and_descriptor_say_so_and_lead_to_it() -> None:

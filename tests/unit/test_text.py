@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from echotui.tui.text import clean, clean_bytes
 
@@ -31,9 +32,33 @@ def test_any_bytes_become_printable_text(data: bytes) -> None:
 @given(st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" ")))
 @example("Grüße, 你好, नमस्ते, 👋")
 @example("[b]not markup[/b] \\x1b")
-def test_what_is_printable_stays_as_it_is(text: str) -> None:
+def test_what_is_printable_stays_as_it_is_but_for_what_has_no_sure_width(text: str) -> None:
+    cleaned = clean(text)
+    assert [*cleaned] == [*text] or cleaned == "".join(
+        one if clean(one) == one else one.encode("unicode_escape").decode() for one in text
+    )
+    assert clean_bytes(text.encode()) == cleaned
+    assert cell_len(cleaned) == sum(map(cell_len, cleaned))  # nothing is put together to one that is wider or smaller
+
+
+@pytest.mark.parametrize("text", ["Grüße, Привет, Γειά", "你好, こんにちは, 안녕", "नमस्ते, 👋 😀", "│ · … → ✓ ± Ω ½ €"])
+def test_what_every_terminal_gives_the_same_room_stays(text: str) -> None:
     assert clean(text) == text
-    assert clean_bytes(text.encode()) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("👍🏽", r"👍\U0001f3fd"),
+        ("🇩🇪", r"\U0001f1e9\U0001f1ea"),
+        ("⚠\ufe0f", r"⚠\ufe0f"),
+        ("क\u093f", r"क\u093f"),
+        ("\u3164\uffa0", r"\u3164\uffa0"),
+        ("👩\u200d💻", r"👩\u200d💻"),
+    ],
+)
+def test_what_has_no_sure_width_is_shown_escaped(text: str, shown: str) -> None:
+    assert clean(text) == shown
 
 
 @pytest.mark.parametrize(

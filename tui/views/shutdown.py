@@ -197,8 +197,9 @@ class ShutdownView(View):
     name_ = "Shutdown"
     notes: ClassVar[str] = """\
 A shutdown goes from the signal to its handler, closes every listener, lets every open connection finish within the
-drain time, ends those that have not (where each of them hangs is said), and ends the servers. A second signal cuts it
-short. Bars are to scale; the latest shutdowns are kept, so that SIGINT, SIGTERM and a second signal can be compared.
+drain time, ends those that have not (where each of them hangs is said), and ends the servers. Built-in clients leave
+first, and are not counted. A second signal cuts it short. Bars are to scale; the latest shutdowns are kept, so that
+SIGINT, SIGTERM and a second signal can be compared.
 """
 
     def __init__(self, picture: Picture) -> None:
