@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from ..journal import Journal
+from ..events import Accepted
+from ..journal import Entry, Journal
 from ..lab import Lab
 from ..naming import address, family_of
 from ..records import ServerRecord
@@ -126,16 +127,22 @@ class _Run:
         self.meant: set[_Client] = set()
         self.whole_at: list[float] = []
         """When the rounds ended in which every client had its echo."""
+        self.arriving: _Client | None = None
+        """The client that was the last to begin to connect."""
+        self.accepted = asyncio.Event()
+        """Whether that one is accepted."""
 
     async def run(self, interrupt: asyncio.Future[Any]) -> Report:
         """Go through all rounds unless interrupted, and judge."""
         director = Director(self.lab, self.script, self.report.seed)
+        self.lab.journal.subscribe(self._note_accepted)
         going = asyncio.get_running_loop().create_task(self._go(director), name="script")
         try:
             await asyncio.wait([going, interrupt], return_when=asyncio.FIRST_COMPLETED)
         finally:
             going.cancel("the script is interrupted")
             await asyncio.wait([going])
+            self.lab.journal.unsubscribe(self._note_accepted)
             for client in self.clients:
                 client.close()
         report = self.report
@@ -181,16 +188,47 @@ class _Run:
         return connection.peer == client.peer  # the system may use a port again for another server
 
     async def _connect(self) -> None:
-        """Connect who is not connected, one after the other, so that the order of connections is always the same."""
-        for client in self.clients:
-            if client.sock is None:
-                await client.connect()
+        """Connect who is not connected, and wait until each has its echo, or has none in time.
+
+        The next one begins once the one before is accepted, so that the order of connections is always the same. Where
+        a server does not accept within a client's patience, nobody waits for it any more.
+        """
+        slow: set[str] = set()
+        async with asyncio.TaskGroup() as arrivals:
+            for client in [client for client in self.clients if client.sock is None]:
+                name = client.server.name
+                if not await self._begins(client, arrivals, wait=name not in slow):
+                    slow.add(name)
+
+    async def _begins(self, client: "_Client", arrivals: asyncio.TaskGroup, *, wait: bool) -> bool:
+        """Have a client begin to connect. Returns False if waiting for it was in vain: it was not accepted in time."""
+        self.arriving = client
+        self.accepted.clear()
+        arrival = arrivals.create_task(client.connect(), name=f"arrival-of-{client.name}")
+        if not wait:
+            return True
+        accepted = arrivals.create_task(self.accepted.wait(), name=f"accept-of-{client.name}")
+        patience = self.script.patience
+        done, _ = await asyncio.wait([arrival, accepted], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        accepted.cancel()
+        return bool(done)
+
+    def _note_accepted(self, entry: Entry) -> None:
+        event, client = entry.event, self.arriving
+        if isinstance(event, Accepted) and client is not None and client.is_peer(event.server, event.peer):
+            self.accepted.set()
 
     async def _round(self, number: int, due: float) -> None:
-        """Let every client say a line that is due now: what holds the loop up before it is said makes it late too."""
+        """Let every client say a line that is due now: what holds the loop up before it is said makes it late too.
+
+        Those who have hung up come again first. How long that takes makes nobody late.
+        """
+        await asyncio.sleep(0)  # what a fault has begun does first what it does to the loop
+        late = monotonic() - due
         await self._connect()
+        at = monotonic() - late
         loop = asyncio.get_running_loop()
-        rounds = [loop.create_task(client.echo(number, due), name=f"round-of-{client.name}") for client in self.clients]
+        rounds = [loop.create_task(client.echo(number, at), name=f"round-of-{client.name}") for client in self.clients]
         outcomes = await asyncio.gather(*rounds)
         for client, why in zip(self.clients, outcomes, strict=True):
             if why is None:
@@ -276,6 +314,10 @@ class _Client:
         self.peer = address(sock.getsockname())
         if await self._say(f"HELLO FROM {self.name}\r\n".upper().encode()) is not None:
             self.close()
+
+    def is_peer(self, server: str, peer: str) -> bool:
+        """Return whether this is what a server has accepted: it may be before `connect` goes on."""
+        return server == self.server.name and self.sock is not None and address(self.sock.getsockname()) == peer
 
     def close(self) -> None:
         """Hang up. No error if it is not connected."""

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import psutil
@@ -57,6 +58,36 @@ async def test_a_fault_that_reaches_others_fails_the_expectation_that_they_keep_
     assert not verdict.met
     assert "no echo in time" in verdict.why
     assert not report.passed
+
+
+async def test_who_has_its_echo_loses_none_while_others_wait_in_vain_to_be_answered_again() -> None:
+    for fault in ('fault = "stop-reading"', 'fault = "latency"\nwith = { ms = 900 }'):
+        step = f'{fault}\ninto = {{ server = "sockets" }}\nafter = {{ seconds = 0.1 }}\nlasts = 0.2'
+        report = await run_script(read(script(step, servers=["selectors", "sockets"], clients=2)))
+        assert {lost.client for lost in report.lost} == {"client 1 of sockets", "client 2 of sockets"}
+        assert report.others_lost == []
+        assert report.passed
+
+
+async def test_all_who_have_hung_up_come_again_at_once_also_where_nobody_is_accepted() -> None:
+    clients, patience = 20, 0.3
+    late = 'fault = "accept-delay"\ninto = { server = "sockets" }\nwith = { ms = 400 }\nlasts = 0.15'
+    broken = 'fault = "down"\ninto = { server = "sockets" }\nlasts = 0.05'
+    silent = 'fault = "stop-reading"\ninto = { server = "sockets" }\nlasts = 0.1'
+    for steps in ([silent], [late, broken]):
+        began = monotonic()
+        report = await run_script(
+            read(script(*steps, expect="broken = 20", servers=["sockets"], clients=clients, seconds=0.2))
+        )
+        assert monotonic() - began < clients * patience
+        assert report.passed
+
+
+async def test_what_blocks_the_loop_makes_others_late_also_while_some_come_again() -> None:
+    silent = 'fault = "stop-reading"\ninto = { server = "sockets" }\nafter = { seconds = 0.1 }\nlasts = 0.3'
+    block = 'fault = "block"\nwith = { ms = 400 }\nafter = { seconds = 0.25 }'
+    report = await run_script(read(script(silent, block, servers=["selectors", "sockets"], clients=1)))
+    assert [(lost.client, lost.round) for lost in report.others_lost] == [("client 1 of selectors", 5)]
 
 
 async def test_what_does_not_recover_in_time_fails_the_expectation() -> None:
