@@ -20,7 +20,7 @@ from echotui.server.faults.script import Script
 from echotui.server.journal import Entry, Journal
 from echotui.server.lab import Lab
 from echotui.server.loops import LoopKind, new_event_loop
-from echotui.server.naming import exposed
+from echotui.server.naming import describe, exposed
 from echotui.server.records import ServerState
 from echotui.server.settings import Settings
 from echotui.server.shutdown import close_loop
@@ -185,12 +185,19 @@ async def _directed(lab: Lab, script: Script | None) -> AsyncIterator[None]:
         return
     director = Director(lab, script)
     following = asyncio.get_running_loop().create_task(_follow(director), name="director")
+    following.add_done_callback(_say_why_ended)
     try:
         yield
     finally:
         following.cancel()
         await asyncio.wait([following])
         director.close()
+
+
+def _say_why_ended(following: asyncio.Task[None]) -> None:
+    """Say that the script goes no further, where it has not been ended with everything else."""
+    if not following.cancelled() and (error := following.exception()) is not None:
+        log.error("%s", clean(f"the script has failed, and goes no further: {describe(error)}"))
 
 
 async def _follow(director: Director) -> None:

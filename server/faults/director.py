@@ -56,7 +56,8 @@ class Director:
                 self._ends.remove((due, fault))
                 fault.undo()
         for step, seed in [*self._waiting]:
-            if self._is_due(step, now):
+            absent = step.after.server is not None and step.after.server not in self._lab.servers
+            if absent or self._is_due(step, now):
                 self._waiting.remove((step, seed))
                 self._do(step, seed, now)
 
@@ -71,6 +72,8 @@ class Director:
     def _do(self, step: FaultStep, seed: int, now: float) -> None:
         target: int | str | None = step.server
         try:
+            for server in (step.after.server, step.server):
+                self._lab.faults.check_server(server)
             if step.connection is not None and step.server is not None:
                 target = self._connection(step.server, step.connection)
             fault = self._lab.faults.inject(

@@ -127,6 +127,15 @@ class Faults:
             return False
         return True
 
+    def check_server(self, name: str | None) -> None:
+        """Let pass the name of a server that is here, and None.
+
+        Raises:
+            BadFault: if there is no such server; the message says which there are.
+        """
+        if name is not None and name not in self._servers:
+            raise BadFault(f"there is no server {name!r} here: choose from {', '.join(self._servers)}")
+
     def _begin(self, fault: ActiveFault) -> None:
         effect = self._effect(fault)
         journal = self._desk.journal
@@ -173,8 +182,7 @@ class Faults:
             case None:
                 where = Target(On.LOOP)
             case str():
-                if target not in self._servers:
-                    raise BadFault(f"there is no server {target!r} here: choose from {', '.join(self._servers)}")
+                self.check_server(target)
                 where = Target(On.SERVER, server=target)
             case _:
                 connection = self._desk.connections.open.get(target)

@@ -1,5 +1,6 @@
 """``echotui serve``: lines of JSON for programs, one clear line for people, and readers that cannot stop the echo."""
 
+import asyncio
 import ctypes
 import os
 import re
@@ -15,12 +16,16 @@ from time import monotonic
 
 import psutil
 import pytest
+from support import SOCKETS, a_lab
 from support_serve import ECHOTUI, echoes, echotui, eventually, serving
 
+from echotui.server.faults.director import Director
+from echotui.server.faults.script import read
 from echotui.server.loops import LoopKind
 from echotui.tui import serve
 
 MEBIBYTE = 2**20
+SCRIPT = "[[expect]]\nothers_keep_echoing = true\n"
 
 
 class Pipe:
@@ -115,6 +120,47 @@ def test_what_goes_to_stdout_is_ascii_whatever_a_peer_says() -> None:
         process.send_signal(signal.SIGTERM)
         rest = process.stdout.read()
     assert rest.decode("ascii").replace("\n", "").isprintable()
+
+
+def test_a_step_for_a_server_that_is_not_here_fails_and_the_others_are_done(
+    loop_kind: LoopKind, tmp_path: Path
+) -> None:
+    script = tmp_path / "absent.toml"
+    steps = [
+        ('{ accepts = 1, server = "polling" }', "{ loop = true }"),
+        ('{ bytes = 1, server = "blocking" }', "{ loop = true }"),
+        ("{ seconds = 0 }", '{ server = "streams" }'),
+        ("{ seconds = 0 }", '{ connection = 1, server = "protocol" }'),
+        ('{ accepts = 1, server = "sockets" }', "{ loop = true }"),
+    ]
+    written = (f"[[step]]\nafter = {after}\ninto = {into}\n" for after, into in steps)
+    kinds = ("block", "block", "down", "boom", "block")
+    text = "".join(f'{step}fault = "{kind}"\n' for step, kind in zip(written, kinds, strict=True))
+    script.write_text(f"{text}[[expect]]\nothers_keep_echoing = true\n")
+    with serving("--loop", loop_kind, "--servers", "selectors,sockets", "--faults", str(script)) as served:
+        served.connect("sockets").close()
+        served.tells("fault_ended", name="block")
+    why = "here: choose from selectors, sockets"
+    for failed in (
+        "after 1 accepts on polling: block into the loop: there is no server 'polling'",
+        "after 1 bytes on blocking: block into the loop: there is no server 'blocking'",
+        "after 0 s: down into streams: there is no server 'streams'",
+        "after 0 s: boom into the 1st connection of protocol: there is no server 'protocol'",
+    ):
+        assert f"a step of the script failed: {failed} {why}\n" in served.stderr
+
+
+async def test_whatever_else_ends_a_script_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def turn(director: Director, now: float) -> None:
+        raise RuntimeError(f"{now >= 0}: {director.injected}")
+
+    monkeypatch.setattr(Director, "turn", turn)
+    async with a_lab(SOCKETS) as lab, serve._directed(lab, read(SCRIPT)):
+        for _ in range(5):  # it begins, it fails, and that is said
+            await asyncio.sleep(0)
+    assert caplog.messages == ["the script has failed, and goes no further: RuntimeError: True: []"]
 
 
 def test_a_port_that_is_taken_is_one_clear_line_and_status_1(loop_kind: LoopKind) -> None:
