@@ -27,6 +27,7 @@ round, 20 × patience for each second. That is how the same seed makes the same 
 may be 10 s more, until all echo again. `echotui serve --faults` has no clients, and goes by everybody's clock.
 """
 
+import codecs
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,6 +48,9 @@ MOST_CLIENTS = 200
 
 #: The largest seed: an integer of TOML.
 MOST_SEED = 2**63 - 1
+
+#: How large the file may be, in bytes: many times what there is to say.
+MOST = 1024 * 1024
 
 
 class BadScript(ValueError):
@@ -146,13 +150,20 @@ def load(path: Path) -> Script:
         BadScript: if it cannot be read, is no TOML, or says something that is not possible.
     """
     try:
-        return read(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            return read(_text(file.read(MOST + 1)))
     except OSError as error:
         raise BadScript(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise BadScript(f"{path} is not UTF-8 text") from None
     except BadScript as error:
         raise BadScript(f"{path}: {error}") from None
+
+
+def _text(data: bytes) -> str:
+    if len(data) > MOST:
+        raise BadScript(f"it is larger than {MOST // 1024} KiB: that is not a script of faults")
+    return data.removeprefix(codecs.BOM_UTF8).decode()
 
 
 def read(text: str) -> Script:

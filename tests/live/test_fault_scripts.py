@@ -1,6 +1,7 @@
 """Fault scripts: the same seed makes the same events, an expectation gets a verdict, and a bad file one clear line."""
 
 import asyncio
+import codecs
 import json
 import signal
 import subprocess
@@ -318,6 +319,18 @@ def test_the_command_line_exits_2_with_one_line_for_a_bad_file(tmp_path: Path, t
     assert (done.returncode, done.stdout) == (2, "")
     assert why in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_file_is_read_no_further_than_a_script_can_be_long_and_may_begin_with_a_byte_order_mark(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "large.toml"
+    file.write_bytes(codecs.BOM_UTF8 + script().encode() + b"#" * 1000)
+    assert load(file) == read(script())
+    with file.open("r+b") as large:
+        large.truncate(2**40)  # a hole: it takes no room on the disk, and no memory can hold it
+    with pytest.raises(BadScript, match="it is larger than 1024 KiB: that is not a script of faults"):
+        load(file)
 
 
 def test_the_catalogue_is_printed_as_a_table_and_as_json() -> None:
