@@ -19,10 +19,23 @@ Values = dict[str, Value]
 def shown(value: object) -> str:
     """Return how a value is written, for a message about it; what cannot be written, or is very long, is described."""
     try:
-        text = repr(value)
+        text = _written(value)
     except ValueError:  # more digits than Python turns into text
         return "a number of too many digits"
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def _written(value: object) -> str:
+    """Return a value as TOML writes it: what is asked for stands in a file mostly."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return f"[{', '.join(map(_written, value))}]"
+        case dict():
+            return f"{{ {', '.join(f'{name} = {_written(one)}' for name, one in value.items())} }}"
+        case _:
+            return repr(value)
 
 
 class BadFault(ValueError):

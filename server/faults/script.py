@@ -239,7 +239,8 @@ class _Table:
     def name(self, key: str, allowed: tuple[str, ...]) -> str:
         value = self.table.get(key)
         if value not in allowed:
-            raise BadScript(f"{self.where}: {key} = {shown(value)} is not possible: one of {', '.join(allowed)}")
+            what = "is missing" if value is None else f"= {shown(value)} is not possible"
+            raise BadScript(f"{self.where}: {key} {what}: one of {', '.join(allowed)}")
         return str(value)
 
     def tables(self, key: str) -> list[object]:

@@ -147,6 +147,10 @@ async def test_steps_come_after_accepts_bytes_and_seconds(loop: Loop) -> None:
         ("sed = 1", "the script has no 'sed': it has title, seed, servers, clients, seconds, patience, step, expect"),
         ("seed = 1", "the script expects nothing: add [[expect]] with one of others_keep_echoing, recovers_within, "),
         (script(clients=0), "the script: clients = 0 is not possible: a whole number, 1 to 200"),
+        (script(clients=True), "the script: clients = true is not possible: a whole number, 1 to 200"),
+        (script(servers=[True, "web"]), "the script: servers = [true, 'web'] is not possible: a list of selectors, "),
+        ("seed = { of = false }\n" + script(), "the script: seed = { of = false } is not possible: a whole number, "),
+        (script('fault = "block"\nwith = { ms = true }'), "step 1: ms = true is not possible: 1 to 10000 ms"),
         (script(servers=["web"]), "the script: servers = ['web'] is not possible: a list of selectors, sockets"),
         (script("after = 3"), "step 1: fault is missing"),
         (script('fault = "lateness"'), "step 1: there is no fault 'lateness': choose from boom, "),
@@ -154,13 +158,13 @@ async def test_steps_come_after_accepts_bytes_and_seconds(loop: Loop) -> None:
         (script('fault = "block"\nafter = 3'), "step 1: after is not a table: it has seconds, accepts, bytes, server"),
         (
             script('fault = "block"\nafter = { accepts = 3 }'),
-            "step 1: after: server = None is not possible: one of selectors, sockets",
+            "step 1: after: server is missing: one of selectors, sockets",
         ),
         (script('fault = "block"\nafter = {}'), "step 1: after needs one of seconds, accepts, bytes, and has none"),
         (script('fault = "block"\nwith = { ms = "long" }'), "step 1: ms = 'long' is not possible: 1 to 10000 ms"),
         (script('fault = "block"\nwith = { sm = 1 }'), "step 1: with has no 'sm': it has ms, every"),
         (script('fault = "block"\ntoxicity = 2'), "step 1: toxicity = 2 is not possible: a number, 0 to 1"),
-        (script(expect="others_keep_echoing = false"), "expect 1: others_keep_echoing = False is not possible: true"),
+        (script(expect="others_keep_echoing = false"), "expect 1: others_keep_echoing = false is not possible: true"),
         (
             script(expect="recovers_within = 0"),
             "expect 1: recovers_within = 0 is not possible: a number, 0.001 to 3600",
@@ -168,13 +172,13 @@ async def test_steps_come_after_accepts_bytes_and_seconds(loop: Loop) -> None:
         *(
             (script(f'fault = "block"\ninto = {into}'), f"step 1: into: {why}")
             for into, why in (
-                ("{ loop = false }", "loop = False is not possible: true, or leave it out"),
+                ("{ loop = false }", "loop = false is not possible: true, or leave it out"),
                 ('{ loop = "no" }', "loop = 'no' is not possible: true, or leave it out"),
                 (
                     '{ connection = 1, server = "sockets", loop = true }',
                     "loop = true is not in a server: leave loop out, or all else",
                 ),
-                ("{ connection = 1 }", "server = None is not possible: one of selectors, sockets"),
+                ("{ connection = 1 }", "server is missing: one of selectors, sockets"),
             )
         ),
         (
