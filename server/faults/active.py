@@ -49,7 +49,7 @@ class ActiveFault:
     """How often it has struck."""
     ended_at: float | None = None
     recovered_after: float | None = None
-    """How many seconds after its end everything served again, by a probe of every server; None if not known (yet)."""
+    """How many seconds after its end every free server has answered a probe; None if not known (yet)."""
 
     @property
     def name(self) -> str:

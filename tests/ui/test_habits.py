@@ -3,13 +3,14 @@
 import re
 
 import pytest
-from support import SELECTORS, SOCKETS, a_lab, a_peer, happens, told
+from support import BLOCKING, SELECTORS, SOCKETS, a_lab, a_peer, happens, told
 from support_picture import a_picture
 from support_screen import a_screen, look_at, said, until
 from textual.widgets import Select
 
 from echotui.server import events
 from echotui.server.events import HandlerFailed
+from echotui.server.faults.events import Recovered
 from echotui.server.lab import Lab
 from echotui.server.observe.events import StallEnded
 from echotui.server.records import ServerState, Treatment
@@ -312,6 +313,17 @@ async def test_how_long_a_fault_lasts_is_said_as_it_is(
         assert limits().endswith(during)
         fault.undo()
         assert limits().endswith(after)
+
+
+async def test_a_server_that_takes_one_at_a_time_and_has_one_is_not_said_to_have_answered() -> None:
+    async with a_lab(SOCKETS, BLOCKING) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "blocking"):
+        lab.faults.inject("latency", "sockets").undo()
+        assert (await happens(lab, Recovered)).servers == "sockets"
+        view = await look_at(pilot, app, "4")
+        assert isinstance(view, FaultsView)
+        (healed,) = (line for line in view.radius.said(100) if "healed" in line[0][0])
+        assert healed[1][0].startswith("every free server answered ")
+        assert "blocking only if it had no client" in view.notes
 
 
 async def test_what_was_said_in_a_view_is_not_said_on_in_another_and_covers_nothing_that_is_saved() -> None:

@@ -212,7 +212,7 @@ class FaultsView(View):
     notes: ClassVar[str] = """\
 caused     what is known to be caused by a fault: the connections it broke, tasks, complaints …
 during     what alarmed while it was active, and nothing shows it was the cause
-healed     how long after its end every server answered a probe again
+healed     how long after its end every server answered a probe again: blocking only if it had no client
 toxicity   how probable a fault strikes each time it could, from 0 (never) to 1 (always)
 seed       what its random decisions come from: the same seed, the same decisions
 """
@@ -300,4 +300,4 @@ def _healed(fault: ActiveFault, undo: str) -> list[Piece]:
         return [(f"not over{undo}: ", "warn"), (fault.kind.undo, "dim")]
     if fault.recovered_after is None:
         return [("not known (yet)", "dim")]
-    return [(f"every server answered {duration(fault.recovered_after)} after its end", "good")]
+    return [(f"every free server answered {duration(fault.recovered_after)} after its end", "good")]
