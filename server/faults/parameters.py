@@ -60,9 +60,11 @@ class Parameter:
     @property
     def shown(self) -> str:
         """Its default, for people."""
-        if isinstance(self.default, bool):
-            return "yes" if self.default else "no"
-        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+        return _for_people(self.default)
+
+    def with_unit(self, value: Value) -> str:
+        """Return a value of it with its unit, for people: ``100 ms``, ``yes``."""
+        return f"{_for_people(value)} {self.unit}".rstrip()
 
     @property
     def allowed(self) -> str:
@@ -102,6 +104,12 @@ class Parameter:
         if isinstance(self.default, float):
             return number
         return int(number) if number.is_integer() else None
+
+
+def _for_people(value: Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _switch(value: object) -> bool | None:

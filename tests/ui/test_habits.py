@@ -10,7 +10,9 @@ from textual.widgets import Select
 
 from echotui.server import events
 from echotui.server.events import HandlerFailed
+from echotui.server.faults.catalogue import CATALOGUE
 from echotui.server.faults.events import Recovered
+from echotui.server.faults.parameters import Value
 from echotui.server.lab import Lab
 from echotui.server.observe.events import StallEnded
 from echotui.server.records import ServerState, Treatment
@@ -324,6 +326,27 @@ async def test_a_server_that_takes_one_at_a_time_and_has_one_is_not_said_to_have
         (healed,) = (line for line in view.radius.said(100) if "healed" in line[0][0])
         assert healed[1][0].startswith("every free server answered ")
         assert "blocking only if it had no client" in view.notes
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "default", "given"),
+    [
+        ("latency", {"ms": 12345.675}, "100 ms: how much later", "  ms 12345.675 ms, jitter 0 ms"),
+        ("exception", {}, "RuntimeError: what it raises", "  type RuntimeError"),
+        ("swallow-cancel", {"cancel": False}, "yes: cancel the task", "  cancel no"),
+    ],
+)
+async def test_parameters_are_said_with_their_unit_where_they_have_one(
+    kind: str, params: dict[str, Value], default: str, given: str
+) -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app), a_peer(lab, "sockets") as peer:
+        lab.faults.inject(kind, peer.connection.id, params)
+        view = await look_at(pilot, app, "4")
+        assert isinstance(view, FaultsView)
+        assert view.radius.said(100)[0][-1][0] == given
+        view.kind.kind = CATALOGUE[kind]
+        said = [line[-1][0] for line in view.kind.said(100)]
+        assert any(line.startswith(default) for line in said)
 
 
 async def test_what_was_said_in_a_view_is_not_said_on_in_another_and_covers_nothing_that_is_saved() -> None:

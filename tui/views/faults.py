@@ -94,7 +94,7 @@ class KindPane(Detail):
             ("does", kind.sentence, "warn" if kind.dangerous else ""),
             *([("danger !", kind.danger, "alarm")] if kind.danger else []),
             ("to", ", ".join(f"a {target.value}" for target in kind.targets), "accent"),
-            *((one.name, f"{one.shown} {one.unit}: {one.sentence}", "") for one in kind.parameters),
+            *((one.name, f"{one.with_unit(one.default)}: {one.sentence}", "") for one in kind.parameters),
             ("undo", kind.undo, "dim"),
         ]
         return [
@@ -179,7 +179,8 @@ class RadiusPane(Detail):
         fault = self.fault
         if fault is None:
             return [[("what an injected fault has caused is listed here", "dim")]]
-        params = ", ".join(f"{name} {value}" for name, value in fault.params.items()) or "no parameters"
+        named = {one.name: one.with_unit(fault.params[one.name]) for one in fault.kind.parameters}
+        params = ", ".join(f"{name} {value}" for name, value in named.items()) or "no parameters"
         rows: list[list[Piece]] = [
             [("in       ", "dim"), (clean(str(fault.target)), "accent"), (f"  {params}", "")],
             [("limits   ", "dim"), (f"toxicity {fault.toxicity:g}, seed {fault.seed}, {_limit(fault)}", "")],
