@@ -33,7 +33,7 @@ from .polling import Poller
 #: What a line begins with that has it carry out an order.
 GO = b"go "
 
-#: How long connecting, and the first answer, may take, in seconds; and how long the last answers.
+#: How long all connections together, and the first answer on each, may take, in seconds; and how long the last answers.
 PATIENCE = 10.0
 LAST_ANSWERS = 5.0
 
@@ -59,14 +59,18 @@ class Client(Calling):
     # -- before and after ------------------------------------------------------------------------------------
 
     def connect(self) -> int:
-        """Open the connections, and let each say one message. Returns on how many it came back."""
+        """Open the connections, and let each say one message. Returns on how many it came back.
+
+        All of it takes `PATIENCE` at most.
+        """
+        until = monotonic() + PATIENCE
         for number in range(self.order.connections):
             try:
-                sock = socket.create_connection(self.order.address, PATIENCE)
+                sock = _connected(self.order.address, until)
             except OSError as error:
                 self.failed(error, None)
-                if isinstance(error, ConnectionRefusedError) or error.errno == errno.EMFILE:
-                    break  # nobody is there, or nobody fits in: asking on would not help
+                if isinstance(error, ConnectionRefusedError | TimeoutError) or error.errno == errno.EMFILE:
+                    break  # nobody is there, nobody answers, or nobody fits in: asking on would not help
                 continue
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setblocking(False)
@@ -74,7 +78,7 @@ class Client(Calling):
             caller = self.callers[sock.fileno()] = Caller(sock, number, start)
             self.poller.add(caller.fd)
             say(self, caller, monotonic(), 1)
-        self._until_silent(PATIENCE)
+        self._until_silent(until)
         return len(self.callers)
 
     def listen_to(self, descriptor: int) -> None:
@@ -97,21 +101,24 @@ class Client(Calling):
         report.interrupted = self.stopped
         # It spins by the clock of the wall: what it lost of that to others is in `spun`, and was no CPU time.
         report.client_cpu = max(process_time() - busy - self.spun, 0.0) / max(monotonic() - began, 1e-9)
-        last = max(last, self._until_silent(0 if self.stopped else LAST_ANSWERS))
+        last = max(last, self._until_silent(monotonic() + LAST_ANSWERS))
         report.seconds = last - began
         report.messages, report.latencies = self.messages, self.latencies
         self.report = Report()
         return report
 
-    def _until_silent(self, patience: float) -> float:
-        """Hear what is still on its way; what does not come within `patience` is an error.
+    def _until_silent(self, until: float) -> float:
+        """Hear what is still on its way; what has not come by the time `until` is an error.
 
         Returns when the last message came back; 0 if none did.
         """
-        until, last = monotonic() + patience, 0.0
-        while self.owed and not self.stopped and (left := until - monotonic()) > 0:
-            before = self.messages
-            for fd, mask in self.poller.ready(left):
+        last = 0.0
+        while self.owed and not self.stopped:
+            before, left = self.messages, until - monotonic()
+            found = self.poller.ready(max(left, 0))
+            if not found and left <= 0:
+                break
+            for fd, mask in found:
                 hear(self, fd, mask)
             if self.messages > before:
                 last = monotonic()
@@ -153,6 +160,14 @@ class Client(Calling):
         del self.callers[caller.fd]
         self.poller.remove(caller.fd)
         caller.sock.close()
+
+
+def _connected(address: tuple[str, int], until: float) -> socket.socket:
+    """Return a connection that is there by a time; a TimeoutError if it is not."""
+    left = until - monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return socket.create_connection(address, left)
 
 
 def _tape(order: Order) -> tuple[bytes, bytes, int]:
