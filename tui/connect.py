@@ -5,7 +5,9 @@ import socket
 import sys
 import threading
 from codecs import getincrementaldecoder
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from echotui.server.naming import describe
 
 from .standard import point_to_nothing
 from .text import clean
@@ -58,12 +60,22 @@ def _send_lines(sock: socket.socket, said_all: threading.Event) -> None:
 
     A line that cannot be sent any more is the server's end, which the reader notices.
     """
-    # Not sys.stdin itself: Python takes its lock on the way out, and aborts if this thread still waits in a read.
-    with contextlib.suppress(OSError), open(sys.stdin.fileno(), "rb", closefd=False) as typed:
-        for line in typed:
+    with contextlib.suppress(OSError):
+        for line in _typed():
             sock.sendall(line.rstrip(b"\r\n") + b"\r\n")
         said_all.set()
         sock.shutdown(socket.SHUT_WR)
+
+
+def _typed() -> Iterator[bytes]:
+    """Yield what is typed, by line. Input that cannot be read is told, and ends there."""
+    try:
+        # Not sys.stdin itself: Python takes its lock on the way out, and aborts if this thread still waits in a read.
+        with open(sys.stdin.fileno(), "rb", closefd=False) as typed:
+            yield from typed
+    except OSError as error:
+        with contextlib.suppress(OSError):  # nobody reads that either
+            print(f"echotui connect: stdin: {describe(error)}", file=sys.stderr, flush=True)
 
 
 def _on_a_terminal() -> Callable[[bytes], object]:

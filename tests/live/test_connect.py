@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -111,6 +112,14 @@ def test_a_reader_of_its_output_that_goes_away_ends_it_quietly() -> None:
             assert process.wait(PATIENCE) == 141
             assert process.stderr is not None
             assert process.stderr.read() == b""
+
+
+def test_input_that_cannot_be_read_is_told_and_is_the_end_of_the_input(tmp_path: Path) -> None:
+    with a_server(answer=b"hello\r\n") as (where, heard), (tmp_path / "only-written").open("wb") as unreadable:
+        done = echotui("connect", where, input=None, stdin=unreadable)
+    assert heard == [b""]
+    assert (done.returncode, done.stdout) == (0, b"hello\r\n")
+    assert done.stderr == b"echotui connect: stdin: Bad file descriptor (EBADF)\n"
 
 
 def test_where_nobody_listens_it_says_so_in_one_line() -> None:
