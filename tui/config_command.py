@@ -40,7 +40,7 @@ def config(arguments: list[str]) -> int:
     commands.add_parser("template", help="print a file with every option and every key, all of them as comments")
     given = parser.parse_args(arguments)
     if given.command == "path":
-        return _say(os.fsdecode(place(given.config)[0]))
+        return _say(os.fsdecode(place(given.config)[0]), sys.getfilesystemencoding())
     if given.command == "template":
         return _say(template())
     chosen = choose(showing, given, OPTIONS.values())
@@ -48,12 +48,14 @@ def config(arguments: list[str]) -> int:
     return _say(shown(chosen))
 
 
-def _say(text: str) -> int:
+def _say(text: str, encoding: str = "utf-8") -> int:
+    """Print a file, which is UTF-8 in every locale, or a path. What came from bytes goes as those bytes."""
+
     def say() -> int:
         if sys.stdout.isatty():
             print("\n".join(map(clean, text.split("\n"))))
         else:
-            sys.stdout.buffer.write(os.fsencode(text) + b"\n")
+            sys.stdout.buffer.write(text.encode(encoding, "surrogateescape") + b"\n")
         return 0
 
     return speaking("echotui config", say)

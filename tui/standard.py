@@ -1,5 +1,6 @@
 """Standard output, where it does not take everything: what it has no characters for, and when nobody reads it."""
 
+import codecs
 import io
 import os
 import sys
@@ -17,7 +18,11 @@ def never_refuse() -> None:
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the program runs
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+    if isinstance(sys.stdout, io.TextIOWrapper) and (
+        sys.stdout.errors == "strict"
+        # As in the C locale. In UTF-8 it gives back what came from bytes that are none, and nothing else is unknown.
+        or (sys.stdout.errors == "surrogateescape" and codecs.lookup(sys.stdout.encoding).name != "utf-8")
+    ):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 

@@ -16,6 +16,9 @@ from echotui.tui.option_table import OPTIONS
 
 BAD_NUMBERS = ["-1", "nan", "inf", "-inf", "1e400", "86401", "one", "", "1,5", "0x10"]
 
+#: The C locale as it is where Python does not make UTF-8 of it.
+C_LOCALE = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"}
+
 
 def refused(*arguments: str) -> str:
     """Return the one line that says why these arguments are refused."""
@@ -108,6 +111,19 @@ def test_a_terminal_without_utf_8_gets_its_help_too() -> None:
     done = echotui("--help", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.isascii()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["faults", "run", "--help"]], ids=" ".join)
+def test_the_c_locale_gets_its_help_too(arguments: list[str]) -> None:
+    done = echotui(*arguments, env=C_LOCALE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+
+
+def test_the_template_is_the_same_in_the_c_locale() -> None:
+    done = echotui("config", "template", env=C_LOCALE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == echotui("config", "template", env={**C_LOCALE, "PYTHONUTF8": "1"}).stdout
 
 
 def imported(*arguments: str) -> str:
