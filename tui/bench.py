@@ -21,6 +21,7 @@ from echotui.server.events import duration
 
 from .ending import at_the_end
 from .numbers import share
+from .standard import say
 
 #: The columns of the table: a title, a measure of `Sample`, and whether its ratio to bare is shown beside it.
 MEASURES = [
@@ -54,7 +55,7 @@ def commands(refresh: float) -> dict[str, Any]:
 def run(plan: Plan, arguments: Sequence[str], *, refresh: float, as_json: bool, markdown: bool) -> int:
     """Carry out a plan and print what came of it.
 
-    Returns the exit status: 1 if anything went wrong, 130 at ctrl+c.
+    Returns the exit status: 1 if anything went wrong, 130 at ctrl+c. Leaves where stdout takes no more.
     """
     if problem := too_few_descriptors(max(plan.connections)):
         return _failed(problem)
@@ -62,12 +63,12 @@ def run(plan: Plan, arguments: Sequence[str], *, refresh: float, as_json: bool, 
     _note(f"about {plan.estimate / 60:.0f} minutes; ctrl+c leaves")
     table = _Markdown() if markdown else _Text()
     if not as_json:
-        print(table.head(about), flush=True)
+        _say(table.head(about))
 
     def on_case(case: Case, samples: Samples) -> None:
         if not as_json:
             _note("")
-            print(table.rows(plan, case, samples), flush=True)
+            _say(table.rows(plan, case, samples))
 
     at_the_end(_leave)  # by unwinding, so that no server is left behind
     try:
@@ -79,9 +80,9 @@ def run(plan: Plan, arguments: Sequence[str], *, refresh: float, as_json: bool, 
     finally:
         _note("")
     if not as_json and samples:
-        print(f"\n{_below(samples)}")
+        _say(f"\n{_below(samples)}")
     if as_json:
-        print(json.dumps({**about, "samples": [dataclasses.asdict(sample) for sample in samples]}))
+        _say(json.dumps({**about, "samples": [dataclasses.asdict(sample) for sample in samples]}))
     errors = {why: count for sample in samples for why, count in sample.errors.items()}
     for what, count in errors.items():
         _failed(f"{count} × {what}")
@@ -90,6 +91,12 @@ def run(plan: Plan, arguments: Sequence[str], *, refresh: float, as_json: bool, 
 
 def _leave(number: int, _: object) -> NoReturn:
     raise SystemExit(128 + number)
+
+
+def _say(text: str) -> None:
+    """Print it. Where stdout does not take it, leave: by unwinding, as at a signal."""
+    if refused := say("echotui bench", text):
+        raise SystemExit(refused)
 
 
 def _failed(why: str) -> int:

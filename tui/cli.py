@@ -9,7 +9,7 @@ from typing import NoReturn
 from . import checks, garbage, measuring
 from .chosen import add_config, add_options, choose, refuse_theme
 from .options import Parser, add_address, address, settings
-from .standard import never_refuse
+from .standard import never_refuse, say
 
 EXAMPLES = """\
 examples:
@@ -147,8 +147,7 @@ class _Version(argparse.Action):
         from echotui.server.compiled import how_built
         from echotui.server.version import VERSION
 
-        print(f"echotui {VERSION} ({how_built()})")
-        parser.exit()
+        parser.exit(say("echotui", f"echotui {VERSION} ({how_built()})"))
 
 
 #: What can be asked for by name; without a name it is the screen.

@@ -6,10 +6,11 @@ import sys
 import threading
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from echotui.server.naming import describe
 
-from .standard import point_to_nothing
+from .standard import speaking
 from .text import clean
 
 #: How long connecting may take, in seconds.
@@ -39,20 +40,25 @@ def _talk(host: str, port: int) -> int:
         sock.settimeout(None)
         said_all = threading.Event()
         threading.Thread(target=_send_lines, args=(sock, said_all), daemon=True).start()
-        show = _on_a_terminal() if sys.stdout.isatty() else sys.stdout.buffer.write
+        status = speaking("echotui connect", partial(_show, sock))
+    if not status and not said_all.is_set():
+        print("echotui connect: the server closed the connection", file=sys.stderr)
+    return status
+
+
+def _show(sock: socket.socket) -> int:
+    """Print what comes back, until the server closes. Returns the exit status."""
+    show = _on_a_terminal() if sys.stdout.isatty() else sys.stdout.buffer.write
+    while True:
         try:
-            while data := sock.recv(65536):
-                show(data)
-                sys.stdout.flush()
-        except BrokenPipeError:
-            point_to_nothing()
-            return 141
+            data = sock.recv(65536)
         except OSError as error:
             print(f"echotui connect: {error.strerror or error}", file=sys.stderr)
             return 1
-    if not said_all.is_set():
-        print("echotui connect: the server closed the connection", file=sys.stderr)
-    return 0
+        if not data:
+            return 0
+        show(data)
+        sys.stdout.flush()
 
 
 def _send_lines(sock: socket.socket, said_all: threading.Event) -> None:

@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 from dataclasses import replace
-from functools import partial
 from time import monotonic
 from typing import Any, NoReturn
 
@@ -20,7 +19,7 @@ from echotui.server.events import duration
 
 from . import numbers
 from .ending import at_the_end
-from .standard import speaking
+from .standard import say
 from .status_line import StatusLine
 from .text import clean
 
@@ -80,7 +79,7 @@ def run(order: Order, processes: int, *, as_json: bool) -> int:
         bar.wipe()
     if as_json or report.messages or report.interrupted:
         said = json.dumps(as_row(order, processes, report)) if as_json else as_text(order, processes, report)
-        if refused := speaking("echotui load", partial(_say, said)):
+        if refused := say("echotui load", said):
             return refused
     else:
         why = ", ".join([*(f"{why} ({count} ×)" for why, count in report.errors.items()), report.wrong])
@@ -88,11 +87,6 @@ def run(order: Order, processes: int, *, as_json: bool) -> int:
     if report.interrupted:
         return 128 + stopped_by[-1]
     return 1 if report.errors else 0
-
-
-def _say(text: str) -> int:
-    print(text)
-    return 0
 
 
 def _failed(why: str) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import checks
 from .chosen import add_config, configuration
+from .standard import say
 from .text import clean
 
 if TYPE_CHECKING:
@@ -18,6 +19,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         print(clean(f"{self.prog}: {message} (see {self.prog} --help)"), file=sys.stderr)
         raise SystemExit(2)
+
+    def print_help(self, file: Any = None) -> None:
+        """Print it, and leave where stdout does not take it: argparse would not notice."""
+        if file is not None:
+            super().print_help(file)
+        elif refused := say(self.prog, self.format_help(), end=""):
+            raise SystemExit(refused)
 
 
 def settings(options: argparse.Namespace) -> "Settings":

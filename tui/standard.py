@@ -46,6 +46,16 @@ def speaking(prog: str, speak: Callable[[], int]) -> int:
     return status
 
 
+def say(prog: str, text: str, end: str = "\n") -> int:
+    """Print this; return the exit status of having done so, as `speaking` has it."""
+
+    def speak() -> int:
+        print(text, end=end)
+        return 0
+
+    return speaking(prog, speak)
+
+
 def point_to_nothing() -> None:
     """Let what is still to be written to stdout and stderr go nowhere.
 

@@ -114,6 +114,12 @@ def test_a_reader_of_its_output_that_goes_away_ends_it_quietly() -> None:
             assert process.stderr.read() == b""
 
 
+def test_a_full_disk_ends_it_in_one_line() -> None:
+    with a_server(answer=b"hello\r\n") as (where, _), Path("/dev/full").open("wb") as full:
+        done = echotui("connect", where, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, b"echotui connect: stdout: No space left on device (ENOSPC)\n")
+
+
 def test_input_that_cannot_be_read_is_told_and_is_the_end_of_the_input(tmp_path: Path) -> None:
     with a_server(answer=b"hello\r\n") as (where, heard), (tmp_path / "only-written").open("wb") as unreadable:
         done = echotui("connect", where, input=None, stdin=unreadable)
