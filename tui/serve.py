@@ -53,7 +53,7 @@ class Lines(Generic[Item]):
         descriptor: where the lines go.
         line: makes the line of an item, on that thread.
         lost: makes the line that stands before this item and says how many were dropped before it.
-        on_broken: called, on that thread, once nobody reads any more.
+        on_broken: called, on that thread, once nothing can be written any more, with what the system says.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Lines(Generic[Item]):
         descriptor: int,
         line: Callable[[Item], str],
         lost: Callable[[int, Item], str],
-        on_broken: Callable[[], object] = lambda: None,
+        on_broken: Callable[[OSError], object] = lambda _: None,
     ) -> None:
         self._descriptor = descriptor
         self._line = line
@@ -102,8 +102,8 @@ class Lines(Generic[Item]):
                     self._send(text)
                     text = ""
             self._send(text)
-        except OSError:
-            self._on_broken()
+        except OSError as error:
+            self._on_broken(error)
 
     def _send(self, text: str) -> None:
         data = memoryview(text.encode("utf-8", "backslashreplace"))
@@ -131,18 +131,21 @@ class LogLines(logging.Handler):
 
 
 def run(settings: Settings, loop: LoopKind, *, all_events: bool, script: Script | None = None) -> int:
-    """Serve until a signal ends it. Returns the exit status: 128 + n after signal n, 1 if a port cannot be had.
+    """Serve until a signal ends it, or stdout takes no more.
+
+    Returns the exit status: 128 + n after signal n, 1 if a port cannot be had or stdout cannot be written, 141 where
+    nobody reads it.
 
     The faults of `script` are injected when they are due.
     """
     logging.basicConfig(level=logging.INFO, handlers=[LogLines()])  # closed by logging, at the exit
     runner = asyncio.Runner(loop_factory=lambda: new_event_loop(loop))
     running = runner.get_loop()
-    broken = running.create_future()
+    broken: asyncio.Future[OSError] = running.create_future()
 
-    def broke() -> None:
+    def broke(error: OSError) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed, and has nothing to tell any more
-            running.call_soon_threadsafe(_set, broken)
+            running.call_soon_threadsafe(broken.set_result, error)
 
     journal = Journal(detail_rate=None if all_events else 0)
     writer = Lines(sys.stdout.fileno(), _as_json, _lost_as_json, broke)
@@ -158,7 +161,7 @@ def run(settings: Settings, loop: LoopKind, *, all_events: bool, script: Script 
 
 
 async def _serve(
-    settings: Settings, journal: Journal, broken: asyncio.Future[None], script: Script | None
+    settings: Settings, journal: Journal, broken: asyncio.Future[OSError], script: Script | None
 ) -> tuple[int, Shutdown | None]:
     async with Lab(settings, journal, signals=True, echo_complaints=True) as lab:
         failed = [record for record in lab.records if record.state is ServerState.FAILED]
@@ -170,11 +173,20 @@ async def _serve(
         async with _directed(lab, script):
             ends: list[asyncio.Future[Any]] = [lab.ended_by, broken]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            status = 0
             if not lab.ended_by.done():
-                log.error("nobody reads stdout any more: stopping")
-                await lab.stop(cause="a closed stdout")
+                status, why = _unsaid(broken.result())
+                log.error("%s: stopping", why)
+                await lab.stop(cause="a stdout that takes no more")
         shutdown = lab.shutdowns[-1] if lab.shutdowns else None
-        return 128 + (lab.ended_by.result() if lab.ended_by.done() else signal.SIGPIPE), shutdown
+        return 128 + lab.ended_by.result() if lab.ended_by.done() else status, shutdown
+
+
+def _unsaid(error: OSError) -> tuple[int, str]:
+    """Return the exit status where stdout takes no more, and why in words."""
+    if isinstance(error, BrokenPipeError):
+        return 128 + signal.SIGPIPE, "nobody reads stdout any more"
+    return 1, f"stdout: {describe(error)}"
 
 
 @contextlib.asynccontextmanager
@@ -208,11 +220,6 @@ async def _follow(director: Director) -> None:
             log.warning("%s", clean(f"a step of the script failed: {step}: {why}"))
         told = len(director.failed)
         await asyncio.sleep(BEAT)
-
-
-def _set(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _log_what_alarms(entry: Entry) -> None:

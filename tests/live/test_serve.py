@@ -234,6 +234,12 @@ def test_a_reader_that_goes_away_ends_it(loop_kind: LoopKind, pipe: Pipe) -> Non
         assert "nobody reads stdout any more" in served.stderr
 
 
+def test_a_full_disk_ends_it_and_is_told(loop_kind: LoopKind) -> None:
+    with Path("/dev/full").open("wb") as full, serving("--loop", loop_kind, stdout=full) as served:
+        assert served.ends() == 1
+        assert "stdout: No space left on device (ENOSPC): stopping" in served.stderr
+
+
 @pytest.mark.parametrize("server", ["selectors", "sockets"])
 def test_a_peer_that_sends_50_megabytes_without_reading_costs_no_memory_and_gets_them_all(
     loop_kind: LoopKind, server: str
