@@ -77,4 +77,6 @@ def address(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tup
         parser.error(f"{options.to!r} is neither a server ({', '.join(SERVER_NAMES)}) nor HOST:PORT")
     if options.host not in (None, host):
         parser.error(f"--host {options.host} is not the host of {options.to}: name one of them")
+    if options.port not in (None, int(number)):
+        parser.error(f"--port {options.port} is not the port of {options.to}: name one of them")
     return host, int(number)

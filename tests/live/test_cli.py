@@ -82,6 +82,11 @@ def test_a_place_nobody_can_connect_to_is_refused(where: str) -> None:
     assert "HOST:PORT" in refused("connect", where)
 
 
+@pytest.mark.parametrize("command", ["connect", "load"])
+def test_another_port_than_that_of_the_place_is_refused(command: str) -> None:
+    assert "--port 9 is not the port of 127.0.0.1:1" in refused(command, "127.0.0.1:1", "--port", "9")
+
+
 def test_without_a_terminal_the_screen_says_to_use_serve() -> None:
     assert "use `echotui serve`" in refused()
 
