@@ -169,7 +169,7 @@ def by_the_clock(  # noqa: C901 - a call would be made for each message
             before, now = now, clock()
             left = began + number * interval - now
             if left > calling.spin:
-                poller.wait(min(TELL_EVERY, left - calling.spin))
+                poller.wait(max(min(TELL_EVERY, left - calling.spin, end - now), 0.0))
             elif left > 0:
                 calling.spun += now - before
         for fd, mask in found:

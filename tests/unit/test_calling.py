@@ -2,12 +2,14 @@
 
 import os
 import socket
+from time import monotonic
 
 import pytest
 
 from echotui.server.bench import worker
-from echotui.server.bench.calling import IN, Caller, hear, say
+from echotui.server.bench.calling import IN, Caller, by_the_clock, hear, say
 from echotui.server.bench.order import Order
+from echotui.server.bench.polling import Poller
 from echotui.server.bench.worker import Client
 
 
@@ -48,3 +50,23 @@ def test_an_answer_that_has_come_is_heard_although_the_time_is_over() -> None:
         theirs.sendall(theirs.recv(64, socket.MSG_WAITALL))
         client._until_silent(0.0)
     assert (client.messages, client.report.errors) == (1, {})
+
+
+def test_nobody_waits_for_a_message_that_is_due_after_the_end() -> None:
+    waits: list[float] = []
+
+    class Patient(Poller):
+        def wait(self, seconds: float) -> None:
+            waits.append(seconds)
+            super().wait(seconds)
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        client = Client(Order(address=("127.0.0.1", 1)))
+        client.poller = Patient()
+        client.callers[ours.fileno()] = Caller(ours, 0, 0)
+        began = monotonic()
+        by_the_clock(client, began, began + 0.05, 1.0, lambda _: None)
+    assert waits
+    assert all(0 <= seconds <= 0.05 for seconds in waits)
