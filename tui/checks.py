@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 def port(text: str) -> int:
     """Return a base port."""
+    from echotui.server.faults.parameters import shown
     from echotui.server.settings import MAX_PORT, SERVER_NAMES
 
     highest = MAX_PORT - len(SERVER_NAMES) + 1
-    if not text.isascii() or not text.isdigit() or int(text) > highest:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a base port: 1 to {highest}, or 0 to let the system pick")
+    if not _is_number(text, highest):
+        raise argparse.ArgumentTypeError(
+            f"{shown(text)} is not a base port: 1 to {highest}, or 0 to let the system pick"
+        )
     return int(text)
 
 
@@ -37,7 +40,7 @@ def seed(text: str) -> int:
     from echotui.server.faults.parameters import shown
     from echotui.server.faults.script import MOST_SEED
 
-    if not text.isascii() or not text.isdigit() or len(text) > len(str(MOST_SEED)) or int(text) > MOST_SEED:
+    if not _is_number(text, MOST_SEED):
         raise argparse.ArgumentTypeError(f"{shown(text)} is not a seed: a whole number, 0 to {MOST_SEED}")
     return int(text)
 
@@ -81,9 +84,16 @@ def loop(text: str) -> str:
 
 def count(text: str, most: int = 1_000_000) -> int:
     """Return a number from 1 on."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {most}")
+    from echotui.server.faults.parameters import shown
+
+    if not _is_number(text, most) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a number from 1 to {most}")
     return int(text)
+
+
+def _is_number(text: str, most: int) -> bool:
+    """Return whether this is a whole number from 0 to the most. Python refuses to look at one of too many digits."""
+    return text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) <= most
 
 
 def some_of(text: str, known: tuple[str, ...], what: str) -> tuple[str, ...]:

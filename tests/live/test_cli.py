@@ -82,6 +82,15 @@ def test_a_place_nobody_can_connect_to_is_refused(where: str) -> None:
     assert "HOST:PORT" in refused("connect", where)
 
 
+@pytest.mark.parametrize(
+    ("option", "allowed"), [("--port", "1 to 65530"), ("--size", "from 1 to 1048576"), ("--connections", "from 1 to")]
+)
+def test_a_number_of_too_many_digits_is_refused_and_not_repeated(option: str, allowed: str) -> None:
+    line = refused("load", option, "9" * 5000)
+    assert allowed in line
+    assert len(line) < 300
+
+
 @pytest.mark.parametrize("command", ["connect", "load"])
 def test_another_port_than_that_of_the_place_is_refused(command: str) -> None:
     assert "--port 9 is not the port of 127.0.0.1:1" in refused(command, "127.0.0.1:1", "--port", "9")
