@@ -34,7 +34,7 @@ def _talk(host: str, port: int) -> int:
         sock = socket.create_connection((host, port), CONNECT_TIME)
     except (OSError, UnicodeError) as error:  # a host that is no name at all
         reason = getattr(error, "strerror", None) or str(error)
-        print(f"echotui connect: cannot connect to {host}:{port}: {reason}: is it serving?", file=sys.stderr)
+        print(f"echotui connect: cannot connect to {clean(host)}:{port}: {reason}: is it serving?", file=sys.stderr)
         return 1
     with sock:
         sock.settimeout(None)

@@ -137,6 +137,13 @@ def test_where_nobody_listens_it_says_so_in_one_line() -> None:
     assert "Connection refused: is it serving?" in line
 
 
+def test_a_host_that_cannot_be_is_not_repeated_raw() -> None:
+    done = echotui("connect", "a\x1b[31m:80")
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.isprintable()
+
+
 @pytest.mark.parametrize(
     "said",
     [
