@@ -27,27 +27,41 @@ from .text import clean
 BUSY = 0.9
 
 
+#: How long trying one of several addresses may take, in seconds.
+TRIAL = 1.0
+
+
 class NotLoaded(Exception):
     """Why a server is not put under load; the message says it for people."""
 
 
 def where(host: str, port: int, *, beyond: bool) -> tuple[str, int]:
-    """Return the address to connect to.
+    """Return the address to connect to: of several the first at which somebody listens.
 
     Raises:
         NotLoaded: if the host is not known, or is not this machine and `beyond` does not say that this is meant.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:  # UnicodeError: no name at all
         raise NotLoaded(f"{clean(host)} is not known: {getattr(error, 'strerror', None) or error}") from None
-    address = str(found[0])
-    if not beyond and not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+    if not beyond and not all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in addresses):
         raise NotLoaded(
             f"{clean(host)} is not this machine's loopback: load only what is yours, "
             f"and say that you mean it with --host {clean(host)}"
         )
-    return address, port
+    listening = (one for one in addresses if len(addresses) == 1 or _listens(one, port))
+    return next(listening, addresses[0]), port
+
+
+def _listens(address: str, port: int) -> bool:
+    """Return whether somebody can be connected to."""
+    try:
+        socket.create_connection((address, port), TRIAL).close()
+    except OSError:
+        return False
+    return True
 
 
 def run(order: Order, processes: int, *, as_json: bool) -> int:

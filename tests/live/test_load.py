@@ -28,6 +28,7 @@ from echotui.server.bench.worker import GO, LAST_ANSWERS
 from echotui.server.loops import LoopKind
 from echotui.server.settings import SERVER_NAMES
 from echotui.tui.bench import commands
+from echotui.tui.load import where
 
 Serve = Callable[[socket.socket], None]
 
@@ -225,6 +226,19 @@ def test_where_nobody_listens_it_says_so_in_one_line() -> None:
     assert done.returncode == 1
     (line,) = done.stderr.decode().splitlines()
     assert "connection refused" in line
+
+
+def test_of_several_addresses_it_takes_the_first_at_which_somebody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = socket.getaddrinfo
+
+    def resolve(host: str, *asked: Any, **more: Any) -> list[Any]:
+        hosts = ["127.0.0.2", "127.0.0.1"] if host == "two" else [host]
+        return [found for host in hosts for found in one(host, *asked, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with a_server(echo) as port:
+        assert where("two", port, beyond=False) == ("127.0.0.1", port)
+    assert where("two", port, beyond=False) == ("127.0.0.2", port)
 
 
 def test_upper_case_is_an_error_unless_it_is_expected() -> None:
