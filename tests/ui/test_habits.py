@@ -349,6 +349,17 @@ async def test_parameters_are_said_with_their_unit_where_they_have_one(
         assert any(line.startswith(default) for line in said)
 
 
+async def test_when_a_fault_was_healed_is_said_in_whole() -> None:
+    async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
+        fault = lab.faults.inject("latency", "sockets")
+        fault.undo()
+        await happens(lab, Recovered)
+        fault.recovered_after = 0.1425
+        view = await look_at(pilot, app, "4")
+        assert isinstance(view, FaultsView)
+        assert "healed 142.5 ms" in "\n".join(line.text for line in view.injected.table.lines(68, 8))
+
+
 async def test_what_was_said_in_a_view_is_not_said_on_in_another_and_covers_nothing_that_is_saved() -> None:
     async with a_lab(SOCKETS) as lab, a_screen(lab) as (pilot, app):
         await pilot.press("b")

@@ -117,7 +117,7 @@ class InjectedPane(RowsPane[ActiveFault]):
                 Column("id", 4, lambda row: str(row.id), right=True, order=lambda row: row.id),
                 Column("fault", 16, lambda row: row.kind.name, order=lambda row: row.kind.name),
                 Column("in", 14, lambda row: str(row.target), rank=1, order=lambda row: str(row.target)),
-                Column("state", 14, self._state, order=lambda row: row.active),
+                Column("state", 15, self._state, order=lambda row: row.active),
                 Column("caused", 0, lambda row: row.radius.size, least=16),
             ],
             key=lambda row: row.id,
