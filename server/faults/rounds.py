@@ -210,6 +210,8 @@ class _Run:
         accepted = arrivals.create_task(self.accepted.wait(), name=f"accept-of-{client.name}")
         patience = self.script.patience
         done, _ = await asyncio.wait([arrival, accepted], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if arrival in done and client.sock is not None:  # a thread answers before the loop knows that it has accepted
+            await asyncio.wait([accepted], timeout=patience)
         accepted.cancel()
         return bool(done)
 
