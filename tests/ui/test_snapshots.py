@@ -11,6 +11,7 @@ from support_picture import a_picture
 from textual.pilot import Pilot
 
 from echotui.server.lab import Lab
+from echotui.server.records import ServerState
 from echotui.server.settings import Settings
 from echotui.tui.app import EchoApp
 from echotui.tui.links import Kind, Thing
@@ -92,7 +93,9 @@ def test_help(snap_compare: Any, size: tuple[int, int]) -> None:
 
 @sizes
 def test_the_question_before_a_signal(snap_compare: Any, size: tuple[int, int]) -> None:
-    assert snap_compare(an_app(), press=["s"], terminal_size=size)
+    app = an_app()
+    app.lab.records[0].state = ServerState.SERVING  # it is that of the picture that serves
+    assert snap_compare(app, press=["s"], terminal_size=size)
 
 
 @sizes
