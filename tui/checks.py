@@ -8,19 +8,20 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .text import quoted
+
 if TYPE_CHECKING:
     from echotui.server.faults.script import Script
 
 
 def port(text: str) -> int:
     """Return a base port."""
-    from echotui.server.faults.parameters import shown
     from echotui.server.settings import MAX_PORT, SERVER_NAMES
 
     highest = MAX_PORT - len(SERVER_NAMES) + 1
     if not _is_number(text, highest):
         raise argparse.ArgumentTypeError(
-            f"{shown(text)} is not a base port: 1 to {highest}, or 0 to let the system pick"
+            f"{quoted(text)} is not a base port: 1 to {highest}, or 0 to let the system pick"
         )
     return int(text)
 
@@ -37,11 +38,10 @@ def script(text: str) -> "Script":
 
 def seed(text: str) -> int:
     """Return a seed."""
-    from echotui.server.faults.parameters import shown
     from echotui.server.faults.script import MOST_SEED
 
     if not _is_number(text, MOST_SEED):
-        raise argparse.ArgumentTypeError(f"{shown(text)} is not a seed: a whole number, 0 to {MOST_SEED}")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a seed: a whole number, 0 to {MOST_SEED}")
     return int(text)
 
 
@@ -84,10 +84,8 @@ def loop(text: str) -> str:
 
 def count(text: str, most: int = 1_000_000) -> int:
     """Return a number from 1 on."""
-    from echotui.server.faults.parameters import shown
-
     if not _is_number(text, most) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{shown(text)} is not a number from 1 to {most}")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a number from 1 to {most}")
     return int(text)
 
 

@@ -48,7 +48,7 @@ class AskSignal(Dialog[signal.Signals | None]):
     Args:
         drain: how long open connections may finish, in seconds.
         restart: the key that starts the servers again.
-        stopping: whether a signal has come already, and connections finish just now.
+        states: what the servers do just now.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -1,6 +1,5 @@
 """`echotui load`: traffic for a server, and what it did under it. On a terminal a bar shows how far it is."""
 
-import ipaddress
 import json
 import shutil
 import signal
@@ -16,6 +15,7 @@ from echotui.server.bench.limits import too_few_descriptors
 from echotui.server.bench.load import Load
 from echotui.server.bench.order import Order, Report
 from echotui.server.events import duration
+from echotui.server.naming import beyond_loopback
 
 from . import numbers
 from .ending import at_the_end
@@ -25,7 +25,6 @@ from .text import clean
 
 #: A client process above this share of a core is likely to be what limits the throughput.
 BUSY = 0.9
-
 
 #: How long trying one of several addresses may take, in seconds.
 TRIAL = 1.0
@@ -46,7 +45,7 @@ def where(host: str, port: int, *, beyond: bool) -> tuple[str, int]:
     except (OSError, UnicodeError) as error:  # UnicodeError: no name at all
         raise NotLoaded(f"{clean(host)} is not known: {getattr(error, 'strerror', None) or error}") from None
     addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
-    if not beyond and not all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in addresses):
+    if not beyond and any(map(beyond_loopback, addresses)):
         raise NotLoaded(
             f"{clean(host)} is not this machine's loopback: load only what is yours, "
             f"and say that you mean it with --host {clean(host)}"

@@ -18,7 +18,6 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -64,8 +63,6 @@ class Stall:
         """Since when; on uvloop at the latest since then."""
         self.ended: float | None = None
         """Until when; None while it lasts."""
-        self.samples = 0
-        """How often the loop's thread was looked at. 0: it held the interpreter's lock, or was over too soon."""
         self.seen: Counter[tuple[Mark | None, int | None]] = Counter()
         """The program's lines at which it was seen, each with the id of the task that ran, and how often. In one turn
         of the loop there may be more than one of either."""
@@ -86,33 +83,40 @@ class Stall:
         """How long it lasted, or has lasted until now, in seconds."""
         return (self.ended or monotonic()) - self.began
 
+    @property
+    def samples(self) -> int:
+        """How often the loop's thread was looked at. 0: it held the interpreter's lock, or was over too soon."""
+        return sum(count for _, count in self._noted)
+
     def sample(self, line: Mark | None, running: "TaskRecord | None") -> None:
         """Note that the loop's thread was seen at a line, in a task."""
-        self.samples += 1
         self.seen[line, None if running is None else running.id] += 1
         if running is not None:  # found out now: later nobody may know the task any more
             self._tasks[running.id] = running.name, running.owner
 
     @property
-    def _most(self) -> tuple[Mark | None, int | None]:
-        """The line at which it was seen most often, and the task that ran there."""
-        seen = tuple(self.seen.items())  # at once: the watching thread may go on
-        return max(seen, key=lambda one: (one[0][0] is not None, one[1]), default=((None, None), 0))[0]
+    def _noted(self) -> tuple[tuple[tuple[Mark | None, int | None], int], ...]:
+        """What is in `seen`, taken at once: the watching thread may go on."""
+        return tuple(self.seen.items())
+
+    def _most(self, in_task: int | None = None) -> tuple[Mark | None, int | None]:
+        """Return the line at which it was seen most often, and the task that ran there: in any task, or in this one."""
+        noted = [one for one in self._noted if in_task in (None, one[0][1])]
+        return max(noted, key=lambda one: (one[0][0] is not None, one[1]), default=((None, None), 0))[0]
 
     @property
     def mark(self) -> Mark | None:
         """The line at which it was seen most often."""
-        return self._most[0]
+        return self._most()[0]
 
     def mark_in(self, task_id: int) -> Mark | None:
         """Return the line of one task at which it was seen most often; None if it was not seen in that task."""
-        seen = [(count, line) for (line, task), count in tuple(self.seen.items()) if task == task_id and line]
-        return max(seen, key=itemgetter(0), default=(0, None))[1]
+        return self._most(task_id)[0]
 
     @property
     def task_id(self) -> int | None:
         """The id of the task that ran at that line; None if none did."""
-        return self._most[1]
+        return self._most()[1]
 
     @property
     def task_name(self) -> str | None:
@@ -343,18 +347,16 @@ class Stalls(StallLimit):
         with self.lock:
             if self._blocked_since() != since:
                 return
-            stall, event = self.current, None
-            begins = stall is None
-            if stall is None:
-                stall = self.current = self._new(since)
+            begins = self.current is None
+            stall = self.current = self.current or self._new(since)
             _sample(stall, frame, self.observation.tasks.running)
-            if begins:
-                event = StallBegan(stall.id, stall.lasted, stall.where, stall.task_name, stall.task_id)
-                # The journal is told once the loop turns: the time of it is then that of the end, which comes after.
-                self.observation.leave(partial(self.observation.tell, event, stall.began + event.lasted))
+            if not begins:
+                return
+            event = StallBegan(stall.id, stall.lasted, stall.where, stall.task_name, stall.task_id)
+            # The journal is told once the loop turns: the time of it is then that of the end, which comes after.
+            self.observation.leave(partial(self.observation.tell, event, stall.began + event.lasted))
         del frame
-        if event is not None:
-            self._tell_begin(stall, event)
+        self._tell_begin(stall, event)
 
     def _tell_begin(self, stall: Stall, event: StallBegan) -> None:
         with contextlib.suppress(Exception):  # the program's own filters and handlers may raise

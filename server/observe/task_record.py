@@ -151,7 +151,7 @@ class TaskRecord(TaskData):
 
 def record_of(task: object) -> TaskRecord | None:
     """Return the record of a task; None if it is not observed."""
-    return getattr(task, "_echotui_record", None)
+    return getattr(task, "_echotui_record", None) if isinstance(task, asyncio.Task) else None
 
 
 def describe(error: BaseException) -> str:

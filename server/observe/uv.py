@@ -21,7 +21,7 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
     """uvloop's loop, observed."""
 
     # All that it has, so that nothing is in its dictionary: each look for one of its methods would look in there first.
-    __slots__ = ("_echotui_tasks", "_echotui_timers", "observation")
+    __slots__ = ("_echotui_tasks", "observation")
 
     # uvloop 0.23 hands ``eager_start=None`` to every factory from Python 3.13 on, which makes asyncio's eager factory
     # make lazy tasks. It is not for an observer to mend that.
@@ -30,11 +30,10 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
     def __init__(self) -> None:
         self.observation = Observation(self, self._held, super().call_later, ticks=False)
         self._echotui_tasks = self.observation.tasks
-        self._echotui_timers = self.observation.timers
         super().__init__()
 
     def _held(self) -> Iterable[Any]:
-        return self._echotui_timers.held.values()
+        return self.observation.timers.held.values()
 
     def set_debug(self, enabled: bool) -> None:  # noqa: FBT001 - as its parent
         """Switch debug mode."""
@@ -49,14 +48,14 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
     ) -> asyncio.TimerHandle:
         """Have something called after some seconds, by a timer that knows by which line it was set."""
         when = monotonic() + seconds_of(delay)
-        timer = Timer(when, callback, args, self, context, self._echotui_timers, self._echotui_tasks.running)
+        timer = Timer(when, callback, args, self, context, self.observation.timers, self._echotui_tasks.running)
         timer.inner = super().call_later(delay, self._fire, timer)
-        self._echotui_timers.made += 1
-        self._echotui_timers.held[id(timer)] = timer  # those that are alike are equal
+        self.observation.timers.made += 1
+        self.observation.timers.held[id(timer)] = timer  # those that are alike are equal
         return timer
 
     def _fire(self, timer: Timer) -> None:
-        del self._echotui_timers.held[id(timer)]
+        del self.observation.timers.held[id(timer)]
         timer.inner = None  # it holds this timer as well
         timer._run()
         timer.let_go()
@@ -65,12 +64,12 @@ class UvLoop(Observed, uvloop.Loop):  # type: ignore[misc] # uvloop's stubs and 
         """Cancel the loop's own handle. asyncio's handles call this when they are cancelled."""
         if timer.inner is not None:
             timer.inner.cancel()
-        self._echotui_timers.held.pop(id(timer), None)
+        self.observation.timers.held.pop(id(timer), None)
 
     def close(self) -> None:
         """Close the loop; what was to be called later is let go, as uvloop does."""
         super().close()
-        self._echotui_timers.held.clear()
+        self.observation.timers.held.clear()
 
 
 MACHINERY.add(id(globals()))

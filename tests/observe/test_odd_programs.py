@@ -432,3 +432,11 @@ async def test_a_timer_that_another_thread_sets_is_no_tasks() -> None:
     mine: Any = loop.call_later(0, len, "")
     assert mine.setter is observed().tasks.running
     timers[0].cancel()
+
+
+async def test_a_complaint_may_be_about_anything() -> None:
+    be_quiet()
+    about = {"message": "odd", "future": Untouchable([])}
+    asyncio.get_running_loop().call_exception_handler(about)
+    assert [one.message for one in told(Complained)] == ["odd"]
+    assert observed().complaints.on
